@@ -1,0 +1,14 @@
+//! libmemcache: a memcached client for which a server may die, come back, or be restarted, and no
+//! acknowledged value is lost, no stale value is read, no caller hangs.
+//!
+//! The floor plan, lowest layer first; each may use only those above it:
+//!
+//! - [`rules`]: where a key lives and what an operation does, without any input or output;
+//! - [`config`]: the pool file;
+//! - [`client`]: the blocking carrier that drives an operation over sockets;
+//! - [`capi`]: the C interface, translation only.
+
+pub mod capi;
+pub mod client;
+pub mod config;
+pub mod rules;

@@ -1,0 +1,182 @@
+//! A pool: the ordered list of *configured* servers, and what its owner chose for it.
+//!
+//! A pool never changes because a server dies: what is alive at the moment is the
+//! [`View`](super::view::View)'s business.
+
+use std::time::Duration;
+
+use super::address::Address;
+use super::ring::Ring;
+
+/// A server of a pool: its index among the pool's distinct servers, in configured order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct ServerId(pub u16);
+
+impl ServerId {
+    /// The index into [`Pool::servers`].
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// One configured server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// The name it is administered by, and the name of its points on a ketama ring; the address
+    /// when none is configured.
+    pub name: String,
+    /// Where it listens.
+    pub address: Address,
+    /// How many slots it has; at least 1.
+    pub weight: u32,
+    /// The server that holds the second copy of what this one holds; `None` in a pool without backups.
+    pub backup: Option<ServerId>,
+}
+
+/// How a key's hash chooses a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Distribution {
+    /// `slots[hash % configured]`, and rehashing from there.
+    #[default]
+    Modulo,
+    /// The next point of a hash ring, and along the ring from there.
+    Ketama,
+}
+
+/// Whether a steady home's miss is the last word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ReadBackup {
+    /// The backup is asked only while home is not steady.
+    #[default]
+    Recovering,
+    /// The backup is asked after every miss.
+    Always,
+}
+
+/// What a pool's owner chose; the defaults are DESIGN.md's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How a key's hash chooses a server.
+    pub distribution: Distribution,
+    /// Whether every write is stored twice.
+    pub backups: bool,
+    /// Whether a steady home's miss is the last word.
+    pub read_backup: ReadBackup,
+    /// Without a sweeper: how long a returned server stays returned, and the longest life of a
+    /// copy on a stand-in.
+    pub window: Duration,
+    /// Nothing in the pool lives longer than this.
+    pub max_ttl: Option<Duration>,
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// How long a whole call may take.
+    pub timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            distribution: Distribution::Modulo,
+            backups: false,
+            read_backup: ReadBackup::Recovering,
+            window: Duration::from_secs(24 * 3600),
+            max_ttl: None,
+            connect_timeout: Duration::from_millis(100),
+            timeout: Duration::from_millis(500),
+        }
+    }
+}
+
+impl Options {
+    /// How long a server may owe an answer without sending a byte before it counts as failed.
+    ///
+    /// With backups the answer is elsewhere too and doubt is cheap: three quarters of the connect
+    /// timeout, so that a whole call that meets a hung or cut-off server still ends within the
+    /// connect timeout. Without them there is only the stand-in to go to, and half of the call's
+    /// time is left for it.
+    pub fn patience(&self) -> Duration {
+        let half = self.timeout / 2;
+        if self.backups { half.min(self.connect_timeout * 3 / 4) } else { half }
+    }
+}
+
+/// The configured servers with their slots. Immutable: a changed list is a new pool.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// The name in the pool file; empty for a pool that a program built itself.
+    pub name: String,
+    /// What its owner chose.
+    pub options: Options,
+    servers: Vec<Server>,
+    slots: Vec<ServerId>,
+    ring: Option<Ring>,
+}
+
+impl Pool {
+    /// A pool of these servers, whose slots follow from their weights, in order.
+    ///
+    /// # Panics
+    /// With more than 65,535 servers; the callers refuse such lists with a message first.
+    pub fn new(name: impl Into<String>, options: Options, servers: Vec<Server>) -> Pool {
+        let slots = (0u16..)
+            .zip(&servers)
+            .flat_map(|(id, server)| std::iter::repeat_n(ServerId(id), server.weight as usize))
+            .collect();
+        Pool::with_slots(name, options, servers, slots)
+    }
+
+    /// A pool whose slots come in an order of their own: a program that adds the same server at
+    /// several positions of its list gave it several slots there.
+    ///
+    /// # Panics
+    /// With more than 65,535 servers, or a slot that names none of them.
+    pub fn with_slots(
+        name: impl Into<String>,
+        options: Options,
+        servers: Vec<Server>,
+        slots: Vec<ServerId>,
+    ) -> Pool {
+        assert!(servers.len() <= usize::from(u16::MAX), "a pool has at most 65,535 servers");
+        assert!(slots.iter().all(|slot| slot.index() < servers.len()), "every slot has a server");
+        let ring = (options.distribution == Distribution::Ketama).then(|| Ring::new(&servers));
+        Pool { name: name.into(), options, servers, slots, ring }
+    }
+
+    /// The distinct servers, in configured order; [`ServerId`] is the index.
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
+    /// The slots of modulo distribution: `slots[hash % slots.len()]` is a key's home.
+    pub fn slots(&self) -> &[ServerId] {
+        &self.slots
+    }
+
+    /// The ring of ketama distribution.
+    pub fn ring(&self) -> Option<&Ring> {
+        self.ring.as_ref()
+    }
+
+    /// One server.
+    pub fn server(&self, id: ServerId) -> &Server {
+        &self.servers[id.index()]
+    }
+
+    /// Every server's id, in configured order.
+    pub fn ids(&self) -> impl Iterator<Item = ServerId> + use<> {
+        (0..self.servers.len() as u16).map(ServerId)
+    }
+}
+
+/// Gives every server its backup by pairs: 1↔2, 3↔4, …; an odd last one is backed up by the first.
+/// A single server has none. Servers that already have one keep it.
+pub fn pair_up(servers: &mut [Server]) {
+    let count = servers.len();
+    if count < 2 {
+        return;
+    }
+    for (index, server) in servers.iter_mut().enumerate() {
+        let partner = if index ^ 1 < count { index ^ 1 } else { 0 };
+        server.backup.get_or_insert(ServerId(partner as u16));
+    }
+}

@@ -1,0 +1,156 @@
+//! The memcached protocol from the client's side: commands as bytes, bytes as replies.
+//!
+//! [`compose`] writes a [`Command`], [`parse`] reads the [`Reply`] to it, [`pending`] keeps what was
+//! asked of one connection and is not answered yet. Classic commands are the rule; meta commands
+//! (memcached 1.6+) serve where they carry something classic ones lack (rule 11).
+
+pub mod compose;
+pub mod parse;
+pub mod pending;
+pub mod stats;
+
+#[cfg(test)]
+mod transcripts;
+
+/// How a value is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verb {
+    /// Whatever is there.
+    Set,
+    /// Only where nothing is there.
+    Add,
+    /// Only where something is there.
+    Replace,
+    /// Behind what is there; flags and expiry stay as they are.
+    Append,
+    /// In front of what is there; flags and expiry stay as they are.
+    Prepend,
+    /// Only where the CAS value is still this one.
+    Cas(u64),
+}
+
+/// Up or down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// Adds; wraps at 2^64.
+    Incr,
+    /// Subtracts; stops at 0.
+    Decr,
+}
+
+/// One question to one server. Keys are valid (see [`super::key`]); the composer sends what it gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Command<'a> {
+    /// A value and its flags. `meta`: by `mg` where the server has it, so that a lease's stub is
+    /// told from a value; many classic gets in a row become one command line.
+    /// Answers: [`Reply::Value`], [`Reply::Miss`].
+    Get { key: &'a [u8], meta: bool },
+    /// A value with flags, CAS and, from a server with meta commands, remaining time to live.
+    /// Answers: as Get.
+    Fetch { key: &'a [u8] },
+    /// As Fetch, and a miss leaves a stub there for `seconds` whose CAS value is the lease. Meta only.
+    /// Answers: Value with `lease`.
+    Lease { key: &'a [u8], seconds: u32 },
+    /// A value and its flags, and gives it a new expiry time. Answers: as Get.
+    GetAndTouch { key: &'a [u8], exptime: i64 },
+    /// Stores a value. Answers: Stored, NotStored, Exists, NotFound.
+    Store { verb: Verb, key: &'a [u8], flags: u32, exptime: i64, value: &'a [u8] },
+    /// Stores a value in place of the stub whose CAS value is `lease`. Meta only. Answers: as Store.
+    StoreLeased { key: &'a [u8], flags: u32, exptime: i64, value: &'a [u8], lease: u64 },
+    /// Deletes the stub whose CAS value is `lease`. Meta only. Answers: Deleted, NotFound, Exists.
+    EndLease { key: &'a [u8], lease: u64 },
+    /// Deletes. Answers: Deleted, NotFound.
+    Delete { key: &'a [u8] },
+    /// Adds to or subtracts from a decimal number. Answers: Number, NotFound.
+    Arithmetic { direction: Direction, key: &'a [u8], delta: u64 },
+    /// Gives a value a new expiry time. Answers: Touched, NotFound.
+    Touch { key: &'a [u8], exptime: i64 },
+    /// Drops everything, `delay` seconds from now. Answers: Ok.
+    FlushAll { delay: u32 },
+    /// Answers: Version.
+    Version,
+    /// `group` is empty for the general statistics. Answers: Stats.
+    Stats { group: &'a [u8] },
+    /// `mn`. Answers: Noop; [`Reply::Refused`] tells a server without meta commands.
+    Noop,
+}
+
+impl<'a> Command<'a> {
+    /// The key it is about; empty for a command about a whole server.
+    pub fn key(&self) -> &'a [u8] {
+        match *self {
+            Command::Get { key, .. }
+            | Command::Fetch { key }
+            | Command::Lease { key, .. }
+            | Command::GetAndTouch { key, .. }
+            | Command::Store { key, .. }
+            | Command::StoreLeased { key, .. }
+            | Command::EndLease { key, .. }
+            | Command::Delete { key }
+            | Command::Arithmetic { key, .. }
+            | Command::Touch { key, .. } => key,
+            Command::FlushAll { .. } | Command::Version | Command::Stats { .. } | Command::Noop => b"",
+        }
+    }
+}
+
+/// A value that a server holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Value<'a> {
+    /// Its bytes.
+    pub data: &'a [u8],
+    /// The 32 bits that were stored with it.
+    pub flags: u32,
+    /// Its CAS value, when it was asked for.
+    pub cas: u64,
+    /// Seconds until it expires; `None`: never, or the server could not tell (see `ttl_known`).
+    pub ttl: Option<u32>,
+    /// Whether the server told the remaining time to live.
+    pub ttl_known: bool,
+    /// What a stub's marks say; `None` for a value proper.
+    pub lease: Option<Lease>,
+}
+
+/// A stub's marks: somebody fetches the value at this moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lease {
+    /// `W`: the asker does; `cas` is the lease.
+    Won,
+    /// `Z`: somebody else does.
+    Taken,
+}
+
+/// One server's answer to one command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reply<'a> {
+    /// It is there (or a stub is, see [`Value::lease`]).
+    Value(Value<'a>),
+    /// It is not there.
+    Miss,
+    /// Stored.
+    Stored,
+    /// The condition of add, replace, append, prepend did not hold.
+    NotStored,
+    /// The CAS value is another one by now.
+    Exists,
+    /// There is nothing under that key.
+    NotFound,
+    /// Deleted.
+    Deleted,
+    /// Touched.
+    Touched,
+    /// The counter's new value.
+    Number(u64),
+    /// Done.
+    Ok,
+    /// The version text.
+    Version(&'a [u8]),
+    /// The lines between the command and `END`, each `STAT name value\r\n`; read them with [`stats::lines`].
+    Stats(&'a [u8]),
+    /// The answer to `mn`.
+    Noop,
+    /// The server will not do it: the whole line, `ERROR`, `CLIENT_ERROR …` or `SERVER_ERROR …`.
+    Refused(&'a [u8]),
+    /// Nothing was sent: this command needs meta commands and the server has none.
+    Unsupported,
+}
