@@ -30,6 +30,9 @@ mod round;
 mod spread;
 mod write;
 
+#[cfg(test)]
+mod stories;
+
 pub use broadcast::{Broadcast, Everywhere, Sink};
 pub use conditional::Conditional;
 pub use counter::Counter;
