@@ -142,7 +142,7 @@ pub fn results(call: &Call, state: &State, span: (i64, i64)) -> Results {
 }
 
 fn on_nothing(call: &Call, now: i64, all: &mut Results) {
-    all.push(match call {
+    let result = match call {
         Call::Store { verb: Verb::Set | Verb::Add, flags, exptime, .. } => {
             (Outcome::Stored, held(call.value(), *flags, *exptime, now))
         }
@@ -155,7 +155,8 @@ fn on_nothing(call: &Call, now: i64, all: &mut Results) {
         Call::Get { .. } | Call::GetAndTouch { .. } => (Outcome::Miss, None),
         Call::FlushAll | Call::Versions => (Outcome::Done, None),
         Call::Delete { .. } | Call::Count { .. } | Call::Touch { .. } => (Outcome::NotFound, None),
-    });
+    };
+    all.push(result);
 }
 
 fn on_value(call: &Call, old: &Held, now: i64, all: &mut Results) {

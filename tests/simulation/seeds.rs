@@ -133,3 +133,21 @@ fn a_write_that_clears_nothing_is_found() {
 fn a_delta_sent_twice_is_found() {
     must_be_found(Planted::BlindResend);
 }
+
+/// With SIM_SURVEY set: runs that many worlds to their ends and lists what goes wrong, by kind, with the
+/// seeds; for whoever has more than one fault to find.
+#[test]
+fn survey() {
+    let Some(count) = from_environment("SIM_SURVEY") else { return };
+    let mut kinds = std::collections::BTreeMap::<String, Vec<u64>>::new();
+    for seed in 1..=count {
+        if let Some(bad) = Plan::new(seed).run(false).bad {
+            let words: Vec<&str> = bad.split_whitespace().filter(|w| !w.contains(char::is_numeric)).collect();
+            kinds.entry(words.iter().take(7).copied().collect::<Vec<_>>().join(" ")).or_default().push(seed);
+        }
+    }
+    for (kind, seeds) in &kinds {
+        println!("{:>6} {kind}: {:?}", seeds.len(), seeds.iter().take(6).collect::<Vec<_>>());
+    }
+    assert!(kinds.is_empty(), "{count} worlds");
+}
