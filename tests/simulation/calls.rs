@@ -174,7 +174,7 @@ fn on_value(call: &Call, old: &Held, now: i64, all: &mut Results) {
         }
         Call::Store { verb: Verb::Add | Verb::Cas(_), .. } => all.push((Outcome::NotStored, same())),
         Call::Cas { flags, exptime, seen, .. } => {
-            if *seen == old.data {
+            if super::truth::same_value(seen, &old.data) {
                 all.push((Outcome::Stored, held(call.value(), *flags, *exptime, now)));
             }
             all.push((Outcome::Exists, same()));

@@ -326,7 +326,8 @@ impl World {
             ));
             return self.keys[index].unanswered();
         }
-        if !merely_seen(&active.call, outcome) {
+        // A touch copies nothing: what was single stays single.
+        if !merely_seen(&active.call, outcome) && !matches!(outcome, Outcome::Touched | Outcome::Hit) {
             let holders = self.holders(key);
             self.keys[index].acknowledged(holders, active.began);
             self.check_copies(key, active, holders);
