@@ -27,6 +27,8 @@ pub enum Planted {
     NoClearing,
     /// A delta whose answer was lost is sent again.
     BlindResend,
+    /// What waited for a connection is sent although the view changed since it was planned.
+    StaleSend,
     /// A miss on several places is not asked for at the first once more.
     NoConfirming,
 }
@@ -36,8 +38,6 @@ pub enum Planted {
 pub struct Manners {
     /// An idle connection that the peer closed is noticed before anything is sent on it.
     pub notices_idle_loss: bool,
-    /// What waited for a connection is sent although the greeting changed the view.
-    pub sends_after_news: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +57,8 @@ struct Link {
     waiting: VecDeque<Tag>,
     asked: VecDeque<Tag>,
     owed_since: u64,
+    /// The view under which it was opened: what waits was planned with it.
+    generation: u64,
 }
 
 impl Link {
@@ -234,6 +236,7 @@ impl Driver {
                 waiting: VecDeque::new(),
                 asked: VecDeque::new(),
                 owed_since: self.net.now,
+                generation: self.generation,
             });
         }
         let c = &mut self.carriers[carrier];
@@ -323,14 +326,15 @@ impl Driver {
     }
 
     fn greeted(&mut self, carrier: usize, server: usize, met: HealthEvent) {
-        let before = self.generation;
         if self.health[server].state() == State::Down {
             // Somebody found it dead meanwhile: nothing is used of it before its trial.
             return self.drop_link(carrier, server, Failure::Unsent);
         }
         self.tell(server, met);
-        if self.generation != before && !self.manners.sends_after_news {
-            let Some(link) = &mut self.carriers[carrier].links[server] else { return };
+        let Some(link) = &mut self.carriers[carrier].links[server] else { return };
+        if self.generation != link.generation && self.planted != Planted::StaleSend {
+            // Planned under an older view: on a server that restarted meanwhile a condition would be
+            // decided by an empty one.
             let waiting = std::mem::take(&mut link.waiting);
             self.fail(carrier, waiting, Failure::Unsent);
             return self.go_on(carrier);

@@ -112,6 +112,8 @@ pub struct Net {
     pub trace: Option<Vec<String>>,
     /// Messages executed so far.
     pub executed: u64,
+    /// Leases given so far: stubs may be about.
+    pub leases: u64,
     queue: BinaryHeap<Reverse<(u64, u64, Event)>>,
     made: u64,
     conns: Vec<Conn>,
@@ -127,6 +129,7 @@ impl Net {
             wires,
             trace: trace.then(Vec::new),
             executed: 0,
+            leases: 0,
             queue: BinaryHeap::new(),
             made: 0,
             conns: Vec::new(),
@@ -294,6 +297,7 @@ impl Net {
         let Some(process) = &mut self.servers[server].process else { return };
         let answer = process.execute(unix_millis, &ask);
         self.executed += 1;
+        self.leases += u64::from(matches!(ask, Ask::Lease { .. }));
         self.note(|| format!("s{server} c{conn}  {ask:?} -> {answer:?}"));
         self.push_back(conn, Delivery::Answer(answer));
     }

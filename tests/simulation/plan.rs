@@ -100,7 +100,7 @@ impl Plan {
             },
             metas: (0..servers).map(|_| everyone || rng.chance(500)).collect(),
             wires: Wires { least: 20, most: *rng.pick(&[60, 300, 2000]), late_per_mille: 5, late },
-            manners: Manners { notices_idle_loss: rng.chance(700), sends_after_news: rng.chance(500) },
+            manners: Manners { notices_idle_loss: rng.chance(700) },
             rest: *rng.pick(&[200, 2_000, 20_000, 100_000]),
             calm: *rng.pick(&[1_000, 20_000, 200_000]),
             outage: *rng.pick(&[2_000, 100_000, 400_000, 2_000_000]),

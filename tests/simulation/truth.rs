@@ -62,6 +62,10 @@ impl Truth {
         self.faulted_meanwhile = 0;
         self.coming =
             self.possible.iter().flat_map(|state| results(call, state, span)).map(|(_, state)| state).collect();
+        // Should the last copy be lost before the call is executed, it begins on nothing. Whether that
+        // was so is judged by its answer; a reader may see what it stores.
+        let on_nothing = results(call, &None, span).into_iter().map(|(_, state)| state);
+        self.coming.extend(on_nothing.filter(Option::is_some));
         &self.coming
     }
 
@@ -119,6 +123,11 @@ impl Truth {
         self.since = began;
         self.faulted = self.faulted_meanwhile;
         self.outlived = false;
+    }
+
+    /// Whether these bytes are a value that the call under way has not changed yet.
+    pub fn is_settled(&self, data: &[u8]) -> bool {
+        self.possible.iter().flatten().any(|held| same_value(&held.data, data))
     }
 
     /// Whether a server that holds these bytes holds what a read may find.
