@@ -29,8 +29,6 @@ pub enum Planted {
     BlindResend,
     /// What waited for a connection is sent although the view changed since it was planned.
     StaleSend,
-    /// A miss on several places is not asked for at the first once more.
-    NoConfirming,
 }
 
 /// How a driver may behave where its contract leaves it free.
@@ -206,10 +204,14 @@ impl Driver {
         }
     }
 
-    /// A write that is at work, or just ended, passes by every server that is down.
+    /// A write that is at work passes by every server that is down: it owes a flush. While most are
+    /// down nothing is diverted, and only an acknowledged write counts: keys whose home and backup
+    /// live are written then too, and a stand-in of yesterday that is down holds an older copy.
     fn note_missed_writes(&mut self, carrier: usize) {
-        let mutates = self.carriers[carrier].task.as_ref().is_some_and(Task::mutates);
-        if !mutates || self.view.isolated() || self.view.all_steady() {
+        let Some(task) = &self.carriers[carrier].task else { return };
+        let acknowledged =
+            task.outcome().is_some_and(|end| !matches!(end, Outcome::Unavailable | Outcome::Timeout));
+        if !task.mutates() || self.view.all_steady() || (self.view.isolated() && !acknowledged) {
             return;
         }
         for server in 0..self.health.len() {
@@ -249,7 +251,7 @@ impl Driver {
         if ask.needs_meta() && !link.meta {
             return Some(Answer::Unsupported);
         }
-        if let Some(answer) = planted_answer(self.planted, trial, tag, &ask, c.task.as_ref()) {
+        if let Some(answer) = planted_answer(self.planted, trial, &ask, c.task.as_ref()) {
             return Some(answer);
         }
         if link.asked.is_empty() {
@@ -489,12 +491,6 @@ impl Driver {
         self.carriers[carrier].task = None;
         self.carriers[carrier].armed = None;
     }
-
-    /// The trials under way.
-    pub fn trials(&self) -> Vec<usize> {
-        let at_work = |c: &Carrier| c.trial_of.is_some() && c.task.is_some();
-        (0..self.carriers.len()).filter(|index| at_work(&self.carriers[*index])).collect()
-    }
 }
 
 impl Carrier {
@@ -504,7 +500,7 @@ impl Carrier {
 }
 
 /// What a planted fault answers in the server's stead.
-fn planted_answer(planted: Planted, trial: bool, _tag: Tag, ask: &Ask, task: Option<&Task>) -> Option<Answer> {
+fn planted_answer(planted: Planted, trial: bool, ask: &Ask, task: Option<&Task>) -> Option<Answer> {
     let writes = task.is_some_and(Task::is_set);
     match (planted, ask) {
         (Planted::NoFlush, Ask::FlushAll { .. }) if trial => Some(Answer::Ok),

@@ -19,6 +19,7 @@ mod net;
 mod plan;
 mod rng;
 mod seeds;
+mod small;
 mod task;
 mod truth;
 mod world;

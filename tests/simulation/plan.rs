@@ -289,7 +289,8 @@ impl Running<'_> {
                 self.end_fault(server, fault);
             }
         }
-        for _ in 0..400 {
+        // A trial that must flush while most servers are down waits for that to be over, for a while.
+        for _ in 0..4000 {
             if self.all_live() || self.world.bad.is_some() {
                 break;
             }

@@ -315,7 +315,11 @@ impl World {
 
     fn judge_change(&mut self, key: Key, active: &Active, outcome: Outcome, value: Option<&[u8]>, span: Span) {
         let index = usize::from(key);
+        self.warn_readers(key);
         if matches!(outcome, Outcome::Timeout | Outcome::Unavailable) {
+            // It may have cleared copies of what it was to replace.
+            let holders = self.holders(key);
+            self.keys[index].holders &= holders;
             return self.keys[index].unanswered();
         }
         let before = self.keys[index].possible.clone();
@@ -342,6 +346,17 @@ impl World {
             let holders = self.holders(key);
             self.keys[index].acknowledged(holders, active.began);
             self.check_copies(key, active, holders);
+        }
+    }
+
+    /// A key whose last copy was lost may be missed by every read under way, whatever is stored next.
+    fn warn_readers(&mut self, key: Key) {
+        for reader in 0..self.active.len() {
+            let began = self.active[reader].as_ref().filter(|a| a.readable.contains_key(&key)).map(|a| a.began);
+            if began.is_some_and(|began| self.lost(key, began)) {
+                let states = self.active[reader].as_mut().and_then(|a| a.readable.get_mut(&key));
+                states.into_iter().for_each(|states| _ = states.insert(None));
+            }
         }
     }
 
