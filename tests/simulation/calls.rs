@@ -46,14 +46,42 @@ pub struct Held {
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    Get { keys: SmallVec<[Key; 4]>, with_cas: bool },
-    Store { verb: Verb, key: Key, version: u32, flags: u32, exptime: i64 },
+    Get {
+        keys: SmallVec<[Key; 4]>,
+        with_cas: bool,
+    },
+    Store {
+        verb: Verb,
+        key: Key,
+        version: u32,
+        flags: u32,
+        exptime: i64,
+    },
     /// A cas with the token that a read handed out together with `seen`.
-    Cas { key: Key, version: u32, flags: u32, exptime: i64, token: u64, seen: Bytes },
-    Delete { key: Key },
-    Count { key: Key, direction: Direction, delta: u64 },
-    Touch { key: Key, exptime: i64 },
-    GetAndTouch { key: Key, exptime: i64 },
+    Cas {
+        key: Key,
+        version: u32,
+        flags: u32,
+        exptime: i64,
+        token: u64,
+        seen: Bytes,
+    },
+    Delete {
+        key: Key,
+    },
+    Count {
+        key: Key,
+        direction: Direction,
+        delta: u64,
+    },
+    Touch {
+        key: Key,
+        exptime: i64,
+    },
+    GetAndTouch {
+        key: Key,
+        exptime: i64,
+    },
     FlushAll,
     /// Asks every live server for its version.
     Versions,

@@ -149,7 +149,9 @@ impl Memcached {
             (Verb::Set, _) | (Verb::Add, None) | (Verb::Replace, Some(_)) => {
                 self.put(now, key, value.clone(), flags, expires)
             }
-            (Verb::Cas(cas), Some(old)) if old.cas == cas => self.put(now, key, value.clone(), flags, expires),
+            (Verb::Cas(cas), Some(old)) if old.cas == cas => {
+                self.put(now, key, value.clone(), flags, expires)
+            }
             (Verb::Cas(_), Some(_)) => Answer::Exists,
             (Verb::Cas(_), None) => Answer::NotFound,
             (Verb::Append, Some(mut old)) => {

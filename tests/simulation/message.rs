@@ -1,7 +1,7 @@
 //! Commands and replies that lie on a virtual wire: they outlive the operation that sent them, so
 //! they own their bytes (inline: a message allocates nothing).
 
-use memcache::rules::wire::{Command, Lease, Reply, Value, Verb, Direction};
+use memcache::rules::wire::{Command, Direction, Lease, Reply, Value, Verb};
 use smallvec::SmallVec;
 
 /// Bytes of a key or a value.
@@ -50,30 +50,6 @@ impl Ask {
             Command::Version => Ask::Version,
             Command::Stats { .. } => Ask::Stats,
             Command::Noop => Ask::Noop,
-        }
-    }
-
-    /// The command again, for what speaks in borrowed ones.
-    pub fn command(&self) -> Command<'_> {
-        match *self {
-            Ask::Get { ref key, meta } => Command::Get { key, meta },
-            Ask::Fetch { ref key } => Command::Fetch { key },
-            Ask::Lease { ref key, seconds } => Command::Lease { key, seconds },
-            Ask::GetAndTouch { ref key, exptime } => Command::GetAndTouch { key, exptime },
-            Ask::Store { verb, ref key, flags, exptime, ref value } => {
-                Command::Store { verb, key, flags, exptime, value }
-            }
-            Ask::StoreLeased { ref key, flags, exptime, ref value, lease } => {
-                Command::StoreLeased { key, flags, exptime, value, lease }
-            }
-            Ask::EndLease { ref key, lease } => Command::EndLease { key, lease },
-            Ask::Delete { ref key } => Command::Delete { key },
-            Ask::Arithmetic { direction, ref key, delta } => Command::Arithmetic { direction, key, delta },
-            Ask::Touch { ref key, exptime } => Command::Touch { key, exptime },
-            Ask::FlushAll { delay } => Command::FlushAll { delay },
-            Ask::Version => Command::Version,
-            Ask::Stats => Command::Stats { group: b"" },
-            Ask::Noop => Command::Noop,
         }
     }
 

@@ -136,7 +136,13 @@ impl Net {
             pids: 1000,
         };
         for meta in metas {
-            net.servers.push(Server { process: None, cut: Cut::No, hung: false, meta: *meta, conns: Vec::new() });
+            net.servers.push(Server {
+                process: None,
+                cut: Cut::No,
+                hung: false,
+                meta: *meta,
+                conns: Vec::new(),
+            });
             net.start(net.servers.len() - 1);
         }
         net
@@ -232,7 +238,8 @@ impl Net {
         if !self.conns[conn].open {
             return;
         }
-        let late = if self.rng.chance(self.wires.late_per_mille) { self.rng.below(self.wires.late) } else { 0 };
+        let late =
+            if self.rng.chance(self.wires.late_per_mille) { self.rng.below(self.wires.late) } else { 0 };
         let time = (self.now + self.latency() + late).max(self.conns[conn].last_back);
         self.conns[conn].last_back = time;
         self.conns[conn].back.push_back(delivery);
@@ -388,8 +395,12 @@ impl Net {
 
     /// One established connection is lost; `index` says which.
     pub fn break_one(&mut self, server: usize) {
-        let candidates: Vec<ConnId> =
-            self.servers[server].conns.iter().copied().filter(|c| self.conns[*c].open && self.conns[*c].accepted).collect();
+        let candidates: Vec<ConnId> = self.servers[server]
+            .conns
+            .iter()
+            .copied()
+            .filter(|c| self.conns[*c].open && self.conns[*c].accepted)
+            .collect();
         if candidates.is_empty() {
             return;
         }

@@ -43,6 +43,8 @@ pub struct Plan {
     /// The longest failure.
     pub outage: u64,
     pub planted: Planted,
+    /// Most changes count, and most failures break a connection: what tells whether a delta counted.
+    pub counting: bool,
 }
 
 /// How a world ended.
@@ -105,6 +107,7 @@ impl Plan {
             calm: *rng.pick(&[1_000, 20_000, 200_000]),
             outage: *rng.pick(&[2_000, 100_000, 400_000, 2_000_000]),
             planted: Planted::Nothing,
+            counting: rng.chance(150),
         }
     }
 
@@ -212,6 +215,9 @@ impl Running<'_> {
         if self.world.keys[usize::from(key)].possible.len() > 10 {
             return store(Verb::Set);
         }
+        if self.plan.counting && self.rng.chance(700) {
+            return Call::Count { key, direction: Direction::Incr, delta: self.rng.between(1, 9) };
+        }
         match self.rng.below(100) {
             0..35 => store(Verb::Set),
             35..41 => store(Verb::Add),
@@ -219,12 +225,16 @@ impl Running<'_> {
             46..49 => store(Verb::Append),
             49..52 => store(Verb::Prepend),
             52..62 => match self.world.tokens[client].take() {
-                Some((of, token, seen)) if of == key => Call::Cas { key, version, flags, exptime, token, seen },
+                Some((of, token, seen)) if of == key => {
+                    Call::Cas { key, version, flags, exptime, token, seen }
+                }
                 _ => store(Verb::Set),
             },
             62..74 => Call::Delete { key },
             74..82 => Call::Count { key, direction: Direction::Incr, delta: self.rng.between(1, 9) },
-            82..88 => Call::Count { key, direction: Direction::Decr, delta: *self.rng.pick(&[1, 7, 1 << 40]) },
+            82..88 => {
+                Call::Count { key, direction: Direction::Decr, delta: *self.rng.pick(&[1, 7, 1 << 40]) }
+            }
             88..94 => Call::Touch { key, exptime },
             _ => Call::GetAndTouch { key, exptime },
         }
@@ -264,6 +274,7 @@ impl Running<'_> {
             65..82 => Fault::Hang,
             _ => Fault::Break,
         };
+        let fault = if self.plan.counting && self.rng.chance(700) { Fault::Break } else { fault };
         self.world.tally.failures += 1;
         inflict(&mut self.world, server, fault);
         if fault == Fault::Crash && self.rng.chance(300) {

@@ -70,7 +70,16 @@ fn prepare(states: &[State], rewritten: bool, seed: u64) -> World {
     let wires = Wires { least: 20, most: 90, late_per_mille: 0, late: 1 };
     let manners = Manners { notices_idle_loss: true };
     let metas = vec![true; states.len()];
-    let mut world = World::new(pool(states.len(), options), &metas, 2, 3, wires, manners, seed, false);
+    let mut world = World::new(
+        pool(states.len(), options),
+        &metas,
+        2,
+        3,
+        wires,
+        manners,
+        seed,
+        std::env::var_os("SIM_TRACE").is_some(),
+    );
     let write_all = |world: &mut World| {
         for key in 0..3 {
             let version = world.version();
@@ -112,7 +121,7 @@ fn try_one(states: &[State], call: &Call, fault: Option<(usize, Fault, u32)>, re
     for _ in 0..2 {
         world.call(1, get(&[0, 1, 2], false));
     }
-    if let Some((server, fault, _)) = fault {
+    if let Some((server, fault, _)) = fault.filter(|_| struck) {
         relieve(&mut world, server, fault);
         world.pass(6_000_000);
         for _ in 0..3 {
@@ -121,7 +130,8 @@ fn try_one(states: &[State], call: &Call, fault: Option<(usize, Fault, u32)>, re
         }
     }
     if let Some(bad) = world.bad {
-        panic!("states {states:?}, {call}, failure {fault:?}, rewritten {rewritten}: {bad}");
+        let trace = world.driver.net.trace.take().unwrap_or_default().join("\n");
+        panic!("{trace}\nstates {states:?}, {call}, failure {fault:?}, rewritten {rewritten}: {bad}");
     }
     struck
 }

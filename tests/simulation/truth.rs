@@ -60,8 +60,12 @@ impl Truth {
     pub fn begin(&mut self, call: &Call, span: Span) -> &BTreeSet<State> {
         self.busy = true;
         self.faulted_meanwhile = 0;
-        self.coming =
-            self.possible.iter().flat_map(|state| results(call, state, span)).map(|(_, state)| state).collect();
+        self.coming = self
+            .possible
+            .iter()
+            .flat_map(|state| results(call, state, span))
+            .map(|(_, state)| state)
+            .collect();
         // Should the last copy be lost before the call is executed, it begins on nothing. Whether that
         // was so is judged by its answer; a reader may see what it stores.
         let on_nothing = results(call, &None, span).into_iter().map(|(_, state)| state);
@@ -95,7 +99,8 @@ impl Truth {
         }
         // A delta that was never answered may have counted on one copy only (rule 9 promises
         // acknowledged <= value <= acknowledged + unanswered), so a number decides nothing.
-        let counted = |(_, state): &(Outcome, State)| state.as_ref().is_some_and(|h| number(&h.data).is_some());
+        let counted =
+            |(_, state): &(Outcome, State)| state.as_ref().is_some_and(|h| number(&h.data).is_some());
         let keep: BTreeSet<State> = if matches!(outcome, Outcome::Number(_)) {
             all.into_iter().filter(counted).map(|(_, state)| state).collect()
         } else {

@@ -127,9 +127,11 @@ impl World {
         // The news of a failure are still on their way for a while.
         !self.driver.view.isolated()
             && net.now >= self.disturbed + 100_000
-            && net.servers.iter().zip(&self.driver.health).all(|(server, health)| {
-                server.healthy() || health.state() == ServerState::Down
-            })
+            && net
+                .servers
+                .iter()
+                .zip(&self.driver.health)
+                .all(|(server, health)| server.healthy() || health.state() == ServerState::Down)
     }
 
     // ---- faults
@@ -313,7 +315,14 @@ impl World {
         }
     }
 
-    fn judge_change(&mut self, key: Key, active: &Active, outcome: Outcome, value: Option<&[u8]>, span: Span) {
+    fn judge_change(
+        &mut self,
+        key: Key,
+        active: &Active,
+        outcome: Outcome,
+        value: Option<&[u8]>,
+        span: Span,
+    ) {
         let index = usize::from(key);
         self.warn_readers(key);
         if matches!(outcome, Outcome::Timeout | Outcome::Unavailable) {
@@ -352,7 +361,8 @@ impl World {
     /// A key whose last copy was lost may be missed by every read under way, whatever is stored next.
     fn warn_readers(&mut self, key: Key) {
         for reader in 0..self.active.len() {
-            let began = self.active[reader].as_ref().filter(|a| a.readable.contains_key(&key)).map(|a| a.began);
+            let began =
+                self.active[reader].as_ref().filter(|a| a.readable.contains_key(&key)).map(|a| a.began);
             if began.is_some_and(|began| self.lost(key, began)) {
                 let states = self.active[reader].as_mut().and_then(|a| a.readable.get_mut(&key));
                 states.into_iter().for_each(|states| _ = states.insert(None));
@@ -380,7 +390,8 @@ impl World {
         let view = &self.driver.view;
         let live = view.pool.ids().filter(|id| view.live(*id)).count();
         let nothing = self.keys[usize::from(key)].possible.contains(&None);
-        let forever = self.keys[usize::from(key)].possible.iter().flatten().all(|held| held.expires.is_none());
+        let forever =
+            self.keys[usize::from(key)].possible.iter().flatten().all(|held| held.expires.is_none());
         let meta = self.driver.net.servers.iter().all(|server| server.meta);
         let wanted = if view.pool.options.backups { live.min(2) } else { 1 };
         if active.quiet && meta && !nothing && forever && (holders.count_ones() as usize) < wanted {
@@ -421,11 +432,16 @@ impl World {
         let held = self.holders_of(key, |truth, data| truth.is_settled(data));
         let readable = (0..self.driver.net.servers.len())
             .filter(|index| held & (1 << index) != 0)
-            .filter(|index| self.driver.net.servers[*index].healthy() && self.driver.health[*index].since().0 < began)
+            .filter(|index| {
+                self.driver.net.servers[*index].healthy() && self.driver.health[*index].since().0 < began
+            })
             .count();
         // Without meta commands the outcome of a condition stays on the server that decided it.
         let single = self.driver.net.servers.iter().any(|server| !server.meta);
-        let lost = readable == 0 && (every_holder_failed || aged || single);
+        // Without backups a write that clears the old copy and finds the new one's server dead leaves
+        // nothing until it has planned anew.
+        let between = truth.busy && !self.driver.view.pool.options.backups;
+        let lost = readable == 0 && (every_holder_failed || aged || single || between);
         self.tally.lost += u64::from(lost);
         lost
     }
@@ -437,7 +453,8 @@ impl World {
         for (index, server) in self.driver.net.servers.iter().enumerate() {
             let state = self.driver.health[index].state();
             let item = server.process.as_ref().and_then(|p| p.item(key_bytes(key), unix_millis));
-            let held = item.map_or("-".to_string(), |i| if i.stub { "stub".to_string() } else { show(&i.data) });
+            let held =
+                item.map_or("-".to_string(), |i| if i.stub { "stub".to_string() } else { show(&i.data) });
             text.push_str(&format!(" s{index} {state:?} {held};"));
         }
         text

@@ -13,7 +13,10 @@ use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply, Verb};
 
-#[expect(clippy::large_enum_variant, reason = "the large variant is the usual one, and boxing it would allocate")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large variant is the usual one, and boxing it would allocate"
+)]
 #[derive(Clone, Debug)]
 enum Stage<'a> {
     Begin,

@@ -166,9 +166,10 @@ impl<'a> Counter<'a> {
     /// The decider did not answer, and no one else counted.
     fn nobody_counted(&mut self, view: &View) {
         let sources = [Some(self.decider), self.mirror];
-        let unknown = sources.into_iter().flatten().any(|source| {
-            self.round.fate(source.server) == Some(Fate::Unanswered) && source.intact(view)
-        });
+        let unknown = sources
+            .into_iter()
+            .flatten()
+            .any(|source| self.round.fate(source.server) == Some(Fate::Unanswered) && source.intact(view));
         if !unknown {
             // What may have counted is down, and its copy given up: no live server knows of it.
             return self.begin_again(view);
