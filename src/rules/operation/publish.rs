@@ -122,8 +122,17 @@ impl<'a> Publish<'a> {
                 self.settle_put();
             }
             Reply::Refused(_) => self.stage = Stage::Over(End::Failed(Outcome::Unavailable)),
+            // How long it has to live is unknown, so it cannot be copied; and to clear acting would
+            // hide it behind a steady home's miss. What acting has stays: the caller is told so.
+            Reply::Value(value) if !value.is_stub() && !self.source_acts(view) => {
+                self.stage = Stage::Over(End::Failed(Outcome::Unavailable));
+            }
             _ => self.clear_others(view),
         }
+    }
+
+    fn source_acts(&self, view: &View) -> bool {
+        writable(view, self.key).is_ok_and(|placement| placement.acting() == Some(self.source.server))
     }
 
     fn clear_others(&mut self, view: &View) {
