@@ -13,6 +13,7 @@ const WORLDS: u64 = if cfg!(debug_assertions) { 3_000 } else { 100_000 };
 const ONCE_WRONG: &[(u64, &str)] = &[
     (18, "a source that restarted unseen made its miss clear the mirror"),
     (63, "a stub was read as an empty value in a pool without backups"),
+    (310, "a mirror without meta commands cleared a steady home"),
     (509, "a condition's outcome was published by an empty server"),
     (2260, "a returned server that fell again came back as steady"),
     (2420, "a counter cleared the last second copy before there was another"),

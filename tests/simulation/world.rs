@@ -271,7 +271,9 @@ impl World {
             _ => t.acknowledged += 1,
         }
         // A counter or a condition on a connection that broke while idle may truly not know.
-        let may_not_know = !self.driver.manners.notices_idle_loss
+        let no_meta = self.driver.net.servers.iter().any(|server| !server.meta);
+        let may_not_know = no_meta
+            || !self.driver.manners.notices_idle_loss
             || matches!(active.call, Call::Count { .. } | Call::Cas { .. } | Call::GetAndTouch { .. });
         if matches!(outcome, Outcome::Timeout | Outcome::Unavailable) && active.quiet && !may_not_know {
             self.complain(format!("{} ended as {outcome:?} although every failure was known", active.call));
