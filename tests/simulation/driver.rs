@@ -412,11 +412,10 @@ impl Driver {
     }
 
     fn arm(&mut self, carrier: usize) {
-        if let Some(wake) = self.next_wake(carrier) {
-            if self.carriers[carrier].armed.is_none_or(|armed| wake < armed) {
-                self.carriers[carrier].armed = Some(wake);
-                self.net.at(wake, Event::Timer(carrier));
-            }
+        let Some(wake) = self.next_wake(carrier) else { return };
+        if self.carriers[carrier].armed.is_none_or(|armed| wake < armed) {
+            self.carriers[carrier].armed = Some(wake);
+            self.net.at(wake, Event::Timer(carrier));
         }
     }
 

@@ -74,6 +74,7 @@ pub struct World {
 }
 
 impl World {
+    #[allow(clippy::too_many_arguments, reason = "a world is what it is made of")]
     pub fn new(
         pool: Arc<Pool>,
         metas: &[bool],
@@ -442,7 +443,9 @@ impl World {
         let single = self.driver.net.servers.iter().any(|server| !server.meta);
         // Without backups a write that clears the old copy and finds the new one's server dead leaves
         // nothing until it has planned anew.
-        let between = truth.busy && !self.driver.view.pool.options.backups;
+        // The same when both of a write's servers die under it.
+        let backups = self.driver.view.pool.options.backups;
+        let between = truth.busy && (!backups || truth.faulted_meanwhile.count_ones() >= 2);
         let lost = readable == 0 && (every_holder_failed || aged || single || between);
         self.tally.lost += u64::from(lost);
         lost
