@@ -163,7 +163,7 @@ impl<'a> Counter<'a> {
         };
     }
 
-    /// The decider did not answer, and no one else counted.
+    /// No live server is known to have counted.
     fn nobody_counted(&mut self, view: &View) {
         let sources = [Some(self.decider), self.mirror];
         let unknown = sources
@@ -186,7 +186,7 @@ impl<'a> Counter<'a> {
         }
         match self.counted.iter().copied().find(|(server, _)| server.intact(view)) {
             Some((server, value)) => self.publish(server, Outcome::Number(value)),
-            None => self.begin_again(view),
+            None => self.nobody_counted(view),
         }
     }
 
