@@ -431,3 +431,6 @@ fn set_patience(socket: &OwnedFd, patience: Duration) -> Result<(), Errno> {
     let patience = patience.clamp(Duration::from_millis(1), Duration::from_secs(24 * 3600));
     sockopt::set_socket_timeout(socket, sockopt::Timeout::Recv, Some(patience))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@
 //! - `exchange`: one operation and its connections; `connection`, `dial`: one of them;
 //! - `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
 //! - `registry`: what this process knows of its servers; `views`: how a client sees it;
-//! - `trial`: the way back of a server that is down, riding along with the calls.
+//! - `trial`: the way back of a server that is down, riding along with the calls;
+//! - [`fork`]: what a forked child has to tell.
 //!
 //! What a call costs: one send and one receive for a simple operation on a live server, whatever
 //! its timeouts are; one send per server and polls in between for one that asks several. A server
@@ -15,7 +16,7 @@ mod clock;
 mod connection;
 mod dial;
 mod exchange;
-mod fork;
+pub mod fork;
 mod registry;
 mod resolve;
 mod trial;
@@ -26,7 +27,6 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use fork::in_child;
 pub use resolve::resolve;
 
 use self::connection::{Connection, Terms};
