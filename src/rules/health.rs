@@ -135,6 +135,8 @@ pub struct Health {
     missed_in_trial: bool,
     /// When it last came back from being down.
     rejoined: Option<Instant>,
+    /// Everything that belongs on it was there when it went down.
+    complete: bool,
 }
 
 impl Health {
@@ -155,6 +157,7 @@ impl Health {
             trial: false,
             missed_in_trial: false,
             rejoined: None,
+            complete: true,
         }
     }
 
@@ -278,6 +281,7 @@ impl Health {
         self.wait = if flaps { twice(self.wait, settings) } else { settings.retry_first };
         self.due = now + self.wait;
         self.missed_write = false;
+        self.complete = self.state == State::Steady;
         self.breaks = 0;
         self.end_trial();
         self.turn(State::Down, now, reason);
@@ -294,7 +298,8 @@ impl Health {
         }
         let same = !self.met || surely_same(self.incarnation, incarnation);
         let (state, reason) = match (same, self.missed_write) {
-            (true, false) => (State::Steady, "back, and it missed nothing"),
+            (true, false) if self.complete => (State::Steady, "back, and it missed nothing"),
+            (true, false) => (State::Returned, "back, as incomplete as before"),
             (true, true) => (State::Returned, "back, emptied because it missed writes"),
             (false, _) => (State::Returned, "back, restarted"),
         };
