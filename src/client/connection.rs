@@ -8,13 +8,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::buffer::spare_capacity;
 use rustix::event::PollFlags;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 
 use super::dial::Dial;
+use super::inbox::{Inbox, KEPT};
 use super::registry::Known;
 use crate::rules::greeting::Greeting;
 use crate::rules::operation::{Failure, Operation, Tag};
@@ -24,12 +24,6 @@ use crate::rules::wire::parse::Limits;
 use crate::rules::wire::pending::Pending;
 use crate::rules::wire::{Command, Reply};
 
-/// A buffer begins with this much room, in bytes, and doubles when it is full.
-const ROOM: usize = 16 << 10;
-/// Less room than this, in bytes, is not worth a system call.
-const SCANT: usize = 2 << 10;
-/// A buffer that is not in use keeps at most this much, in bytes.
-const KEPT: usize = 64 << 10;
 /// A connection that was not used for this long is looked at before it is used again: servers
 /// close idle connections, and one that restarted closed them all.
 const IDLE: Duration = Duration::from_secs(1);
@@ -82,9 +76,7 @@ pub(super) struct Connection {
     sent: usize,
     /// How many bytes were sent before `out` began.
     before: u64,
-    input: Vec<u8>,
-    /// How much of `input` was read as answers.
-    taken: usize,
+    inbox: Inbox,
     pending: Pending<Tag>,
     /// Where each pending command begins, counted in bytes over the connection's life.
     starts: VecDeque<u64>,
@@ -111,8 +103,7 @@ impl Connection {
             out: Vec::new(),
             sent: 0,
             before: 0,
-            input: Vec::new(),
-            taken: 0,
+            inbox: Inbox::default(),
             pending: Pending::default(),
             starts: VecDeque::new(),
             held: Vec::new(),
@@ -301,30 +292,13 @@ impl Connection {
 
     /// Receives once; with `wait`, for up to the terms' patience. False: nothing came, or a signal did.
     pub(super) fn receive(&mut self, wait: bool) -> Result<bool, Loss> {
-        self.make_room();
         let (Phase::Greeting(socket, _) | Phase::Ready(socket)) = &self.phase else { return Ok(false) };
         let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
-        match recv(socket, spare_capacity(&mut self.input), flags) {
+        match recv(socket, self.inbox.room(), flags) {
             Ok((_, 0)) => Err(Loss::Broken),
             Ok(_) => Ok(true),
             Err(Errno::AGAIN | Errno::INTR) => Ok(false),
             Err(_) => Err(Loss::Broken),
-        }
-    }
-
-    /// Room grows only with bytes that came, whatever length an answer announces.
-    fn make_room(&mut self) {
-        if self.taken == self.input.len() {
-            self.input.clear();
-            self.taken = 0;
-        }
-        if self.input.capacity() - self.input.len() >= SCANT {
-            return;
-        }
-        self.input.drain(..self.taken);
-        self.taken = 0;
-        if self.input.capacity() - self.input.len() < SCANT {
-            self.input.reserve_exact(self.input.len().max(ROOM));
         }
     }
 
@@ -338,11 +312,11 @@ impl Connection {
         &mut self,
         operation: &dyn Operation,
     ) -> Result<Option<(Tag, Reply<'_>)>, Loss> {
-        let bytes = &self.input[self.taken..];
+        let (bytes, read) = self.inbox.unread();
         let question = |tag| operation.command(tag);
         match self.pending.next(bytes, self.meta, &self.terms.limits, question) {
             Ok(Some((tag, reply, taken))) => {
-                self.taken += taken;
+                *read += taken;
                 self.starts.pop_front();
                 Ok(Some((tag, reply)))
             }
@@ -355,13 +329,13 @@ impl Connection {
     pub(super) fn greeted(&mut self) -> Result<Option<Greeting>, Loss> {
         let Phase::Greeting(_, greeting) = &mut self.phase else { return Ok(None) };
         loop {
-            let bytes = &self.input[self.taken..];
+            let (bytes, read) = self.inbox.unread();
             let question = |tag: Tag| Greeting::COMMANDS[if tag == 0 { 0 } else { 1 }];
             match self.pending.next(bytes, false, &self.terms.limits, question) {
                 Err(_) => return Err(Loss::Broken),
                 Ok(None) => return Ok(None),
                 Ok(Some((_, reply, taken))) => {
-                    self.taken += taken;
+                    *read += taken;
                     if greeting.answer(&reply) {
                         break;
                     }
@@ -400,9 +374,9 @@ impl Connection {
         self.pending.drain().for_each(drop);
         self.starts.clear();
         self.held.clear();
-        (self.sent, self.taken, self.before) = (0, 0, 0);
+        (self.sent, self.before) = (0, 0);
         self.out.clear();
-        self.input.clear();
+        self.inbox.clear();
         self.dirty = false;
         self.ready = PollFlags::empty();
         self.shrink();
@@ -411,15 +385,12 @@ impl Connection {
     /// The call is over, and nothing is outstanding.
     pub(super) fn rest(&mut self, now: Instant) {
         self.used = now;
-        self.taken = 0;
-        self.input.clear();
+        self.inbox.clear();
         self.shrink();
     }
 
     fn shrink(&mut self) {
-        if self.input.capacity() > KEPT {
-            self.input.shrink_to(KEPT);
-        }
+        self.inbox.shrink();
         if self.out.capacity() > KEPT {
             self.out.shrink_to(KEPT);
         }

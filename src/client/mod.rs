@@ -2,7 +2,7 @@
 //! and waits. It starts no thread and needs no runtime.
 //!
 //! - [`Client`] (here): the public face, one call at a time;
-//! - `exchange`: one operation and its connections; `connection`, `dial`: one of them;
+//! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`: one of them;
 //! - `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
 //! - `registry`: what this process knows of its servers; `views`: how a client sees it;
 //! - `trial`: the way back of a server that is down, riding along with the calls;
@@ -17,6 +17,7 @@ mod connection;
 mod dial;
 mod exchange;
 pub mod fork;
+mod inbox;
 mod registry;
 mod resolve;
 mod trial;

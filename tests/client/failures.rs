@@ -191,3 +191,18 @@ fn an_operation_that_panicked_leaves_nothing_to_the_next() {
     assert!(panicked.is_err());
     assert_eq!(ask(&mut client, 0, get("c")), value("c"));
 }
+
+#[test]
+fn a_server_with_a_timeout_of_its_own_is_waited_for() {
+    let fake = Fake::start(|session| {
+        session.greet(1, true)?;
+        session.line()?;
+        // Longer than the client's own timeout.
+        std::thread::park_timeout(Duration::from_millis(500));
+        session.say("END\r\n");
+        session.line().map(drop)
+    });
+    let mut client = client(hurried(), [&fake.address]);
+    client.set_server_timeout(SERVER, Some(Duration::from_secs(60)));
+    assert_eq!(ask(&mut client, 0, get("k")), reply("Miss"));
+}

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use rustix::net::SocketAddrAny;
 
 use super::*;
+use crate::client::inbox::ROOM;
 use crate::client::registry;
 use crate::rules::address::Address;
 use crate::rules::operation::Outcome;
@@ -75,8 +76,8 @@ fn an_announced_length_takes_no_memory() {
     stream.write_all(b"VALUE k 0 1000000000\r\n").unwrap();
     assert!(connection.receive(true).unwrap());
     assert!(connection.next_answer(&Gets).unwrap().is_none());
-    connection.make_room();
-    assert_eq!(connection.input.capacity(), ROOM);
+    assert!(!connection.receive(false).unwrap(), "nothing more came");
+    assert_eq!(connection.inbox.capacity(), ROOM);
 }
 
 #[test]
@@ -94,7 +95,8 @@ fn room_doubles_as_bytes_come_and_is_given_back() {
     });
     loop {
         assert!(connection.receive(true).unwrap());
-        assert!(connection.input.capacity() <= 2 * connection.input.len().max(ROOM));
+        let came = connection.inbox.unread().0.len();
+        assert!(connection.inbox.capacity() <= 2 * came.max(ROOM));
         if let Some((tag, reply)) = connection.next_answer(&Gets).unwrap() {
             assert_eq!(tag, 0);
             assert!(matches!(reply, Reply::Value(value) if value.data.len() == LEN));
@@ -103,7 +105,7 @@ fn room_doubles_as_bytes_come_and_is_given_back() {
     }
     assert!(!connection.owes());
     connection.rest(START);
-    assert!(connection.input.capacity() <= KEPT);
+    assert!(connection.inbox.capacity() <= KEPT);
     drop(writer.join().unwrap());
 }
 
@@ -174,4 +176,23 @@ fn refusal_and_silence_are_told_apart_while_dialing() {
         }
     };
     assert_eq!(loss, Loss::Refused);
+}
+
+#[test]
+fn the_next_address_is_tried_when_one_refuses() {
+    let (mut connection, listener) = pair("addresses");
+    let refuses = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addresses = [refuses.local_addr().unwrap(), listener.local_addr().unwrap()];
+    drop(refuses);
+    connection.known.found(addresses.map(SocketAddrAny::from).to_vec());
+    assert!(connection.ask(0, &GET, START));
+    while !connection.dial(START).unwrap() {
+        std::thread::yield_now();
+    }
+    let (mut stream, _) = listener.accept().unwrap();
+    for tag in connection.take_held() {
+        assert!(connection.ask(tag, &GET, START));
+    }
+    connection.flush(START).unwrap();
+    hear(&mut stream);
 }
