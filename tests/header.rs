@@ -60,6 +60,7 @@ fn buffer_struct_header() -> String {
     config.after_includes = None;
     config.export.exclude.clear();
     config.export.rename.clear();
+    config.export.include = vec!["memcache_buf".into()];
     generate(config, &["list.rs", "buffer_type.rs"])
 }
 
@@ -139,6 +140,20 @@ fn compiles(compiler: &str, standard: &str, name: &str, text: &str, scratch: &Pa
         .expect("the compiler runs");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{compiler} -std={standard} {name}: {told}");
+}
+
+#[test]
+fn the_macros_say_what_the_library_says() {
+    let version = memcache::capi::version::mc_version();
+    // SAFETY: a text of the library's own.
+    let version = unsafe { std::ffi::CStr::from_ptr(version) }.to_str().expect("a version is text");
+    let defines = |name: &str, value: &str| {
+        let line = format!("#define {name} {value}\n");
+        assert!(main_header().contains(&line), "the header must have: {line}");
+    };
+    defines("MEMCACHE_VER", &format!("{version:?}"));
+    defines("MEMCACHE_VERNUM", &memcache::capi::version::mc_vernum().to_string());
+    defines("MEMCACHE_RELDATE", &memcache::capi::version::mc_reldate().to_string());
 }
 
 #[test]
