@@ -54,8 +54,10 @@ impl Story {
             let text = describe(&operation.command(tag));
             self.asked.push((server, tag, text));
         }
-        let mut lines: Vec<String> =
-            self.asked[before..].iter().map(|(server, _, text)| format!("s{} {text}", server.0 + 1)).collect();
+        let mut lines: Vec<String> = self.asked[before..]
+            .iter()
+            .map(|(server, _, text)| format!("s{} {text}", server.0 + 1))
+            .collect();
         lines.sort();
         lines
     }
@@ -100,7 +102,8 @@ fn key(story: &Story) -> Vec<u8> {
     (0..)
         .map(|n| format!("key-{n}").into_bytes())
         .find(|key| {
-            let walk: Vec<u16> = crate::rules::places::Walk::new(&story.view.pool, key).map(|id| id.0).collect();
+            let walk: Vec<u16> =
+                crate::rules::places::Walk::new(&story.view.pool, key).map(|id| id.0).collect();
             walk[..2] == [0, 2]
         })
         .expect("some key has that walk")
