@@ -404,7 +404,7 @@ struct memcache_server {
      */
     char *port;
     /*
-     The socket, -1 when closed. As of the last change of the server's state.
+     The socket, -1 when closed; as of the handle's last call.
      */
     int fd;
     /*

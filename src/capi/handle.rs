@@ -39,8 +39,6 @@ pub struct Handle {
     file: Option<Option<Arc<Pool>>>,
     /// The servers' timeouts as the client was last told them, in the list's order.
     timeouts: Vec<Duration>,
-    /// The view's generation when the C structs were last brought up to date.
-    seen: Option<u64>,
     /// A client of one server each, for programs whose own functions choose the servers.
     alone: HashMap<*mut memcache_server, Box<Client>>,
     /// Servers of mc_server_add3 beside a pool file; freed with the handle.
@@ -184,7 +182,6 @@ impl Cache {
         if let (Some(client), Some(id)) = (handle.client.as_mut(), id) {
             client.disconnect(id);
         }
-        handle.seen = None;
         self.show_states();
     }
 
@@ -208,7 +205,6 @@ impl Cache {
             let Some(pool) = pool.filter(|pool| !pool.servers().is_empty()) else { return };
             number_servers(self, &pool);
             handle.timeouts.clear();
-            handle.seen = None;
             handle.client = Some(Box::new(Client::open(pool)));
         }
         self.pass_timeouts_on();
@@ -236,29 +232,29 @@ impl Cache {
         }
     }
 
-    /// Writes what the client knows of the servers into the C structs, when it changed.
+    /// Writes what the client knows of the servers into the C structs. After every call: a socket can
+    /// change without any change of a state, and it costs a few loads per server.
     fn show_states(self) {
         let handle = self.handle();
         let Some(client) = handle.client.as_mut() else { return };
-        let generation = client.view().generation;
-        if handle.seen.replace(generation) == Some(generation) {
-            return;
-        }
-        for server in self.servers() {
-            // SAFETY: a server of the list. Its id is one of this pool's.
-            let server = unsafe { &mut *server };
-            if server._deactivated != 0 || server._id == NOT_IN_POOL {
-                continue;
-            }
-            let id = ServerId(server._id);
-            let known = client.view().server(id);
+        let view = client.view();
+        for server in self.servers_in_use() {
+            let known = view.server(ServerId(server._id));
             server.active = match (known.state, known.meta) {
-                (State::Down, _) => b'd',
-                (_, Meta::Unknown) => b't',
-                _ => b'u',
-            } as std::ffi::c_char;
-            server.fd = client.fd(id).unwrap_or(-1);
+                (State::Down, _) => server::DOWN,
+                (_, Meta::Unknown) => server::UNTRIED,
+                _ => server::UP,
+            };
         }
+        for server in self.servers_in_use() {
+            server.fd = client.fd(ServerId(server._id)).unwrap_or(-1);
+        }
+    }
+
+    fn servers_in_use<'a>(self) -> impl Iterator<Item = &'a mut memcache_server> {
+        // SAFETY: servers of the list, each given once; no reference outlives the loop that asked for it.
+        let servers = self.servers().map(|server| unsafe { &mut *server });
+        servers.filter(|server| server._deactivated == 0 && server._id != NOT_IN_POOL)
     }
 }
 

@@ -28,7 +28,7 @@ pub struct memcache_server {
     pub hostname: *mut c_char,
     /// The port as text.
     pub port: *mut c_char,
-    /// The socket, -1 when closed. As of the last change of the server's state.
+    /// The socket, -1 when closed; as of the handle's last call.
     pub fd: c_int,
     /// The server's timeout; see mc_server_timeout.
     pub tv: timeval,
@@ -65,6 +65,7 @@ impl Linked for memcache_server {
     }
 }
 
+pub(super) const UP: c_char = b'u' as c_char;
 pub(super) const DOWN: c_char = b'd' as c_char;
 pub(super) const UNTRIED: c_char = b't' as c_char;
 pub(super) const UNKNOWN_HOST: c_char = b'n' as c_char;
