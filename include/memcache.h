@@ -1156,6 +1156,76 @@ void mcm_timeout(const struct memcache_ctxt *ctxt, struct memcache *mc, int sec,
 void mc_timeout(struct memcache *mc, int sec, int usec);
 
 /*
+ A server's struct for mc_server_add3; NULL when there is no memory. Free it with mc_server_free
+ unless it was added.
+ */
+struct memcache_server *mcm_server_new(const struct memcache_ctxt *ctxt);
+
+/*
+ See mcm_server_new.
+ */
+struct memcache_server *mc_server_new(void);
+
+/*
+ Frees a server with its texts. NULL is fine. One that is in a handle's list is taken out first,
+ which changes where keys live. (mc_free frees the servers of its list; there is no need to.)
+ */
+void mcm_server_free(const struct memcache_ctxt *ctxt, struct memcache_server *ms);
+
+/*
+ See mcm_server_free.
+ */
+void mc_server_free(struct memcache_server *ms);
+
+/*
+ Sets one server's timeout in seconds and microseconds; 0, 0 is the default. 1, or 0 when ms is NULL
+ or a number is negative. See mc_timeout.
+ */
+int mcm_server_timeout(const struct memcache_ctxt *ctxt,
+                       struct memcache_server *ms,
+                       int sec,
+                       int usec);
+
+/*
+ See mcm_server_timeout.
+ */
+int mc_server_timeout(struct memcache_server *ms, int sec, int usec);
+
+/*
+ The server for a hash, by the context's mcServerFind; NULL when none is usable. By default the
+ server at hash % num_servers, or, while that is down, the next one of the list that is not. (Where
+ a key's copies are while servers are down follows from the key, not from its hash alone.)
+ */
+struct memcache_server *mcm_server_find(const struct memcache_ctxt *ctxt,
+                                        struct memcache *mc,
+                                        u_int32_t hash);
+
+/*
+ See mcm_server_find.
+ */
+struct memcache_server *mc_server_find(struct memcache *mc, u_int32_t hash);
+
+/*
+ Closes a server's connection; its next use connects again.
+ */
+void mcm_server_disconnect(const struct memcache_ctxt *ctxt, struct memcache_server *ms);
+
+/*
+ See mcm_server_disconnect.
+ */
+void mc_server_disconnect(struct memcache_server *ms);
+
+/*
+ Closes the connections to every server of a handle.
+ */
+void mcm_server_disconnect_all(const struct memcache_ctxt *ctxt, const struct memcache *mc);
+
+/*
+ See mcm_server_disconnect_all.
+ */
+void mc_server_disconnect_all(const struct memcache *mc);
+
+/*
  Adds a server to a handle. hostname: a name, an address, or a unix socket as /path or unix:/path;
  NULL or empty: localhost. port: a number or a service's name; NULL or empty: 11211. Both end in a
  NUL and are copied. Adding the same server several times gives it a weight. Nothing is connected
@@ -1233,76 +1303,6 @@ int mcm_server_add5(const struct memcache_ctxt *ctxt,
  See mcm_server_add5.
  */
 int mc_server_add5(struct memcache *mc, const char *hostport, size_t hostlen);
-
-/*
- A server's struct for mc_server_add3; NULL when there is no memory. Free it with mc_server_free
- unless it was added.
- */
-struct memcache_server *mcm_server_new(const struct memcache_ctxt *ctxt);
-
-/*
- See mcm_server_new.
- */
-struct memcache_server *mc_server_new(void);
-
-/*
- Frees a server with its texts. NULL is fine. One that is in a handle's list is taken out first,
- which changes where keys live. (mc_free frees the servers of its list; there is no need to.)
- */
-void mcm_server_free(const struct memcache_ctxt *ctxt, struct memcache_server *ms);
-
-/*
- See mcm_server_free.
- */
-void mc_server_free(struct memcache_server *ms);
-
-/*
- Sets one server's timeout in seconds and microseconds; 0, 0 is the default. 1, or 0 when ms is NULL
- or a number is negative. See mc_timeout.
- */
-int mcm_server_timeout(const struct memcache_ctxt *ctxt,
-                       struct memcache_server *ms,
-                       int sec,
-                       int usec);
-
-/*
- See mcm_server_timeout.
- */
-int mc_server_timeout(struct memcache_server *ms, int sec, int usec);
-
-/*
- The server for a hash, by the context's mcServerFind; NULL when none is usable. By default the
- server at hash % num_servers, or, while that is down, the next one of the list that is not. (Where
- a key's copies are while servers are down follows from the key, not from its hash alone.)
- */
-struct memcache_server *mcm_server_find(const struct memcache_ctxt *ctxt,
-                                        struct memcache *mc,
-                                        u_int32_t hash);
-
-/*
- See mcm_server_find.
- */
-struct memcache_server *mc_server_find(struct memcache *mc, u_int32_t hash);
-
-/*
- Closes a server's connection; its next use connects again.
- */
-void mcm_server_disconnect(const struct memcache_ctxt *ctxt, struct memcache_server *ms);
-
-/*
- See mcm_server_disconnect.
- */
-void mc_server_disconnect(struct memcache_server *ms);
-
-/*
- Closes the connections to every server of a handle.
- */
-void mcm_server_disconnect_all(const struct memcache_ctxt *ctxt, const struct memcache *mc);
-
-/*
- See mcm_server_disconnect_all.
- */
-void mc_server_disconnect_all(const struct memcache *mc);
 
 /*
  A new request without keys; NULL when there is no memory. Free it with mc_req_free.

@@ -39,6 +39,7 @@ fn main_header() -> String {
         "memory.rs",
         "memcache.rs",
         "server.rs",
+        "server_add.rs",
         "request.rs",
         "store.rs",
         "retrieve.rs",

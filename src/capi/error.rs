@@ -205,10 +205,12 @@ pub(super) unsafe extern "C-unwind" fn print(_ctxt: *const c_void, ectxt: *mut c
     guard(0, || {
         // SAFETY: a handler is called with a valid struct.
         let error = unsafe { ectxt.cast::<memcache_err_ctxt>().as_ref() }?;
-        // SAFETY: its texts are NULL or end in a NUL.
-        let text = |start: *const c_char| match start.is_null() {
-            true => "".into(),
-            false => unsafe { CStr::from_ptr(start) }.to_string_lossy(),
+        let text = |start: *const c_char| {
+            if start.is_null() {
+                return String::new();
+            }
+            // SAFETY: its texts are NULL or end in a NUL.
+            unsafe { CStr::from_ptr(start) }.to_string_lossy().into_owned()
         };
         let mut line = format!("libmemcache: {}: {}", text(error.funcname), text(error.errstr));
         if error.errlen > 0 {

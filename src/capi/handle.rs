@@ -17,6 +17,7 @@ use super::context::Context;
 use super::memcache::Cache;
 use super::request::memcache_res;
 use super::server::{self, memcache_server};
+use super::server_add;
 use crate::client::Client;
 use crate::config;
 use crate::rules::address::Address;
@@ -99,7 +100,7 @@ impl Cache {
         }
         let pool = pool.ok();
         for configured in pool.iter().flat_map(|pool| pool.servers()) {
-            if server::append_configured(ctxt, self, configured, pool_timeout(&pool)).is_none() {
+            if server_add::append_configured(ctxt, self, configured, pool_timeout(&pool)).is_none() {
                 break; // Raised where it failed; the pool is complete all the same.
             }
         }

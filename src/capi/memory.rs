@@ -23,7 +23,9 @@ pub unsafe extern "C" fn mcMemSetupCtxt(
     guard(1, || {
         // SAFETY: the caller's context.
         let ctxt = unsafe { ctxt.as_mut() }?;
-        (freeFunc?, mallocFunc?, reallocFunc?);
+        freeFunc?;
+        mallocFunc?;
+        reallocFunc?;
         ctxt.mcFree = freeFunc;
         ctxt.mcMalloc = mallocFunc;
         ctxt.mcMallocAtomic = mallocAtomicFunc.or(mallocFunc);

@@ -31,6 +31,7 @@ pub mod memory;
 pub mod request;
 pub mod retrieve;
 pub mod server;
+pub mod server_add;
 pub mod stats;
 pub mod store;
 pub mod text;
