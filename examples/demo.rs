@@ -19,7 +19,9 @@ const LIBMEMCACHED: [&str; 2] = ["benches/peers/drill-libmemcached.c", "examples
 fn main() -> ExitCode {
     keep::clear_up_when_interrupted();
     let scratch = Scratch::new();
-    println!("Eight memcached servers, one C program with 8,000 sessions; one server dies, comes back, dies again.");
+    println!(
+        "Eight memcached servers, one C program with 8,000 sessions; one server dies, comes back, dies again."
+    );
     println!("revived: deleted sessions that were there again. refused: stores and deletes that failed.\n");
 
     let ours = cc::program(&scratch, "drill", &OURS);

@@ -60,5 +60,9 @@ pub fn compile(scratch: &Scratch, name: &str, sources: &[&str], options: &[&str]
         .args(options)
         .output()
         .map_err(|error| format!("cannot run the C compiler: {error}"))?;
-    if output.status.success() { Ok(program) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    if output.status.success() {
+        Ok(program)
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
 }

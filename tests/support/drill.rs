@@ -214,7 +214,17 @@ impl Report {
         let _ = writeln!(
             text,
             "  {:<35}{:>6}{:>6}{:>8}{:>7}{:>9}{:>8}{:>8}{:>9}{:>9}{:>10}",
-            "", "reads", "hits", "misses", "stale", "revived", "errors", "writes", "refused", "p99 ms", "worst ms"
+            "",
+            "reads",
+            "hits",
+            "misses",
+            "stale",
+            "revived",
+            "errors",
+            "writes",
+            "refused",
+            "p99 ms",
+            "worst ms"
         );
         for (number, s) in (1..).zip(&self.stages) {
             let name = format!("{number} {}", s.name);
@@ -236,7 +246,8 @@ impl Report {
         if self.stages.len() < 6 {
             let _ = writeln!(text, "  and then the program ended: {}", self.ending);
         } else if !self.in_use_again {
-            let _ = writeln!(text, "  before stage 5 the server was back for {RETURN_PATIENCE:?} and not used");
+            let _ =
+                writeln!(text, "  before stage 5 the server was back for {RETURN_PATIENCE:?} and not used");
         }
         text
     }

@@ -74,7 +74,10 @@ pub fn clear_up_when_interrupted() {
         let children = locked(&CHILDREN); // held to the end: nothing new is started
         for pid in children.iter() {
             // SAFETY: the child is on the list, so nobody has waited for it: the id is still its own.
-            unsafe { libc::kill(*pid as libc::pid_t, libc::SIGKILL) };
+            unsafe {
+                libc::kill(*pid as libc::pid_t, libc::SIGKILL);
+                libc::waitpid(*pid as libc::pid_t, std::ptr::null_mut(), 0);
+            }
         }
         for path in locked(&DIRECTORIES).iter() {
             let _ = std::fs::remove_dir_all(path);

@@ -45,7 +45,8 @@ pub struct Relay {
 impl Relay {
     /// Starts one, on a free port of 127.0.0.1, before the server at `port`.
     pub fn start(port: u16) -> Relay {
-        let listener = wait::until("a port for a relay", || TcpListener::bind(("127.0.0.1", free_port())).ok());
+        let listener =
+            wait::until("a port for a relay", || TcpListener::bind(("127.0.0.1", free_port())).ok());
         listener.set_nonblocking(true).expect("a non-blocking listener");
         let address = listener.local_addr().expect("the listener's address");
         let (bell, rung) = UnixStream::pair().expect("a pair of sockets");
@@ -221,7 +222,8 @@ impl Pair {
             self.upward.clear();
             self.downward.clear();
         }
-        let sent = write_some(&mut self.server, &mut self.upward) && write_some(&mut self.client, &mut self.downward);
+        let sent = write_some(&mut self.server, &mut self.upward)
+            && write_some(&mut self.client, &mut self.downward);
         up && down && sent
     }
 }

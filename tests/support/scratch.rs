@@ -37,7 +37,8 @@ impl Scratch {
     /// Writes a file into it; the file's path.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path.join(name);
-        std::fs::write(&path, text).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+        std::fs::write(&path, text)
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
         path
     }
 }
