@@ -56,6 +56,7 @@ pub struct View {
     pub swept: bool,
     servers: Vec<ServerView>,
     all_steady: bool,
+    any_live: bool,
     isolated: bool,
 }
 
@@ -63,7 +64,16 @@ impl View {
     /// A view of `pool` in which every server is steady and nothing is known of any.
     pub fn new(pool: Arc<Pool>) -> View {
         let servers = vec![ServerView::default(); pool.servers().len()];
-        View { pool, generation: 0, unix_millis: 0, swept: false, servers, all_steady: true, isolated: false }
+        View {
+            pool,
+            generation: 0,
+            unix_millis: 0,
+            swept: false,
+            any_live: !servers.is_empty(),
+            servers,
+            all_steady: true,
+            isolated: false,
+        }
     }
 
     /// Takes in what is now known of the servers, in the order of the pool.
@@ -74,6 +84,7 @@ impl View {
         debug_assert_eq!(self.servers.len(), self.pool.servers().len());
         self.all_steady = self.servers.iter().all(|s| s.state == State::Steady);
         let down = self.servers.iter().filter(|s| s.state == State::Down).count();
+        self.any_live = down < self.servers.len();
         self.isolated = down * 2 > self.servers.len();
     }
 
@@ -95,6 +106,11 @@ impl View {
     /// Every server is steady: the everyday case, which needs no walk.
     pub fn all_steady(&self) -> bool {
         self.all_steady
+    }
+
+    /// Any server is live: what [`Placement::of`](super::places::Placement::of) asks before it hashes.
+    pub fn any_live(&self) -> bool {
+        self.any_live
     }
 
     /// More than half of the servers are down: this machine's network is the likelier fault, and

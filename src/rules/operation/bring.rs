@@ -1,1 +1,251 @@
-//! bring
+//! Bring: before acting decides anything about a key, what the later places hold of it is moved
+//! there (rules 8 to 10).
+//!
+//! The move never beats a newer write or a delete: a lease is taken first (a stub with a CAS value),
+//! then the copy is read, then it is stored in the stub's place. Whoever writes or deletes the key
+//! meanwhile removes the stub, and the store under the lease fails. Where acting has no meta
+//! commands, or the copy's remaining time to live cannot be told, nothing is moved: the first place
+//! that holds the key decides in acting's stead.
+
+use super::{Failure, Outcome, Tag, attempts, expiry, writable};
+use crate::rules::places::Placement;
+use crate::rules::pool::ServerId;
+use crate::rules::view::View;
+use crate::rules::wire::{Command, Lease, Reply, Value};
+
+/// How long a stub lives, in seconds, when its owner dies.
+const LEASE_SECONDS: u32 = 5;
+
+/// How often a lease that somebody else holds is looked at before it is taken away. A move takes
+/// two round trips, a look one; who still holds it after this many looks is gone or hangs.
+const LOOKS: u16 = 64;
+
+/// A copy that was read from a place.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Copied {
+    pub(super) data: Vec<u8>,
+    pub(super) flags: u32,
+    /// Seconds it has left; `None`: it never expires.
+    pub(super) ttl: Option<u32>,
+}
+
+impl Copied {
+    pub(super) fn of(value: &Value<'_>) -> Copied {
+        Copied { data: value.data.to_vec(), flags: value.flags, ttl: value.ttl }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    Begin,
+    /// Acting is asked for the value, or a lease on its miss.
+    Leasing,
+    /// The place of this index is asked for the copy.
+    Searching(usize),
+    /// The copy is stored under the lease.
+    Storing,
+    /// The stub is taken away: there is nothing to bring, or it cannot be brought; this server decides.
+    EndingLease(ServerId),
+    /// A stub that its owner left behind is taken away.
+    TakingOver,
+    /// This server decides.
+    Over(Result<ServerId, Outcome>),
+}
+
+/// The search for who decides about a key, and the move that makes it acting.
+#[derive(Clone, Debug)]
+pub(super) struct Bring<'a> {
+    key: &'a [u8],
+    stage: Stage,
+    generation: u64,
+    attempts: u16,
+    looks: u16,
+    lease: Option<u64>,
+    copy: Copied,
+    /// Whether the stage's question was handed to the driver.
+    asked: bool,
+    exptime: i64,
+}
+
+impl<'a> Bring<'a> {
+    pub(super) fn new(key: &'a [u8]) -> Bring<'a> {
+        Bring {
+            key,
+            stage: Stage::Begin,
+            generation: 0,
+            attempts: 0,
+            looks: 0,
+            lease: None,
+            copy: Copied::default(),
+            asked: false,
+            exptime: 0,
+        }
+    }
+
+    /// Who decides; `None` while it is being found out.
+    pub(super) fn end(&self) -> Option<Result<ServerId, Outcome>> {
+        match self.stage {
+            Stage::Over(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.asked = false;
+    }
+
+    fn begin(&mut self, view: &View) {
+        self.generation = view.generation;
+        self.lease = None;
+        self.enter(Stage::Leasing);
+    }
+
+    fn begin_again(&mut self, view: &View) {
+        self.attempts += 1;
+        if self.attempts > attempts(view) {
+            self.enter(Stage::Over(Err(Outcome::Unavailable)));
+        } else {
+            self.begin(view);
+        }
+    }
+
+    /// `server` decides, if what it was chosen by still holds.
+    fn decide(&mut self, view: &View, server: ServerId) {
+        if self.generation == view.generation {
+            self.enter(Stage::Over(Ok(server)));
+        } else {
+            self.begin_again(view);
+        }
+    }
+
+    /// Takes the stub away, if there is one, and lets `server` decide.
+    fn leave_to(&mut self, view: &View, server: ServerId) {
+        match self.lease {
+            Some(_) => self.enter(Stage::EndingLease(server)),
+            None => self.decide(view, server),
+        }
+    }
+
+    /// Asks the next of the later places, or finds that there is nothing to bring.
+    fn search(&mut self, view: &View, placement: &Placement, index: usize) {
+        if index < placement.places.len() {
+            self.enter(Stage::Searching(index));
+        } else if let Some(acting) = placement.acting() {
+            self.leave_to(view, acting);
+        }
+    }
+
+    fn server(&self, placement: &Placement) -> Option<ServerId> {
+        match self.stage {
+            Stage::Searching(index) => placement.places.get(index).copied(),
+            _ => placement.acting(),
+        }
+    }
+
+    pub(super) fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
+        if self.stage == Stage::Begin {
+            self.begin(view);
+        }
+        if self.asked || self.end().is_some() {
+            return None;
+        }
+        let placement = match writable(view, self.key) {
+            Ok(placement) => placement,
+            Err(outcome) => {
+                self.enter(Stage::Over(Err(outcome)));
+                return None;
+            }
+        };
+        if self.generation != view.generation {
+            self.begin_again(view);
+            return self.next(view);
+        }
+        let server = self.server(&placement)?;
+        self.exptime = expiry::on_server(view, &placement, server, expiry::remaining(view, self.copy.ttl));
+        self.asked = true;
+        Some((server, 0))
+    }
+
+    pub(super) fn command(&self) -> Command<'_> {
+        let key = self.key;
+        let lease = self.lease.unwrap_or_default();
+        match self.stage {
+            Stage::Searching(_) => Command::Fetch { key },
+            Stage::Storing => Command::StoreLeased {
+                key,
+                flags: self.copy.flags,
+                exptime: self.exptime,
+                value: &self.copy.data,
+                lease,
+            },
+            Stage::EndingLease(_) | Stage::TakingOver => Command::EndLease { key, lease },
+            Stage::Begin | Stage::Leasing | Stage::Over(_) => Command::Lease { key, seconds: LEASE_SECONDS },
+        }
+    }
+
+    pub(super) fn answer(&mut self, view: &View, reply: &Reply<'_>) {
+        let Some(placement) = Placement::of(view, self.key).filter(|_| self.generation == view.generation)
+        else {
+            return self.begin_again(view);
+        };
+        let Some(acting) = placement.acting() else { return self.begin_again(view) };
+        match self.stage {
+            Stage::Leasing => self.leased(view, &placement, acting, reply),
+            Stage::Searching(index) => self.searched(view, &placement, index, reply),
+            Stage::Storing => match reply {
+                Reply::Refused(_) | Reply::Unsupported => self.leave_to_holder(view, &placement),
+                // Stored; or somebody wrote or deleted meanwhile, and that counts.
+                _ => self.decide(view, acting),
+            },
+            Stage::EndingLease(server) => self.decide(view, server),
+            Stage::TakingOver => self.begin_again(view),
+            Stage::Begin | Stage::Over(_) => {}
+        }
+    }
+
+    fn leased(&mut self, view: &View, placement: &Placement, acting: ServerId, reply: &Reply<'_>) {
+        match reply {
+            Reply::Value(value) if !value.is_stub() => self.decide(view, acting),
+            Reply::Value(value) => {
+                self.lease = Some(value.cas);
+                if value.lease == Some(Lease::Won) {
+                    self.search(view, placement, 1);
+                } else if self.looks < LOOKS {
+                    self.looks += 1;
+                    self.enter(Stage::Leasing);
+                } else {
+                    self.looks = 0;
+                    self.enter(Stage::TakingOver);
+                }
+            }
+            // No lease to be had: the first place that holds the key decides, acting among them.
+            _ => self.search(view, placement, 0),
+        }
+    }
+
+    fn searched(&mut self, view: &View, placement: &Placement, index: usize, reply: &Reply<'_>) {
+        match reply {
+            Reply::Value(value) if !value.is_stub() => {
+                self.copy = Copied::of(value);
+                if self.lease.is_some() && value.ttl_known {
+                    self.enter(Stage::Storing);
+                } else {
+                    self.leave_to(view, placement.places[index]);
+                }
+            }
+            Reply::Refused(_) => self.enter(Stage::Over(Err(Outcome::Unavailable))),
+            _ => self.search(view, placement, index + 1),
+        }
+    }
+
+    /// Acting would not take the copy: it stays where it is, and its holder decides.
+    fn leave_to_holder(&mut self, view: &View, placement: &Placement) {
+        self.lease = None;
+        self.search(view, placement, 1);
+    }
+
+    pub(super) fn fail(&mut self, view: &View, _failure: Failure) {
+        self.begin_again(view);
+    }
+}

@@ -1,1 +1,138 @@
-//! Broadcast
+//! Broadcast: one question to every live server, or to one: flush_all, version, stats.
+
+use super::round::{Fate, Round};
+use super::{Failure, Operation, Outcome, Tag};
+use crate::rules::pool::ServerId;
+use crate::rules::view::View;
+use crate::rules::wire::{Command, Reply};
+
+/// What is asked of the servers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Everywhere<'a> {
+    /// Drop everything, `delay` seconds from now. A server that is down owes a flush before it is
+    /// used again, so it need not be asked.
+    FlushAll { delay: u32 },
+    /// The version text.
+    Version,
+    /// Statistics; an empty group for the general ones.
+    Stats { group: &'a [u8] },
+}
+
+/// Takes each server's answer.
+pub type Sink<'a> = &'a mut dyn FnMut(ServerId, Result<&[u8], Outcome>);
+
+/// How often a server whose connection broke is asked again.
+const ATTEMPTS: u8 = 2;
+
+/// Asks every live server, or one, and hands out each answer: the text (empty for flush_all), or why
+/// there is none. Ends as Done when every server that was asked did it, else as the last that did not.
+pub struct Broadcast<'a> {
+    what: Everywhere<'a>,
+    only: Option<ServerId>,
+    sink: Sink<'a>,
+    begun: bool,
+    round: Round<u8>,
+    failure: Option<Outcome>,
+    over: bool,
+    refusal: Vec<u8>,
+}
+
+impl<'a> Broadcast<'a> {
+    /// `only`: one server, live or not; `None`: every live one.
+    pub fn new(what: Everywhere<'a>, only: Option<ServerId>, sink: Sink<'a>) -> Broadcast<'a> {
+        let (round, refusal) = (Round::new(), Vec::new());
+        Broadcast { what, only, sink, begun: false, round, failure: None, over: false, refusal }
+    }
+
+    fn begin(&mut self, view: &View) {
+        self.begun = true;
+        let only = self.only;
+        for server in view.pool.ids().filter(|id| only.is_none_or(|only| only == *id)) {
+            if view.live(server) {
+                self.round.ask(server, 0);
+            } else if self.only.is_some() || view.isolated() {
+                self.fail_server(server, Outcome::Unavailable);
+            }
+        }
+        if self.round.legs().is_empty() {
+            self.over = true;
+            self.failure.get_or_insert(Outcome::Unavailable);
+        }
+    }
+
+    fn fail_server(&mut self, server: ServerId, outcome: Outcome) {
+        self.failure = Some(outcome);
+        (self.sink)(server, Err(outcome));
+    }
+
+    fn settle(&mut self, tag: Tag, fate: Fate) {
+        self.over = self.round.settle(tag, fate);
+    }
+
+    /// A server that went down under a flush is flushed before it comes back; any other question
+    /// to it stays without an answer.
+    fn lost(&mut self, view: &View, server: ServerId) {
+        let flushed_later = matches!(self.what, Everywhere::FlushAll { .. })
+            && self.only.is_none()
+            && !view.live(server)
+            && !view.isolated();
+        if flushed_later {
+            (self.sink)(server, Ok(b""));
+        } else {
+            self.fail_server(server, Outcome::Unavailable);
+        }
+    }
+}
+
+impl Operation for Broadcast<'_> {
+    fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
+        if !self.begun {
+            self.begin(view);
+        }
+        self.round.next()
+    }
+
+    fn command(&self, _tag: Tag) -> Command<'_> {
+        match self.what {
+            Everywhere::FlushAll { delay } => Command::FlushAll { delay },
+            Everywhere::Version => Command::Version,
+            Everywhere::Stats { group } => Command::Stats { group },
+        }
+    }
+
+    fn answer(&mut self, _view: &View, tag: Tag, reply: &Reply<'_>) {
+        let server = self.round.job(tag).0;
+        match reply {
+            Reply::Ok => (self.sink)(server, Ok(b"")),
+            Reply::Version(text) | Reply::Stats(text) => (self.sink)(server, Ok(text)),
+            Reply::Refused(text) => {
+                self.refusal = text.to_vec();
+                self.fail_server(server, Outcome::Refused);
+            }
+            _ => self.fail_server(server, Outcome::Unavailable),
+        }
+        self.settle(tag, Fate::of(reply));
+    }
+
+    fn fail(&mut self, view: &View, tag: Tag, failure: Failure) {
+        let (server, attempt) = self.round.job(tag);
+        if view.live(server) && attempt < ATTEMPTS {
+            self.round.ask(server, attempt + 1);
+        } else {
+            self.lost(view, server);
+        }
+        self.settle(tag, failure.into());
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        self.over.then(|| self.failure.unwrap_or(Outcome::Done))
+    }
+
+    fn refusal(&self) -> Option<&[u8]> {
+        (!self.refusal.is_empty()).then_some(&self.refusal)
+    }
+
+    fn mutates(&self) -> bool {
+        matches!(self.what, Everywhere::FlushAll { .. })
+    }
+}

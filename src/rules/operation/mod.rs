@@ -17,16 +17,33 @@
 
 mod bring;
 mod broadcast;
+mod cas;
 mod conditional;
 mod counter;
-mod delete;
+mod cursor;
+mod expiry;
+mod get_and_touch;
+mod publish;
+mod put;
 mod read;
 mod round;
-mod touch;
+mod spread;
 mod write;
 
+#[cfg(test)]
+mod stories;
+
+pub use broadcast::{Broadcast, Everywhere, Sink};
+pub use conditional::Conditional;
+pub use counter::Counter;
+pub use get_and_touch::GetAndTouch;
+pub use read::{Batch, Read};
+pub use spread::Spread;
+pub use write::Write;
+
+use super::places::Placement;
 use super::pool::ServerId;
-use super::view::View;
+use super::view::{State, View};
 use super::wire::{Command, Reply};
 
 /// Names one outstanding command of one operation.
@@ -99,4 +116,29 @@ pub trait Operation {
     fn mutates(&self) -> bool {
         true
     }
+}
+
+/// The placement that a change of `key` may go by; or why none may be made: no server is live, or
+/// the change would have to be diverted while most servers seem down (rule 14).
+fn writable(view: &View, key: &[u8]) -> Result<Placement, Outcome> {
+    let placement = Placement::of(view, key).ok_or(Outcome::Unavailable)?;
+    let backup = view.pool.server(placement.home).backup;
+    let diverted = !view.live(placement.home) || backup.is_some_and(|backup| !view.live(backup));
+    if placement.places.is_empty() || (view.isolated() && diverted) {
+        return Err(Outcome::Unavailable);
+    }
+    Ok(placement)
+}
+
+/// The server whose miss is a miss: a steady home, or the only place there is. `None`: what the
+/// later places hold must be brought to acting before it can decide.
+fn decides_alone(view: &View, placement: &Placement) -> Option<ServerId> {
+    let home_steady = view.state(placement.home) == State::Steady;
+    placement.acting().filter(|_| home_steady || placement.places.len() == 1)
+}
+
+/// How often an operation plans anew before it gives up. Every plan that failed took a server with
+/// it, or one of its connections; a server loses at most two before it counts as down.
+fn attempts(view: &View) -> u16 {
+    u16::try_from(view.pool.servers().len()).unwrap_or(u16::MAX).saturating_mul(2).saturating_add(4)
 }

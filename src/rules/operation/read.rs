@@ -1,7 +1,14 @@
-//! Read
+//! Read: the values of one key or of many, each from the first of its places that has it.
+//!
+//! Every key goes its own way ([`Cursor`]); the driver joins what goes to one server at one time.
 
-use super::*;
-use crate::rules::wire::Value;
+use smallvec::SmallVec;
+
+use super::cursor::Cursor;
+use super::{Failure, Operation, Outcome, Tag, cas};
+use crate::rules::pool::ServerId;
+use crate::rules::view::View;
+use crate::rules::wire::{Command, Reply, Value};
 
 /// The keys of one read, and where their values go.
 pub trait Batch {
@@ -13,7 +20,117 @@ pub trait Batch {
     }
     /// One key; always the same for the same index.
     fn key(&self, index: usize) -> &[u8];
-    /// A key's answer: its value, or why there is none (Miss, Unavailable, Refused). At most once per
-    /// key, never for one whose time is up.
+    /// A key's answer: its value, or why there is none (Miss, Unavailable, Refused). At most once
+    /// per key, never for one whose time is up.
     fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>);
+}
+
+/// Reads every key of a batch. Ends as the one key did, or as `Done` for several.
+pub struct Read<'a> {
+    batch: &'a mut dyn Batch,
+    /// Values are handed out with their CAS tokens.
+    with_cas: bool,
+    /// In a pool with backups values are told from the stubs of a lease.
+    meta: bool,
+    cursors: SmallVec<[Cursor; 1]>,
+    /// How many keys were asked for the first time.
+    begun: usize,
+    /// Keys that are to be asked (again), with the server.
+    again: SmallVec<[(ServerId, Tag); 2]>,
+    open: usize,
+    last: Outcome,
+    refusal: Vec<u8>,
+}
+
+impl<'a> Read<'a> {
+    /// Reads values and flags.
+    pub fn new(batch: &'a mut dyn Batch) -> Read<'a> {
+        let keys = batch.len();
+        Read {
+            batch,
+            with_cas: false,
+            meta: false,
+            cursors: SmallVec::from_elem(Cursor::default(), keys),
+            begun: 0,
+            again: SmallVec::new(),
+            open: keys,
+            last: Outcome::Done,
+            refusal: Vec::new(),
+        }
+    }
+
+    /// Reads CAS tokens too.
+    pub fn with_cas(batch: &'a mut dyn Batch) -> Read<'a> {
+        Read { with_cas: true, ..Read::new(batch) }
+    }
+
+    fn settle(&mut self, tag: Tag, answer: Result<Value<'_>, Outcome>) {
+        self.open -= 1;
+        self.last = answer.as_ref().map_or_else(|outcome| *outcome, |_| Outcome::Hit);
+        self.batch.settle(tag as usize, answer);
+    }
+
+    /// Goes on with one key.
+    fn proceed(&mut self, tag: Tag, step: Result<ServerId, Outcome>) {
+        match step {
+            Ok(server) => self.again.push((server, tag)),
+            Err(outcome) => self.settle(tag, Err(outcome)),
+        }
+    }
+}
+
+impl Operation for Read<'_> {
+    fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
+        while self.begun < self.cursors.len() {
+            self.meta = view.pool.options.backups;
+            let tag = self.begun as Tag;
+            self.begun += 1;
+            match self.cursors[tag as usize].begin(view, self.batch.key(tag as usize)) {
+                Ok(server) => return Some((server, tag)),
+                Err(outcome) => self.settle(tag, Err(outcome)),
+            }
+        }
+        self.again.pop()
+    }
+
+    fn command(&self, tag: Tag) -> Command<'_> {
+        let key = self.batch.key(tag as usize);
+        if self.with_cas { Command::Fetch { key } } else { Command::Get { key, meta: self.meta } }
+    }
+
+    fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
+        match reply {
+            Reply::Value(value) if !value.is_stub() => {
+                let from = self.cursors[tag as usize].server();
+                let cas = if self.with_cas { cas::token(view, from, value.cas) } else { 0 };
+                self.settle(tag, Ok(Value { cas, ..*value }));
+            }
+            Reply::Refused(text) => {
+                self.refusal = text.to_vec();
+                self.settle(tag, Err(Outcome::Refused));
+            }
+            _ => {
+                let step = self.cursors[tag as usize].missed(view, self.batch.key(tag as usize));
+                self.proceed(tag, step);
+            }
+        }
+    }
+
+    fn fail(&mut self, view: &View, tag: Tag, _failure: Failure) {
+        let step = self.cursors[tag as usize].lost(view, self.batch.key(tag as usize));
+        self.proceed(tag, step);
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        let one = self.cursors.len() == 1;
+        (self.open == 0).then_some(if one { self.last } else { Outcome::Done })
+    }
+
+    fn refusal(&self) -> Option<&[u8]> {
+        (!self.refusal.is_empty()).then_some(&self.refusal)
+    }
+
+    fn mutates(&self) -> bool {
+        false
+    }
 }

@@ -111,6 +111,13 @@ pub struct Value<'a> {
     pub lease: Option<Lease>,
 }
 
+impl Value<'_> {
+    /// It is no value but a lease's stub: to a reader, a miss with a lease under way.
+    pub fn is_stub(&self) -> bool {
+        self.lease.is_some() && self.data.is_empty()
+    }
+}
+
 /// A stub's marks: somebody fetches the value at this moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lease {

@@ -1,0 +1,137 @@
+//! Get-and-touch: a read that gives the value it finds a new expiry time, on every place.
+
+use super::cursor::Cursor;
+use super::read::Batch;
+use super::spread::Spread;
+use super::{Failure, Operation, Outcome, Tag, writable};
+use crate::rules::pool::ServerId;
+use crate::rules::view::View;
+use crate::rules::wire::{Command, Reply};
+
+enum Stage<'a> {
+    Begin,
+    /// A place was chosen and is asked; whether the question was handed to the driver.
+    Reading {
+        asked: bool,
+    },
+    /// The value was handed out; the other places get the new expiry time too.
+    Touching(Spread<'a>),
+    Over(Outcome),
+}
+
+/// Reads the one key of a batch and changes its expiry time. Ends as Hit, Miss, Refused, Unavailable
+/// (also when the value was handed out, but whether every copy has the new expiry time is unknown).
+pub struct GetAndTouch<'a> {
+    key: &'a [u8],
+    exptime: i64,
+    batch: &'a mut dyn Batch,
+    stage: Stage<'a>,
+    cursor: Cursor,
+    refusal: Vec<u8>,
+}
+
+impl<'a> GetAndTouch<'a> {
+    /// `key` is also the batch's only key. For `exptime` see [`Write::new`](super::Write::new).
+    pub fn new(key: &'a [u8], exptime: i64, batch: &'a mut dyn Batch) -> GetAndTouch<'a> {
+        let (stage, cursor, refusal) = (Stage::Begin, Cursor::default(), Vec::new());
+        GetAndTouch { key, exptime, batch, stage, cursor, refusal }
+    }
+
+    fn proceed(&mut self, step: Result<ServerId, Outcome>) {
+        self.stage = match step {
+            Ok(_) => Stage::Reading { asked: false },
+            Err(outcome) => {
+                self.batch.settle(0, Err(outcome));
+                Stage::Over(outcome)
+            }
+        };
+    }
+
+    fn found(&mut self, view: &View) {
+        self.stage = match writable(view, self.key) {
+            Ok(placement) if placement.places.as_slice() == [self.cursor.server()] => {
+                Stage::Over(Outcome::Hit)
+            }
+            Ok(_) => Stage::Touching(Spread::touch(self.key, self.exptime)),
+            Err(outcome) => Stage::Over(outcome),
+        };
+    }
+
+    fn settle_touch(&mut self) {
+        if let Stage::Touching(touch) = &self.stage {
+            match touch.outcome() {
+                Some(Outcome::Touched | Outcome::NotFound) => self.stage = Stage::Over(Outcome::Hit),
+                Some(outcome) => self.stage = Stage::Over(outcome),
+                None => {}
+            }
+        }
+    }
+}
+
+impl Operation for GetAndTouch<'_> {
+    fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
+        if let Stage::Begin = self.stage {
+            let step = self.cursor.begin(view, self.key);
+            self.proceed(step);
+        }
+        match &mut self.stage {
+            Stage::Reading { asked } => {
+                (!std::mem::replace(asked, true)).then_some((self.cursor.server(), 0))
+            }
+            Stage::Touching(touch) => {
+                let next = touch.next(view);
+                self.settle_touch();
+                next
+            }
+            Stage::Begin | Stage::Over(_) => None,
+        }
+    }
+
+    fn command(&self, tag: Tag) -> Command<'_> {
+        match &self.stage {
+            Stage::Touching(touch) => touch.command(tag),
+            _ => Command::GetAndTouch { key: self.key, exptime: self.exptime },
+        }
+    }
+
+    fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
+        if let Stage::Touching(touch) = &mut self.stage {
+            touch.answer(view, tag, reply);
+            return self.settle_touch();
+        }
+        match reply {
+            Reply::Value(value) if !value.is_stub() => {
+                self.batch.settle(0, Ok(*value));
+                self.found(view);
+            }
+            Reply::Refused(text) => {
+                self.refusal = text.to_vec();
+                self.proceed(Err(Outcome::Refused));
+            }
+            _ => {
+                let step = self.cursor.missed(view, self.key);
+                self.proceed(step);
+            }
+        }
+    }
+
+    fn fail(&mut self, view: &View, tag: Tag, failure: Failure) {
+        if let Stage::Touching(touch) = &mut self.stage {
+            touch.fail(view, tag, failure);
+            return self.settle_touch();
+        }
+        let step = self.cursor.lost(view, self.key);
+        self.proceed(step);
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        match self.stage {
+            Stage::Over(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    fn refusal(&self) -> Option<&[u8]> {
+        (!self.refusal.is_empty()).then_some(&self.refusal)
+    }
+}

@@ -1,0 +1,188 @@
+//! Publish: the outcome of an operation that one server decided goes to the other places.
+//!
+//! What the outcome is, only the server that decided knows: its copy is fetched with flags and
+//! remaining time to live, and [`Put`] where the rules place it. Where the remaining time cannot be
+//! told (no meta commands) the other places are cleared instead: one right copy, and no copy that
+//! outlives it.
+
+use std::borrow::Cow;
+
+use super::bring::Copied;
+use super::put::Put;
+use super::round::{Fate, Round};
+use super::{Failure, Outcome, Tag, attempts, expiry, writable};
+use crate::rules::pool::ServerId;
+use crate::rules::view::View;
+use crate::rules::wire::{Command, Reply};
+
+/// How publishing ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum End {
+    /// Every place has the outcome, or nothing.
+    Published,
+    /// The source went down before its copy was read; nothing was changed elsewhere.
+    SourceLost,
+    /// It could not be done.
+    Failed(Outcome),
+}
+
+#[derive(Clone, Debug)]
+enum Stage<'a> {
+    Begin,
+    Fetching,
+    Putting(Box<Put<'a>>),
+    Clearing,
+    Over(End),
+}
+
+/// The way of an outcome to the other places.
+#[derive(Clone, Debug)]
+pub(super) struct Publish<'a> {
+    key: &'a [u8],
+    source: ServerId,
+    stage: Stage<'a>,
+    round: Round<()>,
+    generation: u64,
+    attempts: u16,
+}
+
+impl<'a> Publish<'a> {
+    pub(super) fn new(key: &'a [u8], source: ServerId) -> Publish<'a> {
+        let round = Round::new();
+        Publish { key, source, stage: Stage::Begin, round, generation: 0, attempts: 0 }
+    }
+
+    pub(super) fn end(&self) -> Option<End> {
+        match self.stage {
+            Stage::Over(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    fn begin(&mut self, view: &View) {
+        self.generation = view.generation;
+        self.round.clear();
+        self.stage = match writable(view, self.key) {
+            Err(outcome) => Stage::Over(End::Failed(outcome)),
+            Ok(_) if !view.live(self.source) => Stage::Over(End::SourceLost),
+            Ok(placement) if placement.places.iter().all(|place| *place == self.source) => {
+                Stage::Over(End::Published)
+            }
+            Ok(_) => {
+                self.round.ask(self.source, ());
+                Stage::Fetching
+            }
+        };
+    }
+
+    fn begin_again(&mut self, view: &View) {
+        self.attempts += 1;
+        if self.attempts > attempts(view) {
+            self.stage = Stage::Over(End::Failed(Outcome::Unavailable));
+        } else {
+            self.begin(view);
+        }
+    }
+
+    fn fetched(&mut self, view: &View, reply: &Reply<'_>) {
+        match reply {
+            Reply::Value(value) if !value.is_stub() && value.ttl_known => {
+                let Copied { data, flags, ttl } = Copied::of(value);
+                let put = Put::new(self.key, flags, expiry::remaining(view, ttl), Cow::Owned(data));
+                self.stage = Stage::Putting(Box::new(put.from(self.source)));
+                self.settle_put();
+            }
+            Reply::Refused(_) => self.stage = Stage::Over(End::Failed(Outcome::Unavailable)),
+            _ => self.clear_others(view),
+        }
+    }
+
+    fn clear_others(&mut self, view: &View) {
+        self.generation = view.generation;
+        self.round.clear();
+        let Ok(placement) = writable(view, self.key) else {
+            return self.stage = Stage::Over(End::Failed(Outcome::Unavailable));
+        };
+        for &server in placement.places.iter().filter(|place| **place != self.source) {
+            self.round.ask(server, ());
+        }
+        self.stage = if self.round.legs().is_empty() { Stage::Over(End::Published) } else { Stage::Clearing };
+    }
+
+    fn judge_clearing(&mut self, view: &View) {
+        if self.round.any_lost() || self.generation != view.generation {
+            return self.begin_again(view);
+        }
+        let stuck = self.round.legs().iter().any(|leg| leg.fate == Fate::Refused);
+        self.stage = Stage::Over(if stuck { End::Failed(Outcome::Refused) } else { End::Published });
+    }
+
+    fn settle_put(&mut self) {
+        if let Stage::Putting(put) = &self.stage {
+            match put.outcome() {
+                Some(Outcome::Stored) => self.stage = Stage::Over(End::Published),
+                Some(outcome) => self.stage = Stage::Over(End::Failed(outcome)),
+                None => {}
+            }
+        }
+    }
+
+    pub(super) fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
+        if let Stage::Begin = self.stage {
+            self.begin(view);
+        }
+        match &mut self.stage {
+            Stage::Putting(put) => {
+                let next = put.next(view);
+                self.settle_put();
+                next
+            }
+            Stage::Over(_) => None,
+            _ => self.round.next(),
+        }
+    }
+
+    pub(super) fn command(&self, tag: Tag) -> Command<'_> {
+        match &self.stage {
+            Stage::Putting(put) => put.command(tag),
+            Stage::Clearing => Command::Delete { key: self.key },
+            Stage::Begin | Stage::Fetching | Stage::Over(_) => Command::Fetch { key: self.key },
+        }
+    }
+
+    pub(super) fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
+        match &mut self.stage {
+            Stage::Putting(put) => {
+                put.answer(view, tag, reply);
+                self.settle_put();
+            }
+            Stage::Fetching => {
+                self.round.settle(tag, Fate::Yes);
+                self.fetched(view, reply);
+            }
+            _ => {
+                if self.round.settle(tag, Fate::of(reply)) {
+                    self.judge_clearing(view);
+                }
+            }
+        }
+    }
+
+    pub(super) fn fail(&mut self, view: &View, tag: Tag, failure: Failure) {
+        match &mut self.stage {
+            Stage::Putting(put) => {
+                put.fail(view, tag, failure);
+                self.settle_put();
+            }
+            Stage::Fetching => {
+                self.round.settle(tag, failure.into());
+                self.begin_again(view);
+            }
+            _ => {
+                if self.round.settle(tag, failure.into()) {
+                    self.judge_clearing(view);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Spread: the same command to every place of a key: delete (rule 3) and touch.
+
+use super::round::{Fate, Round};
+use super::{Failure, Operation, Outcome, Tag, attempts, expiry, writable};
+use crate::rules::places::Placement;
+use crate::rules::pool::ServerId;
+use crate::rules::view::{State, View};
+use crate::rules::wire::{Command, Reply};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum What {
+    Delete,
+    Touch { exptime: i64 },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    Begin,
+    /// Every place but acting. Only while a server is not steady: a copy may be on its way from
+    /// a later place to acting, and a delete that met acting first would miss it (rule 8).
+    Others,
+    /// Acting; every place while all servers are steady.
+    Acting,
+    Over(Outcome),
+}
+
+/// Deletes or touches a key on every place. Ends as Deleted, Touched, NotFound, Refused, Unavailable.
+pub struct Spread<'a> {
+    key: &'a [u8],
+    what: What,
+    stage: Stage,
+    round: Round<i64>,
+    generation: u64,
+    attempts: u16,
+    /// A place whose word counts had it, now or before the plan was made anew.
+    found: bool,
+    refusal: Vec<u8>,
+}
+
+impl<'a> Spread<'a> {
+    fn new(key: &'a [u8], what: What) -> Spread<'a> {
+        let round = Round::new();
+        let refusal = Vec::new();
+        Spread { key, what, stage: Stage::Begin, round, generation: 0, attempts: 0, found: false, refusal }
+    }
+
+    /// Deletes a key.
+    pub fn delete(key: &'a [u8]) -> Spread<'a> {
+        Spread::new(key, What::Delete)
+    }
+
+    /// Gives a key a new expiry time; see [`Write::new`](super::Write::new).
+    pub fn touch(key: &'a [u8], exptime: i64) -> Spread<'a> {
+        Spread::new(key, What::Touch { exptime })
+    }
+
+    fn exptime(&self, view: &View, placement: &Placement, server: ServerId) -> i64 {
+        match self.what {
+            What::Delete => 0,
+            What::Touch { exptime } => expiry::on_server(view, placement, server, exptime),
+        }
+    }
+
+    fn plan(&mut self, view: &View, stage: Stage) {
+        self.round.clear();
+        self.generation = view.generation;
+        self.stage = stage;
+        let placement = match writable(view, self.key) {
+            Ok(placement) => placement,
+            Err(outcome) => return self.stage = Stage::Over(outcome),
+        };
+        let acting = placement.acting();
+        if placement.places.len() == 1 || view.all_steady() {
+            self.stage = Stage::Acting;
+        }
+        for &server in &placement.places {
+            let wanted = match self.stage {
+                Stage::Others => Some(server) != acting,
+                _ => view.all_steady() || Some(server) == acting,
+            };
+            if wanted {
+                self.round.ask(server, self.exptime(view, &placement, server));
+            }
+        }
+    }
+
+    /// A round is over.
+    fn judge(&mut self, view: &View) {
+        self.found |= self.found_by_round(view);
+        if self.round.any_lost() || self.generation != view.generation {
+            self.attempts += 1;
+            if self.attempts > attempts(view) {
+                return self.stage = Stage::Over(Outcome::Unavailable);
+            }
+            return self.plan(view, Stage::Others);
+        }
+        if self.round.legs().iter().any(|leg| leg.fate == Fate::Refused) {
+            return self.stage = Stage::Over(Outcome::Refused);
+        }
+        match self.stage {
+            Stage::Others => self.plan(view, Stage::Acting),
+            _ => self.stage = Stage::Over(self.end()),
+        }
+    }
+
+    /// A steady home knows whether the key exists; without one, whoever has it does.
+    fn found_by_round(&self, view: &View) -> bool {
+        let home = Placement::of(view, self.key).map(|placement| placement.home);
+        let decides = home.filter(|home| view.state(*home) == State::Steady);
+        self.round
+            .legs()
+            .iter()
+            .any(|leg| leg.fate == Fate::Yes && decides.is_none_or(|home| home == leg.server))
+    }
+
+    fn end(&self) -> Outcome {
+        match (self.found, self.what) {
+            (false, _) => Outcome::NotFound,
+            (true, What::Delete) => Outcome::Deleted,
+            (true, What::Touch { .. }) => Outcome::Touched,
+        }
+    }
+}
+
+impl Operation for Spread<'_> {
+    fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
+        if self.stage == Stage::Begin {
+            self.plan(view, Stage::Others);
+        }
+        self.round.next()
+    }
+
+    fn command(&self, tag: Tag) -> Command<'_> {
+        match self.what {
+            What::Delete => Command::Delete { key: self.key },
+            What::Touch { .. } => Command::Touch { key: self.key, exptime: self.round.job(tag).1 },
+        }
+    }
+
+    fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
+        if let Reply::Refused(text) = reply {
+            self.refusal = text.to_vec();
+        }
+        if self.round.settle(tag, Fate::of(reply)) {
+            self.judge(view);
+        }
+    }
+
+    fn fail(&mut self, view: &View, tag: Tag, failure: Failure) {
+        if self.round.settle(tag, failure.into()) {
+            self.judge(view);
+        }
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        match self.stage {
+            Stage::Over(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    fn refusal(&self) -> Option<&[u8]> {
+        (!self.refusal.is_empty()).then_some(&self.refusal)
+    }
+}
