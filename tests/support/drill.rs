@@ -208,6 +208,11 @@ impl Stage {
 }
 
 impl Report {
+    /// Whether the program came through all stages and all promises were kept.
+    pub fn flawless(&self) -> bool {
+        self.stages.len() == 6 && self.stages.iter().all(Stage::flawless)
+    }
+
     /// A table for people.
     pub fn table(&self) -> String {
         let mut text = String::new();
@@ -253,7 +258,8 @@ impl Report {
     }
 }
 
-fn milliseconds(micros: u64) -> String {
+/// Microseconds as milliseconds, for people.
+pub fn milliseconds(micros: u64) -> String {
     format!("{}.{:02}", micros / 1000, micros % 1000 / 10)
 }
 
