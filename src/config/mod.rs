@@ -1,1 +1,100 @@
-//! The pool file: TOML as the operator wrote it, checked to the last word, as a [`Pool`](crate::rules::pool::Pool).
+//! The pool file: TOML as the operator wrote it, checked to the last word, as a [`Pool`].
+//!
+//! The tree is walked by hand rather than deserialised into structures. A deserialiser stops at the
+//! first mistake, and knows neither on which line the *other* of two equal names stands nor what
+//! would have been allowed; an operator at three in the morning needs all of that at once. So every
+//! message is `file:line: what is wrong, and what is allowed`, and all problems come together.
+//!
+//! [`parse`] is pure: text in, pool or messages out. Files and the environment are in [`source`]
+//! alone. [`duration`] and [`limits`] also serve whoever takes an option by its name.
+
+pub mod duration;
+mod error;
+pub mod limits;
+mod names;
+mod pool_section;
+mod section;
+mod server_sections;
+mod service_sections;
+mod source;
+mod syntax;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::rules::address::Address;
+use crate::rules::pool::{Pool, Server, pair_up};
+
+pub use error::ConfigError;
+pub use source::{VARIABLE, from_environment, read};
+
+use error::Report;
+use section::{Sections, sections};
+
+/// What a pool file says.
+#[derive(Clone, Debug)]
+pub struct PoolFile {
+    /// The pool, ready to use; its options' defaults are DESIGN.md's, with backups by pairs.
+    pub pool: Pool,
+    /// The absolute path of the shared table; `None` when each process judges by itself.
+    pub table: Option<PathBuf>,
+    /// How the servers are watched.
+    pub watch: Watch,
+    /// Where the proxy listens.
+    pub proxy: Proxy,
+}
+
+/// The `[watch]` section: how the daemon probes the servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// The time from one probe of a server to its next.
+    pub interval: Duration,
+    /// So many failed probes in a row make a server down; at least 1.
+    pub fall: u32,
+    /// So many good probes in a row bring it back; at least 1.
+    pub rise: u32,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Watch { interval: Duration::from_millis(500), fall: 2, rise: 2 }
+    }
+}
+
+/// The `[proxy]` section.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proxy {
+    /// Where the proxy listens; empty when the file has no such section.
+    pub listen: Vec<Address>,
+}
+
+/// Reads a pool file's text. `origin` is the file's name: messages begin with it, and its stem names
+/// a pool that has no name of its own.
+///
+/// # Errors
+/// All problems of the file in the order of their lines; of a file that is not TOML, the first.
+pub fn parse(origin: &str, text: &str) -> Result<PoolFile, ConfigError> {
+    let mut report = Report::new(origin, text);
+    let document = match toml_edit::Document::parse(text) {
+        Ok(document) => document,
+        Err(error) => {
+            syntax::explain(&mut report, text, &error);
+            return Err(report.into_error());
+        }
+    };
+    let Sections { pool, servers, watch, proxy } = sections(&mut report, document.as_table());
+    let chosen = pool_section::read(&mut report, pool.as_ref());
+    let drafts = server_sections::read(&mut report, &servers);
+    let backups = server_sections::check(&mut report, &drafts, chosen.backup_none);
+    let watch = service_sections::watch(&mut report, watch.as_ref());
+    let proxy = service_sections::proxy(&mut report, proxy.as_ref(), &drafts);
+    if !report.is_clean() {
+        return Err(report.into_error());
+    }
+
+    let mut list: Vec<Server> = server_sections::finish(drafts, backups);
+    if chosen.options.backups {
+        pair_up(&mut list);
+    }
+    Ok(PoolFile { pool: Pool::new(chosen.name, chosen.options, list), table: chosen.table, watch, proxy })
+}

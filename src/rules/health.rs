@@ -1,4 +1,13 @@
 //! One server's life as one observer sees it: a pure function of the time and what happened.
+//!
+//! Everything a client, the proxy or the daemon believes about a server goes through
+//! [`Health::on`]; there is no other way to change a state. Time comes in as an argument, so a
+//! day's window passes in a test between two lines.
+//!
+//! Doubt is always resolved towards *returned*: a server wrongly taken for returned costs a read
+//! that asks two places, one wrongly taken for steady costs a value. So a server that does not
+//! tell which life this is comes back as returned, and a return that rests on a trial which began
+//! before a write was missed is not accepted at all.
 
 use std::time::Duration;
 
@@ -18,7 +27,15 @@ pub struct Incarnation {
 impl Incarnation {
     /// Whether both are the same life: the same process id, and starts no more than a second apart.
     pub fn same_as(self, other: Incarnation) -> bool {
-        todo!("{other:?}")
+        self.pid == other.pid && self.start.abs_diff(other.start) <= 1
+    }
+
+    /// 16 bits of it; never 0.
+    fn mark(self) -> u16 {
+        // Two odd multipliers spread neighbouring pids and starts over all 64 bits.
+        let mixed = self.pid.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ self.start.wrapping_mul(0xd6e8_feb8_6659_fd93).rotate_left(29);
+        ((mixed ^ (mixed >> 32)) >> 16) as u16 | 1
     }
 }
 
@@ -34,12 +51,25 @@ pub struct Settings {
     /// Connections that break in a row, without a good answer between, before a server that still
     /// accepts new ones counts as failed.
     pub breaks: u32,
+    /// Somebody sweeps the pool: only the sweep makes a server steady, never the window (rule 6).
+    pub swept: bool,
 }
 
 impl Settings {
-    /// From a pool's options.
+    /// The longest wait between trials, unless the connect timeout is longer.
+    const RETRY_LIMIT: Duration = Duration::from_secs(5);
+
+    /// From a pool's options, for a pool that nobody sweeps.
     pub fn new(options: &Options) -> Settings {
-        todo!("{options:?}")
+        // A first wait of zero would never double.
+        let retry_first = options.connect_timeout.max(Duration::from_millis(1));
+        Settings {
+            retry_first,
+            retry_limit: Self::RETRY_LIMIT.max(retry_first),
+            window: options.window,
+            breaks: 2,
+            swept: false,
+        }
     }
 }
 
@@ -55,17 +85,28 @@ pub enum Event {
     /// An established connection ended, or what came over it made no sense.
     Broken,
     /// A new connection was made to a live server, and greeted.
-    Met { incarnation: Option<Incarnation>, meta: bool },
+    Met {
+        /// Which life; `None` when it would not tell.
+        incarnation: Option<Incarnation>,
+        /// Whether it has the meta commands.
+        meta: bool,
+    },
     /// While it is down a write went elsewhere, or a write to it was never answered: it owes a
     /// flush (rules 4, 17). Without effect on a live server.
     MissedWrite,
-    /// A trial of a down server begins. One at a time: see [`Health::trial_due`].
+    /// A trial of a down server begins. One at a time: see [`Health::trial_due`]. The
+    /// [`Rejoin`](super::rejoin::Rejoin) is made from the health as it is right after this event.
     TrialBegun,
     /// The trial failed.
     TrialFailed,
     /// The trial passed: its probes were good, and it was flushed if it owed a flush. Whether it is
     /// steady (it missed nothing and it is the same process) or returned is decided here.
-    Rejoined { incarnation: Option<Incarnation>, meta: bool },
+    Rejoined {
+        /// Which life; `None` when it would not tell.
+        incarnation: Option<Incarnation>,
+        /// Whether it has the meta commands.
+        meta: bool,
+    },
     /// Time passed (a returned server turns steady after the window).
     Tick,
 }
@@ -74,46 +115,219 @@ pub enum Event {
 #[derive(Clone, Debug)]
 pub struct Health {
     state: State,
+    since: Instant,
+    reason: &'static str,
+    /// Whether it was ever met; then `incarnation`, `meta` and `mark` mean something.
+    met: bool,
+    incarnation: Option<Incarnation>,
+    meta: Meta,
+    mark: u16,
+    /// Connections that broke since its last good answer.
+    breaks: u32,
+    missed_write: bool,
+    /// When a trial is next allowed; means something while it is down.
+    due: Instant,
+    /// The wait that led to `due`; the next one is twice as long.
+    wait: Duration,
+    /// A trial was begun and has not been reported.
+    trial: bool,
+    /// The first write it missed came after the trial under way began.
+    missed_in_trial: bool,
+    /// When it last came back from being down.
+    rejoined: Option<Instant>,
 }
 
 impl Health {
     /// A server nothing is known of: steady until something shows that it is not.
     pub fn new() -> Health {
-        Health { state: State::Steady }
+        Health {
+            state: State::Steady,
+            since: Instant(0),
+            reason: "never failed",
+            met: false,
+            incarnation: None,
+            meta: Meta::Unknown,
+            mark: 0,
+            breaks: 0,
+            missed_write: false,
+            due: Instant(0),
+            wait: Duration::ZERO,
+            trial: false,
+            missed_in_trial: false,
+            rejoined: None,
+        }
     }
+
     /// Takes in an event. Whether the [`ServerView`] changed by it.
     pub fn on(&mut self, now: Instant, event: Event, settings: &Settings) -> bool {
-        todo!("{now:?} {event:?} {settings:?}")
+        let before = self.view();
+        match self.state {
+            State::Down => self.while_down(now, event, settings),
+            State::Steady | State::Returned => self.while_live(now, event, settings),
+        }
+        self.view() != before
     }
+
     /// What others see of it.
     pub fn view(&self) -> ServerView {
-        ServerView { state: self.state, meta: Meta::Unknown, incarnation: 0 }
+        ServerView { state: self.state, meta: self.meta, incarnation: self.mark }
     }
+
     /// Its state.
     pub fn state(&self) -> State {
         self.state
     }
-    /// Since when it is in that state.
+
+    /// Since when it is in that state; for a returned server, since its latest restart.
     pub fn since(&self) -> Instant {
-        todo!()
+        self.since
     }
+
+    /// Why it is in that state, in a few words for a message.
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+
     /// The life it was last met in.
     pub fn incarnation(&self) -> Option<Incarnation> {
-        todo!()
+        self.incarnation
     }
+
     /// Whether it missed a write while it was down and must be emptied before it is used.
     pub fn missed_write(&self) -> bool {
-        todo!()
+        self.missed_write
     }
+
     /// It is down, its wait is over and no trial is under way (a trial that was begun and never
     /// reported is given up after `retry_limit`).
     pub fn trial_due(&self, now: Instant) -> bool {
-        todo!("{now:?}")
+        self.state == State::Down && now >= self.due
     }
+
     /// The next point in time at which `Tick` or a trial would change something, for drivers that
     /// sleep; `None`: nothing will happen by time alone.
     pub fn next_change(&self, settings: &Settings) -> Option<Instant> {
-        todo!("{settings:?}")
+        match self.state {
+            State::Down => Some(self.due),
+            State::Returned if !settings.swept => Some(self.since + settings.window),
+            State::Returned | State::Steady => None,
+        }
+    }
+
+    fn while_live(&mut self, now: Instant, event: Event, settings: &Settings) {
+        match event {
+            Event::Answered => self.breaks = 0,
+            Event::Refused => self.go_down(now, "connection refused", settings),
+            Event::Silent => self.go_down(now, "no answer in time", settings),
+            Event::Broken => {
+                self.breaks = self.breaks.saturating_add(1);
+                if self.breaks >= settings.breaks {
+                    self.go_down(now, "connection broke", settings);
+                }
+            }
+            Event::Met { incarnation, meta } => {
+                let restarted = self.met && !same_as_met(self.incarnation, incarnation);
+                self.meet(incarnation, meta, restarted);
+                if restarted {
+                    self.turn(State::Returned, now, "restarted");
+                }
+            }
+            Event::Tick => {
+                let over = !settings.swept && now >= self.since + settings.window;
+                if self.state == State::Returned && over {
+                    self.turn(State::Steady, now, "returned, and the window is over");
+                }
+            }
+            // What is said of a trial here comes too late: the server is in use.
+            Event::MissedWrite | Event::TrialBegun | Event::TrialFailed | Event::Rejoined { .. } => {}
+        }
+    }
+
+    fn while_down(&mut self, now: Instant, event: Event, settings: &Settings) {
+        match event {
+            Event::MissedWrite => {
+                self.missed_in_trial |= self.trial && !self.missed_write;
+                self.missed_write = true;
+            }
+            Event::TrialBegun => {
+                self.trial = true;
+                self.missed_in_trial = false;
+                self.due = now + settings.retry_limit;
+            }
+            Event::TrialFailed => {
+                self.end_trial();
+                self.wait = twice(self.wait, settings);
+                self.due = now + self.wait;
+            }
+            Event::Rejoined { incarnation, meta } => self.rejoin(now, incarnation, meta),
+            // News of old connections: nothing is used of a server between its fall and its trial.
+            Event::Answered
+            | Event::Refused
+            | Event::Silent
+            | Event::Broken
+            | Event::Met { .. }
+            | Event::Tick => {}
+        }
+    }
+
+    fn go_down(&mut self, now: Instant, reason: &'static str, settings: &Settings) {
+        // A server that falls again soon after it came back passes its trials and then fails at
+        // work. Every such round costs somebody a wait, so the rounds become rarer, as if its
+        // return had been one more failed trial.
+        let flaps = self.rejoined.is_some_and(|back| now.since(back) < settings.retry_limit);
+        self.wait = if flaps { twice(self.wait, settings) } else { settings.retry_first };
+        self.due = now + self.wait;
+        self.missed_write = false;
+        self.breaks = 0;
+        self.end_trial();
+        self.turn(State::Down, now, reason);
+    }
+
+    fn rejoin(&mut self, now: Instant, incarnation: Option<Incarnation>, meta: bool) {
+        let restarted = surely_another(self.incarnation, incarnation);
+        if self.missed_in_trial && !restarted {
+            // The trial began before this write was missed, so it did not flush. It proves only
+            // that the server is well: another trial, which does flush, is due at once.
+            self.end_trial();
+            self.due = now;
+            return;
+        }
+        let same = !self.met || surely_same(self.incarnation, incarnation);
+        let (state, reason) = match (same, self.missed_write) {
+            (true, false) => (State::Steady, "back, and it missed nothing"),
+            (true, true) => (State::Returned, "back, emptied because it missed writes"),
+            (false, _) => (State::Returned, "back, restarted"),
+        };
+        self.meet(incarnation, meta, !same);
+        self.missed_write = false;
+        self.end_trial();
+        self.rejoined = Some(now);
+        self.turn(state, now, reason);
+    }
+
+    fn end_trial(&mut self) {
+        self.trial = false;
+        self.missed_in_trial = false;
+    }
+
+    fn turn(&mut self, state: State, now: Instant, reason: &'static str) {
+        self.state = state;
+        self.since = now;
+        self.reason = reason;
+    }
+
+    /// Records what a greeting told. Within one life the first record stays, so that a start time
+    /// that jitters cannot creep away from itself.
+    fn meet(&mut self, incarnation: Option<Incarnation>, meta: bool, another: bool) {
+        self.meta = if meta { Meta::Yes } else { Meta::No };
+        if self.met && !another {
+            return;
+        }
+        let mark = incarnation.map_or(1, Incarnation::mark);
+        // The CAS values of the life before must not pass for this one's.
+        self.mark = if mark == self.mark { mark.wrapping_add(1).max(1) } else { mark };
+        self.incarnation = incarnation;
+        self.met = true;
     }
 }
 
@@ -122,3 +336,30 @@ impl Default for Health {
         Health::new()
     }
 }
+
+/// Whether a new connection to a server that was live all along met the life known before. One
+/// that never tells is taken at its word as long as it does not begin to tell.
+fn same_as_met(known: Option<Incarnation>, met: Option<Incarnation>) -> bool {
+    match (known, met) {
+        (Some(known), Some(met)) => known.same_as(met),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Both lives are known and they are one. After a fall, silence proves nothing.
+fn surely_same(known: Option<Incarnation>, met: Option<Incarnation>) -> bool {
+    matches!((known, met), (Some(known), Some(met)) if known.same_as(met))
+}
+
+/// Both lives are known and they are two.
+fn surely_another(known: Option<Incarnation>, met: Option<Incarnation>) -> bool {
+    matches!((known, met), (Some(known), Some(met)) if !known.same_as(met))
+}
+
+fn twice(wait: Duration, settings: &Settings) -> Duration {
+    wait.saturating_mul(2).clamp(settings.retry_first, settings.retry_limit.max(settings.retry_first))
+}
+
+#[cfg(test)]
+mod tests;

@@ -118,7 +118,7 @@ impl Pool {
     /// # Panics
     /// With more than 65,535 servers; the callers refuse such lists with a message first.
     pub fn new(name: impl Into<String>, options: Options, servers: Vec<Server>) -> Pool {
-        let slots = (0u16..)
+        let slots = (0..=u16::MAX)
             .zip(&servers)
             .flat_map(|(id, server)| std::iter::repeat_n(ServerId(id), server.weight as usize))
             .collect();
@@ -129,7 +129,7 @@ impl Pool {
     /// several positions of its list gave it several slots there.
     ///
     /// # Panics
-    /// With more than 65,535 servers, or a slot that names none of them.
+    /// With more than 65,535 servers, or a slot or a backup that names none of them.
     pub fn with_slots(
         name: impl Into<String>,
         options: Options,
@@ -138,6 +138,8 @@ impl Pool {
     ) -> Pool {
         assert!(servers.len() <= usize::from(u16::MAX), "a pool has at most 65,535 servers");
         assert!(slots.iter().all(|slot| slot.index() < servers.len()), "every slot has a server");
+        let known = |id: ServerId| id.index() < servers.len();
+        assert!(servers.iter().all(|s| s.backup.is_none_or(known)), "every backup is a server");
         let ring = (options.distribution == Distribution::Ketama).then(|| Ring::new(&servers));
         Pool { name: name.into(), options, servers, slots, ring }
     }

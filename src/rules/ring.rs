@@ -2,15 +2,17 @@
 //! (MEMCACHED_BEHAVIOR_KETAMA_WEIGHTED, hash MD5), so that a fleet moves over with its cache warm.
 //!
 //! A server has blocks of four points; the blocks of `127.0.0.1` are the MD5 of `127.0.0.1-0`,
-//! `127.0.0.1-1` and so on, read as four little-endian numbers. Everybody has 40 blocks when the
-//! weights are equal, and else 40 times its share of them. What no description of ketama tells,
-//! and tests/placement.rs proves against the real library:
+//! `127.0.0.1-1` and so on, read as four little-endian numbers. A server of average
+//! weight has 40 blocks, one of twice that weight 80. What no description of ketama tells, and
+//! tests/placement.rs proves against the real library:
 //!
 //! - the name is the host alone on port 11211 and `host:port` on any other; a unix socket is its
 //!   path with the port 0; a v6 address has no brackets;
 //! - the share is computed in single precision, and rounding costs a server its last block in
-//!   pools of certain sizes (25, 47, 50, 55, ... servers of equal weight have 39 blocks each);
-//! - of two points with the same number the one of the earlier server comes first.
+//!   pools of certain sizes (25, 47, 50, 55, ... servers of equal weight have 39 blocks each).
+//!
+//! Two points with the same number stay in the order of their servers. libmemcached leaves that to
+//! its C library's qsort, which with Debian's comes to the same.
 //!
 //! A server that has a name in the configuration has its points from there, so that they stay when
 //! its address changes. The name is read as an address where it can be: the default name is one,

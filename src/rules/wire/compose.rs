@@ -1,12 +1,134 @@
 //! Commands as bytes.
+//!
+//! Classic commands everywhere, except where a meta command carries something the classic one
+//! lacks: a remaining time to live, a lease, a mark that tells a stub from a value (rule 11). Each
+//! meta get asks for `k`, the key, so that an answer can be told from an answer to something else.
+//!
+//! Bytes are only ever appended to the caller's buffer, so once that buffer is large enough
+//! nothing here allocates.
 
-use super::Command;
+use super::{Command, Direction, Verb};
 
 /// A command needs meta commands and the server has none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unsupported;
 
-/// Appends a command's bytes to `out`. `meta`: whether the server has meta commands.
+/// Appends a command's bytes to `out`. `meta`: whether the server has meta commands. After an
+/// error nothing was written.
+///
+/// An expiry time that does not fit the server's 32 bits is brought to the nearest one that does:
+/// memcached 1.6.18 cuts the rest off, so that `-2^63` would mean "never" and `2^32 + 5` five
+/// seconds. Every negative one means "at once" and is sent as -1.
+///
+/// A value must be no longer than [`super::parse::Limits::value`]: a server that is told of 2 GiB
+/// refuses the line and takes the value's bytes for commands.
 pub fn compose(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> Result<(), Unsupported> {
-    todo!("{command:?} {meta} {out:?}")
+    if needs_meta(command) && !meta {
+        return Err(Unsupported);
+    }
+    match *command {
+        Command::Get { key, meta: true } if meta => words(out, &[b"mg ", key, b" v f k"]),
+        Command::Get { key, .. } => words(out, &[b"get ", key]),
+        Command::Fetch { key } if meta => words(out, &[b"mg ", key, b" v f t c k"]),
+        Command::Fetch { key } => words(out, &[b"gets ", key]),
+        Command::Lease { key, seconds } => {
+            words(out, &[b"mg ", key, b" v f t c k N"]);
+            // To the server an expiry time, with the same 32 bits; and 0 would be a stub for ever.
+            number(out, expiry(i64::from(seconds).max(1)));
+        }
+        Command::GetAndTouch { key, exptime } if meta => {
+            words(out, &[b"mg ", key, b" v f k T"]);
+            number(out, expiry(exptime));
+        }
+        Command::GetAndTouch { key, exptime } => {
+            words(out, &[b"gat "]);
+            number(out, expiry(exptime));
+            words(out, &[b" ", key]);
+        }
+        Command::Store { verb, key, flags, exptime, value } => {
+            store(out, verb, key, flags, exptime, value);
+        }
+        Command::StoreLeased { key, flags, exptime, value, lease } => {
+            words(out, &[b"ms ", key, b" "]);
+            number(out, value.len());
+            words(out, &[b" T"]);
+            number(out, expiry(exptime));
+            words(out, &[b" F"]);
+            number(out, flags);
+            words(out, &[b" C"]);
+            number(out, lease);
+            words(out, &[b"\r\n", value]);
+        }
+        Command::EndLease { key, lease } => {
+            words(out, &[b"md ", key, b" C"]);
+            number(out, lease);
+        }
+        Command::Delete { key } => words(out, &[b"delete ", key]),
+        Command::Arithmetic { direction, key, delta } => {
+            let verb: &[u8] = match direction {
+                Direction::Incr => b"incr ",
+                Direction::Decr => b"decr ",
+            };
+            words(out, &[verb, key, b" "]);
+            number(out, delta);
+        }
+        Command::Touch { key, exptime } => {
+            words(out, &[b"touch ", key, b" "]);
+            number(out, expiry(exptime));
+        }
+        Command::FlushAll { delay: 0 } => words(out, &[b"flush_all"]),
+        Command::FlushAll { delay } => {
+            words(out, &[b"flush_all "]);
+            number(out, expiry(delay.into()));
+        }
+        Command::Version => words(out, &[b"version"]),
+        Command::Stats { group: b"" } => words(out, &[b"stats"]),
+        Command::Stats { group } => words(out, &[b"stats ", group]),
+        Command::Noop => words(out, &[b"mn"]),
+    }
+    words(out, &[b"\r\n"]);
+    Ok(())
+}
+
+/// Whether there is no classic command that does the same.
+pub(super) fn needs_meta(command: &Command<'_>) -> bool {
+    matches!(command, Command::Lease { .. } | Command::StoreLeased { .. } | Command::EndLease { .. })
+}
+
+/// A classic store up to the end of the value; the line end behind that is the caller's.
+fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], flags: u32, exptime: i64, value: &[u8]) {
+    let name: &[u8] = match verb {
+        Verb::Set => b"set ",
+        Verb::Add => b"add ",
+        Verb::Replace => b"replace ",
+        Verb::Append => b"append ",
+        Verb::Prepend => b"prepend ",
+        Verb::Cas(_) => b"cas ",
+    };
+    words(out, &[name, key, b" "]);
+    number(out, flags);
+    words(out, &[b" "]);
+    number(out, expiry(exptime));
+    words(out, &[b" "]);
+    number(out, value.len());
+    if let Verb::Cas(cas) = verb {
+        words(out, &[b" "]);
+        number(out, cas);
+    }
+    words(out, &[b"\r\n", value]);
+}
+
+/// What the server's 32 bits can hold of an expiry time.
+fn expiry(exptime: i64) -> i64 {
+    exptime.clamp(-1, i32::MAX.into())
+}
+
+fn words(out: &mut Vec<u8>, words: &[&[u8]]) {
+    for word in words {
+        out.extend_from_slice(word);
+    }
+}
+
+fn number(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }

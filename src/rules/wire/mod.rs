@@ -5,12 +5,15 @@
 //! (memcached 1.6+) serve where they carry something classic ones lack (rule 11).
 
 pub mod compose;
+mod meta;
 pub mod parse;
 pub mod pending;
 pub mod stats;
 
 #[cfg(test)]
-mod transcripts;
+mod tests;
+#[cfg(test)]
+pub(crate) mod transcripts;
 
 /// How a value is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +42,8 @@ pub enum Direction {
 }
 
 /// One question to one server. Keys are valid (see [`super::key`]); the composer sends what it gets.
+/// `exptime` is memcached's: 0 never, up to 30 days in seconds, above a time of the clock, below 0 at once.
+#[allow(missing_docs, reason = "fields are told of with their variant")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Command<'a> {
     /// A value and its flags. `meta`: by `mg` where the server has it, so that a lease's stub is
@@ -69,7 +74,8 @@ pub enum Command<'a> {
     FlushAll { delay: u32 },
     /// Answers: Version.
     Version,
-    /// `group` is empty for the general statistics. Answers: Stats.
+    /// `group` is empty for the general statistics. Answers: Stats; Ok for a group that is a command
+    /// (`reset`, `detail on`).
     Stats { group: &'a [u8] },
     /// `mn`. Answers: Noop; [`Reply::Refused`] tells a server without meta commands.
     Noop,

@@ -1,20 +1,55 @@
 //! What was asked of one connection and is not answered yet.
 //!
 //! memcached answers in order. Many classic gets in a row are joined to one `get` line, whose
-//! answer names only the keys that were found: the keys between them were missed.
+//! answer names only the keys that were found: the keys between them were missed. So a line of a
+//! hundred keys costs the server one command and us one short `END`, and still every question gets
+//! one reply of its own.
+//!
+//! A miss is told only when the line that proves it was read whole and made sense: either `END`, or
+//! the header of a value that was asked for later in the same line.
 
-use super::parse::{Limits, Nonsense};
+use std::collections::VecDeque;
+
+use super::compose::{compose, needs_meta};
+use super::parse::{Head, Limits, Nonsense, Parsed, Progress, ends_connection, head, resume};
 use super::{Command, Reply};
+
+/// The longest `get` line, in bytes, with its end. memcached 1.6.18 takes lines of megabytes, but
+/// from 2048 bytes without a line end on it leaves its fixed buffer, and takes anything but a get
+/// for an attack; what else speaks the protocol has limits of its own. A further line costs 11
+/// bytes, both ways together.
+const LONGEST_LINE: usize = 2048;
+
+/// One question of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Asked<T> {
+    question: T,
+    /// The next question stands in the same `get` line.
+    joined: bool,
+}
 
 /// The questions of one connection, oldest first. `T` names a question to whoever asked it.
 #[derive(Clone, Debug)]
 pub struct Pending<T> {
-    questions: std::collections::VecDeque<T>,
+    questions: VecDeque<Asked<T>>,
+    /// Length so far of the `get` line that further keys can join; 0: there is none.
+    open: usize,
+    /// How many of the oldest questions are known to be missed, and need no bytes to say so.
+    missed: usize,
+    progress: Progress,
+    /// Why nothing more can be read from this connection.
+    spoiled: Option<Nonsense>,
 }
 
 impl<T: Copy> Default for Pending<T> {
     fn default() -> Self {
-        Pending { questions: std::collections::VecDeque::new() }
+        Pending {
+            questions: VecDeque::new(),
+            open: 0,
+            missed: 0,
+            progress: Progress::default(),
+            spoiled: None,
+        }
     }
 }
 
@@ -24,19 +59,54 @@ impl<T: Copy> Pending<T> {
     /// [`Pending::close`] before the bytes are sent. False: the command needs meta commands and
     /// the server has none; nothing was written or remembered.
     pub fn ask(&mut self, question: T, command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> bool {
-        let _ = self.questions.len();
-        todo!("{command:?} {meta} {out:?} {}", std::mem::size_of_val(&question))
+        match *command {
+            Command::Get { key, meta: wanted } if !(wanted && meta) => self.join(key, out),
+            _ if needs_meta(command) && !meta => return false,
+            _ => {
+                self.close(out);
+                if compose(command, meta, out).is_err() {
+                    return false;
+                }
+            }
+        }
+        self.questions.push_back(Asked { question, joined: false });
+        true
+    }
+
+    /// Writes the key of a classic get: into the open line, or into a new one that stays open.
+    fn join(&mut self, key: &[u8], out: &mut Vec<u8>) {
+        match self.questions.back_mut() {
+            Some(last) if self.open > 0 && self.open + 1 + key.len() + 2 <= LONGEST_LINE => {
+                last.joined = true;
+                out.push(b' ');
+                self.open += 1 + key.len();
+            }
+            _ => {
+                self.close(out);
+                out.extend_from_slice(b"get ");
+                self.open = 4 + key.len();
+            }
+        }
+        out.extend_from_slice(key);
     }
 
     /// Ends an open `get` line: what is in `out` can be sent.
     pub fn close(&mut self, out: &mut Vec<u8>) {
-        todo!("{out:?}")
+        if self.open > 0 {
+            out.extend_from_slice(b"\r\n");
+            self.open = 0;
+        }
     }
 
-    /// Reads the next answer from the start of `bytes`. `command` tells what a question asked.
+    /// Reads the next answer from the start of `bytes`, which are those that came and were not
+    /// taken yet: what was there the last time, and more. `command` tells what a question asked.
     /// `None`: it is not whole yet. Otherwise the question, its reply, and how many bytes it took,
     /// which may be none (a missed key of a joined line). The key in an answer must be the one
     /// that was asked for. Bytes when nothing was asked are nonsense.
+    ///
+    /// Call it until it gives `None` or an error: behind a refused store whose value the server
+    /// takes for commands (see [`ends_connection`]) it gives an error without any further bytes.
+    /// After an error it gives that error again, until [`Pending::drain`].
     pub fn next<'b, 'c>(
         &mut self,
         bytes: &'b [u8],
@@ -44,17 +114,91 @@ impl<T: Copy> Pending<T> {
         limits: &Limits,
         command: impl Fn(T) -> Command<'c>,
     ) -> Result<Option<(T, Reply<'b>, usize)>, Nonsense> {
-        let _ = command;
-        todo!("{bytes:?} {meta} {limits:?}")
+        if let Some(nonsense) = self.spoiled {
+            return Err(nonsense);
+        }
+        let Some(&Asked { question, joined }) = self.questions.front() else {
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            return Err(self.spoil("bytes that nobody asked for"));
+        };
+        let asked = command(question);
+        let parsed = if self.missed > 0 {
+            self.missed -= 1;
+            Ok(Some((Reply::Miss, 0)))
+        } else if joined {
+            self.in_line(asked.key(), bytes, limits, command)
+        } else {
+            resume(&mut self.progress, &asked, meta, bytes, limits)
+        };
+        let (reply, taken) = match parsed {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return Ok(None),
+            Err(Nonsense(why)) => return Err(self.spoil(why)),
+        };
+        self.questions.pop_front();
+        self.progress = Progress::default();
+        if ends_connection(&asked, &reply) {
+            self.spoil("a store whose line the server refused: it reads the value as commands");
+        }
+        Ok(Some((question, reply, taken)))
     }
 
-    /// Whether nothing is awaited.
+    /// The reply to a question of a joined line that is not its last. `END` and refusals are about
+    /// all the rest of the line: they stay where they are until its last question takes them.
+    fn in_line<'b, 'c>(
+        &mut self,
+        key: &[u8],
+        bytes: &'b [u8],
+        limits: &Limits,
+        command: impl Fn(T) -> Command<'c>,
+    ) -> Parsed<'b> {
+        match head(bytes, false, limits)? {
+            None => Ok(None),
+            Some(Head::End(_)) => Ok(Some((Reply::Miss, 0))),
+            Some(Head::Refused(text, _)) => Ok(Some((Reply::Refused(text), 0))),
+            Some(Head::Value(header)) if header.key == key => {
+                Ok(header.value(bytes)?.map(|(value, taken)| (Reply::Value(value), taken)))
+            }
+            Some(Head::Value(header)) => {
+                self.missed = self.missed_before(header.key, command)?;
+                Ok(Some((Reply::Miss, 0)))
+            }
+        }
+    }
+
+    /// How many questions behind the oldest stand before the one that asked for `key`, in the
+    /// oldest's line. Counted once for a run of missed keys, so that a line costs linear time.
+    fn missed_before<'c>(&self, key: &[u8], command: impl Fn(T) -> Command<'c>) -> Result<usize, Nonsense> {
+        for (index, asked) in self.questions.iter().enumerate().skip(1) {
+            if command(asked.question).key() == key {
+                return Ok(index - 1);
+            }
+            if !asked.joined {
+                break;
+            }
+        }
+        Err(Nonsense("a value under a key that its line did not ask for"))
+    }
+
+    fn spoil(&mut self, why: &'static str) -> Nonsense {
+        self.spoiled = Some(Nonsense(why));
+        Nonsense(why)
+    }
+
+    /// Whether nothing is awaited and the connection is still good for further questions.
     pub fn is_empty(&self) -> bool {
-        self.questions.is_empty()
+        self.questions.is_empty() && self.spoiled.is_none()
     }
 
-    /// Takes out every question that awaits an answer, oldest first: the connection is gone.
+    /// Takes out every question that awaits an answer, oldest first: the connection is gone. What
+    /// is left is as new, and keeps its memory.
     pub fn drain(&mut self) -> impl Iterator<Item = T> + '_ {
-        self.questions.drain(..)
+        self.open = 0;
+        self.missed = 0;
+        self.progress = Progress::default();
+        self.spoiled = None;
+        self.questions.drain(..).map(|asked| asked.question)
     }
 }

@@ -1,0 +1,33 @@
+//! How far an option may be turned, for the pool file and for options that are given by name.
+//!
+//! The limits refuse what cannot have been meant (a probe every microsecond, a call that may take an
+//! hour); they are no advice.
+
+use std::time::Duration;
+
+use super::duration::Range;
+
+/// How many slots a pool may have: the sum of its servers' weights. The shared table keeps room for
+/// as many.
+pub const SLOTS: u32 = 4_096;
+
+/// How many bytes a name may have.
+pub const NAME: usize = 64;
+
+/// How many probes in a row `fall` and `rise` may ask for.
+pub const PROBES: u32 = 100;
+
+/// `window`. memcached counts a life in seconds, so a shorter one would be none.
+pub const WINDOW: Range = Range { least: Duration::from_secs(1), most: Duration::from_secs(365 * 86_400) };
+
+/// `max_ttl`.
+pub const MAX_TTL: Range = WINDOW;
+
+/// `connect_timeout`.
+pub const CONNECT_TIMEOUT: Range = Range { least: Duration::from_micros(100), most: Duration::from_secs(60) };
+
+/// `timeout`, of a whole call.
+pub const TIMEOUT: Range = Range { least: Duration::from_micros(100), most: Duration::from_secs(300) };
+
+/// `interval`, from one probe of a server to its next.
+pub const INTERVAL: Range = Range { least: Duration::from_millis(10), most: Duration::from_secs(3_600) };

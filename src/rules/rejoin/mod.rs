@@ -1,0 +1,453 @@
+//! Rejoin: the trial of a server that was down, and its return (rules 4, 13, 14, 17).
+//!
+//! A trial asks one question at a time: who are you (the greeting), do you work (`rise` probes that
+//! store a value and read it back), and, when the server may hold values that this client
+//! has since replaced elsewhere, whether it was emptied. Who empties it is settled by a
+//! marker on a *keeper*, the first live server behind it in the list, so that all clients
+//! ask the same one:
+//!
+//! ```text
+//! greet -> probes -+-> nothing to flush ------------------------------------------------> done
+//!                  +-> claim (add) -+-> won -> flush -> one more probe -> record ---------> done
+//!                  |                +-> taken -> look -+-> flushed since it went down ------> done
+//!                  |                                   +-> flushing -> look again, 8 times at most
+//!                  |                                   +-> old -> take over (cas) -> won, or look
+//!                  +-> no keeper -> flush -> one more probe ---------------------------------> done
+//! ```
+//!
+//! **Which time the `flushed` marker carries.** A client may leave the flush to another only if that
+//! flush came after everything the client ever sent to the server was executed. What it sent lies in
+//! the server's sockets at the latest when the client gave the server up (it resets its
+//! connections then). Good probes that *began* after that moment show that the server works through its
+//! sockets again, so the marker carries the time before the flusher's first probe, not that of its
+//! flush: a flush can be later than the give-up while the probes before it were earlier and prove nothing
+//! about it. A flush too many is cheap, a flush too few is a stale read: every doubt (equal times, no
+//! keeper, a foreign value, a keeper that refuses) ends in flushing.
+//!
+//! **What the marker cannot do.** It orders the flush against this client's own past, not against
+//! other clients that use the server already: what another client stored on it after the flush can be
+//! older than what this one meanwhile stored elsewhere. That is why the promises are those of one process
+//! where no table gives all of them one view (rule 18).
+
+mod marker;
+
+use std::fmt::Write;
+
+use self::marker::Marker;
+use super::greeting::Greeting;
+use super::health::{Health, Incarnation};
+use super::operation::{Failure, Operation, Outcome, Tag};
+use super::pool::ServerId;
+use super::view::View;
+use super::wire::{Command, Reply, Verb};
+
+/// Good probes in a row that a trial asks for.
+pub const RISE: u32 = 2;
+
+/// Seconds a probe's value stays on the server.
+const PROBE_SECONDS: i64 = 10;
+/// Milliseconds after which a flush that was claimed and not recorded is taken over, and after which
+/// the claimer itself no longer sends it.
+const CLAIM_MILLIS: u64 = 5_000;
+/// Seconds a `flushing` marker stays: an end to it even when clocks disagree.
+const CLAIM_SECONDS: i64 = 60;
+/// Seconds a `flushed` marker stays; whoever comes later flushes once more.
+const RECORD_SECONDS: i64 = 3_600;
+/// Probe values in one trial that may be gone when they are read back: another client's flush
+/// took them. A server that keeps nothing fails all the same.
+const MISSES: u32 = 3;
+/// Questions to the keeper in one trial; another trial comes soon enough.
+const LOOKS: u32 = 8;
+/// How far ahead of our own clock, in milliseconds, a marker's time may be and still be believed.
+const SKEW_MILLIS: u64 = 1_000;
+/// After that many milliseconds of being down a server is flushed in spite of rule 14: when most
+/// servers of a pool owe a flush, none could otherwise ever be the first to return.
+const ISOLATION_MILLIS: u64 = 30_000;
+/// The longest refusal that is kept, in bytes.
+const REFUSAL_LEN: usize = 256;
+
+/// What is being asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    /// Who are you? Asked of the server.
+    Greet,
+    /// A probe's first half.
+    StoreProbe,
+    /// A probe's second half.
+    LoadProbe,
+    /// May I flush? Asked of the keeper.
+    Claim,
+    /// Who flushes? Asked of the keeper.
+    Look,
+    /// May I flush in place of that one? Asked of the keeper; carries the old marker's CAS value.
+    TakeOver(u64),
+    /// Asked of the server.
+    Flush,
+    /// Told the keeper.
+    Record,
+    /// Nothing more.
+    Over(Outcome),
+}
+
+/// The trial of one down server. An [`Operation`] that ends as `Done` (it may be used:
+/// [`Rejoin::incarnation`] and [`Rejoin::meta`] go into `Event::Rejoined`) or as anything else (the
+/// trial failed, and [`Rejoin::reason`] says why).
+///
+/// It asks one question at a time, of the server on trial or of one other, over connections that the
+/// driver makes for it and does not greet. When it ends, they may be kept: nothing is outstanding.
+#[derive(Debug)]
+pub struct Rejoin {
+    server: ServerId,
+    down_since: u64,
+    missed_write: bool,
+    previous: Option<Incarnation>,
+    rise: u32,
+    step: Step,
+    tag: Tag,
+    asked: bool,
+    greeting: Greeting,
+    keeper: Option<ServerId>,
+    /// Good probes so far.
+    probes: u32,
+    /// Probe values that were gone.
+    misses: u32,
+    /// When the first probe began.
+    proved_from: u64,
+    flushed: bool,
+    /// Questions to the keeper so far.
+    looks: u32,
+    claimed_at: u64,
+    probe_name: String,
+    probe_key: String,
+    marker_key: String,
+    value: String,
+    reason: &'static str,
+    refusal: Vec<u8>,
+}
+
+impl Rejoin {
+    /// A trial of `server`, which `health` says is down. `down_since_unix_millis`: when it went down,
+    /// on the clock of [`View::unix_millis`]; every connection to it was reset by then.
+    pub fn new(view: &View, server: ServerId, health: &Health, down_since_unix_millis: u64) -> Rejoin {
+        // Several clients probe one server at once. Those that share even both times share
+        // their keys and values too, and then cannot tell (and need not) whose value they read.
+        let probe_name = format!("libmemcache:probe:{:x}:{down_since_unix_millis:x}", view.unix_millis);
+        Rejoin {
+            server,
+            down_since: down_since_unix_millis,
+            missed_write: health.missed_write(),
+            previous: health.incarnation(),
+            rise: RISE,
+            step: Step::Greet,
+            tag: 0,
+            asked: false,
+            greeting: Greeting::default(),
+            keeper: None,
+            probes: 0,
+            misses: 0,
+            proved_from: 0,
+            flushed: false,
+            looks: 0,
+            claimed_at: 0,
+            probe_name,
+            probe_key: String::new(),
+            marker_key: String::new(),
+            value: String::new(),
+            reason: "on trial",
+            refusal: Vec::new(),
+        }
+    }
+
+    /// The server on trial.
+    pub fn server(&self) -> ServerId {
+        self.server
+    }
+
+    /// Which life it was met in; `None` before it was greeted, or when it would not tell.
+    pub fn incarnation(&self) -> Option<Incarnation> {
+        self.greeting.incarnation()
+    }
+
+    /// Whether it has the meta commands.
+    pub fn meta(&self) -> bool {
+        self.greeting.meta()
+    }
+
+    /// How the trial stands, or why it ended as it did, in a few words for a message.
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// Whether it holds what this client may have replaced elsewhere. One that is certainly another
+    /// process, started since, holds nothing; one that started before it went down may hold
+    /// writes of a connection on which it was never greeted.
+    fn owes_flush(&self) -> bool {
+        match (self.previous, self.incarnation()) {
+            (Some(previous), Some(life)) if !previous.same_as(life) => {
+                // Start times are whole seconds and jitter by one.
+                let latest_start = life.start.saturating_add(2).saturating_mul(1000);
+                self.missed_write && latest_start <= self.down_since
+            }
+            _ => self.missed_write,
+        }
+    }
+
+    /// Rule 14: most servers seem down, so the fault is rather ours and nothing is flushed. The server
+    /// on trial itself has just answered and does not count among them.
+    fn isolated(&self, view: &View) -> bool {
+        let ids = view.pool.ids();
+        let down = ids.filter(|&id| id != self.server && !view.live(id)).count();
+        let long_ago = view.unix_millis.saturating_sub(self.down_since) >= ISOLATION_MILLIS;
+        down * 2 > view.pool.servers().len() && !long_ago
+    }
+
+    /// Whether `tag` is the question that is outstanding; then it no longer is.
+    fn take(&mut self, tag: Tag) -> bool {
+        let ours = self.asked && tag == self.tag;
+        self.asked &= !ours;
+        ours
+    }
+
+    fn live_keeper(&self, view: &View) -> bool {
+        self.keeper.is_some_and(|keeper| view.live(keeper))
+    }
+
+    fn end(&mut self, outcome: Outcome, reason: &'static str) {
+        self.step = Step::Over(outcome);
+        self.reason = reason;
+    }
+
+    fn fail_trial(&mut self, reason: &'static str) {
+        self.end(Outcome::Unavailable, reason);
+    }
+
+    fn pass(&mut self) {
+        self.end(Outcome::Done, "passed its trial");
+    }
+
+    fn refused(&mut self, line: &[u8], reason: &'static str) {
+        self.refusal.extend_from_slice(&line[..line.len().min(REFUSAL_LEN)]);
+        self.end(Outcome::Refused, reason);
+    }
+
+    fn probe(&mut self, view: &View) {
+        if self.probes == 0 {
+            self.proved_from = view.unix_millis;
+        }
+        self.probe_key.clear();
+        let _ = write!(self.probe_key, "{}:{}", self.probe_name, self.probes);
+        self.value.clear();
+        let _ = write!(self.value, "probe {} of {}", self.probes, self.proved_from);
+        self.step = Step::StoreProbe;
+    }
+
+    fn probed(&mut self, view: &View) {
+        self.probes += 1;
+        if self.flushed {
+            self.record(view);
+        } else if self.probes < self.rise {
+            self.probe(view);
+        } else if self.owes_flush() {
+            self.ask_to_flush(view);
+        } else {
+            self.pass();
+        }
+    }
+
+    fn ask_to_flush(&mut self, view: &View) {
+        let count = view.pool.servers().len();
+        let behind = (1..count).map(|step| ServerId(((self.server.index() + step) % count) as u16));
+        self.keeper = behind.into_iter().find(|&id| view.live(id));
+        if self.keeper.is_none() || self.isolated(view) {
+            return self.flush(view);
+        }
+        self.marker_key = marker::key(&view.pool.server(self.server).name, self.incarnation());
+        self.claim(view, Step::Claim);
+    }
+
+    /// Every question to the keeper passes here: they are counted, and it must still be live.
+    fn ask_keeper(&mut self, view: &View, step: Step) {
+        if self.looks >= LOOKS {
+            return self.fail_trial("another client is flushing it");
+        }
+        if !self.live_keeper(view) {
+            return self.fail_trial("the server that keeps the flush marker went down");
+        }
+        self.looks += 1;
+        self.step = step;
+    }
+
+    fn claim(&mut self, view: &View, step: Step) {
+        self.claimed_at = view.unix_millis;
+        Marker::Flushing(self.claimed_at).write(&mut self.value);
+        self.ask_keeper(view, step);
+    }
+
+    fn flush(&mut self, view: &View) {
+        if self.isolated(view) {
+            return self
+                .fail_trial("it must be flushed, but most other servers are down: the network is suspect");
+        }
+        if view.live(self.server) {
+            return self.fail_trial("it came back by another trial");
+        }
+        let claimed_long_ago = view.unix_millis.saturating_sub(self.claimed_at) >= CLAIM_MILLIS;
+        if self.keeper.is_some() && claimed_long_ago {
+            return self.fail_trial("its claim to flush grew too old to be used");
+        }
+        self.step = Step::Flush;
+    }
+
+    fn record(&mut self, view: &View) {
+        if !self.live_keeper(view) {
+            return self.pass();
+        }
+        Marker::Flushed(self.proved_from).write(&mut self.value);
+        self.step = Step::Record;
+    }
+
+    fn looked(&mut self, view: &View, found: &[u8], cas: u64) {
+        let now = view.unix_millis;
+        match Marker::parse(found) {
+            Some(Marker::Flushed(time))
+                if time > self.down_since && time <= now.saturating_add(SKEW_MILLIS) =>
+            {
+                self.pass();
+            }
+            Some(Marker::Flushing(time)) if now.saturating_sub(time) < CLAIM_MILLIS => {
+                self.ask_keeper(view, Step::Look);
+            }
+            // An older outage's, a dead client's, or nothing of ours.
+            _ => self.claim(view, Step::TakeOver(cas)),
+        }
+    }
+
+    fn server_answered(&mut self, view: &View, reply: &Reply<'_>) {
+        match (self.step, reply) {
+            (Step::Greet, reply) => {
+                if self.greeting.answer(reply) {
+                    self.probe(view);
+                }
+            }
+            (Step::StoreProbe, Reply::Stored) => self.step = Step::LoadProbe,
+            (Step::LoadProbe, Reply::Value(value)) if value.data == self.value.as_bytes() => {
+                self.probed(view)
+            }
+            (Step::LoadProbe, Reply::Miss) if self.misses < MISSES => {
+                self.misses += 1;
+                self.probe(view);
+            }
+            (Step::Flush, Reply::Ok) => {
+                self.flushed = true;
+                self.probe(view);
+            }
+            (Step::Flush, Reply::Refused(line)) => {
+                self.refused(line, "it must be flushed and refuses flush_all (was it started with -F?)");
+            }
+            (_, Reply::Refused(line)) => self.refused(line, "it refused a probe"),
+            (Step::LoadProbe, _) => self.fail_trial("it did not give back the probe value that it stored"),
+            _ => self.fail_trial("it did not store a probe value"),
+        }
+    }
+
+    fn keeper_answered(&mut self, view: &View, reply: &Reply<'_>) {
+        match (self.step, reply) {
+            (Step::Record, _) => self.pass(),
+            (Step::Claim | Step::TakeOver(_), Reply::Stored) => self.flush(view),
+            (Step::Claim, Reply::NotStored) | (Step::TakeOver(_), Reply::Exists) => {
+                self.ask_keeper(view, Step::Look);
+            }
+            (Step::Look, Reply::Value(value)) => self.looked(view, value.data, value.cas),
+            (Step::Look, Reply::Miss) | (Step::TakeOver(_), Reply::NotFound) => self.claim(view, Step::Claim),
+            // It keeps no marker for us (out of memory, say). That must not keep the server down.
+            (_, Reply::Refused(_)) => {
+                self.keeper = None;
+                self.flush(view);
+            }
+            _ => {
+                self.fail_trial("the server that keeps the flush marker gave an answer that fits no question")
+            }
+        }
+    }
+}
+
+impl Operation for Rejoin {
+    fn next(&mut self, _: &View) -> Option<(ServerId, Tag)> {
+        if self.asked {
+            return None;
+        }
+        let target = match self.step {
+            Step::Over(_) => return None,
+            Step::Claim | Step::Look | Step::TakeOver(_) | Step::Record => self.keeper?,
+            Step::Greet | Step::StoreProbe | Step::LoadProbe | Step::Flush => self.server,
+        };
+        self.asked = true;
+        self.tag = self.tag.wrapping_add(1);
+        Some((target, self.tag))
+    }
+
+    fn command(&self, _: Tag) -> Command<'_> {
+        let value = self.value.as_bytes();
+        let key = self.marker_key.as_bytes();
+        let store = |verb, key, exptime| Command::Store { verb, key, flags: 0, exptime, value };
+        match self.step {
+            Step::Greet | Step::Over(_) => self.greeting.awaited(),
+            Step::StoreProbe => store(Verb::Set, self.probe_key.as_bytes(), PROBE_SECONDS),
+            Step::LoadProbe => Command::Get { key: self.probe_key.as_bytes(), meta: false },
+            Step::Claim => store(Verb::Add, key, CLAIM_SECONDS),
+            Step::Look => Command::Fetch { key },
+            Step::TakeOver(cas) => store(Verb::Cas(cas), key, CLAIM_SECONDS),
+            Step::Flush => Command::FlushAll { delay: 0 },
+            Step::Record => store(Verb::Set, key, RECORD_SECONDS),
+        }
+    }
+
+    fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
+        if !self.take(tag) {
+            return;
+        }
+        match self.step {
+            Step::Over(_) => {}
+            Step::Claim | Step::Look | Step::TakeOver(_) | Step::Record => self.keeper_answered(view, reply),
+            Step::Greet | Step::StoreProbe | Step::LoadProbe | Step::Flush => {
+                self.server_answered(view, reply)
+            }
+        }
+    }
+
+    fn fail(&mut self, _: &View, tag: Tag, _: Failure) {
+        if !self.take(tag) {
+            return;
+        }
+        match self.step {
+            Step::Over(_) => {}
+            // It was flushed and has shown that it works; the others will flush it once more.
+            Step::Record => self.pass(),
+            Step::Claim | Step::Look | Step::TakeOver(_) => {
+                self.fail_trial("the server that keeps the flush marker did not answer");
+            }
+            Step::Greet => self.fail_trial("it did not answer the greeting"),
+            Step::StoreProbe | Step::LoadProbe => self.fail_trial("it did not answer a probe"),
+            Step::Flush => self.fail_trial("it did not answer flush_all"),
+        }
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        match self.step {
+            Step::Over(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    fn refusal(&self) -> Option<&[u8]> {
+        (!self.refusal.is_empty()).then_some(&self.refusal)
+    }
+
+    /// Probes and markers are nobody's data: a server that misses one owes no flush for it.
+    fn mutates(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests;

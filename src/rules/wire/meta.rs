@@ -1,0 +1,88 @@
+//! Replies to meta commands: a word of two letters, a length where data follows, then flags of one
+//! letter each, some with text behind it. Flags come in the order in which they were asked for, but
+//! that is not promised: here their order does not matter, and letters that nobody asked for are
+//! passed over (a later server may have more to tell).
+
+use super::parse::{Limits, Nonsense, Parsed, data, decimal, is_refusal, length, line};
+use super::{Command, Lease, Reply, Value};
+
+const WRONG_KEY: Nonsense = Nonsense("a value under another key than the one that was asked for");
+
+/// The answer to `mg`. `full`: `t` and `c` were asked for beside `f` and `k`.
+pub(super) fn value<'b>(key: &[u8], full: bool, bytes: &'b [u8], limits: &Limits) -> Parsed<'b> {
+    let Some(line) = line(bytes, limits)? else { return Ok(None) };
+    let mut words = line.text.split(|byte| *byte == b' ');
+    match words.next() {
+        // 1.6.18 names the missed key, later ones may not.
+        Some(b"EN") => match words.find_map(|word| word.strip_prefix(b"k")) {
+            Some(missed) if missed != key => Err(WRONG_KEY),
+            _ => Ok(Some((Reply::Miss, line.end))),
+        },
+        Some(b"VA") => {
+            let len = length(words.next(), limits)?;
+            let value = flags(key, full, words)?;
+            let Some((data, end)) = data(bytes, line.end, len)? else { return Ok(None) };
+            Ok(Some((Reply::Value(Value { data, ..value }), end)))
+        }
+        _ if is_refusal(line.text) => Ok(Some((Reply::Refused(line.text), line.end))),
+        _ => Err(Nonsense("a line that is no answer to a meta get")),
+    }
+}
+
+/// A value's flags; every one that was asked for must be there.
+fn flags<'b>(key: &[u8], full: bool, words: impl Iterator<Item = &'b [u8]>) -> Result<Value<'b>, Nonsense> {
+    let mut value = Value { ttl_known: false, ..Value::default() };
+    let (mut key_seen, mut flags_seen, mut cas_seen) = (false, false, false);
+    for word in words {
+        let Some((letter, text)) = word.split_first() else { continue };
+        match letter {
+            b'k' if text != key => return Err(WRONG_KEY),
+            b'k' => key_seen = true,
+            b'f' => {
+                let flags = decimal(text).and_then(|flags| u32::try_from(flags).ok());
+                value.flags = flags.ok_or(Nonsense("flags that are no number of 32 bits"))?;
+                flags_seen = true;
+            }
+            b'c' => {
+                value.cas = decimal(text).ok_or(Nonsense("a CAS value that is no number of 64 bits"))?;
+                cas_seen = true;
+            }
+            b't' => {
+                value.ttl = time_to_live(text)?;
+                value.ttl_known = true;
+            }
+            b'W' => value.lease = Some(Lease::Won),
+            b'Z' => value.lease = Some(Lease::Taken),
+            // `X`, a value marked stale by a client that is none of ours, is here too: it is read
+            // as classic clients read it.
+            _ => {}
+        }
+    }
+    if key_seen && flags_seen && (!full || (cas_seen && value.ttl_known)) {
+        Ok(value)
+    } else {
+        Err(Nonsense("a value without what was asked for beside it"))
+    }
+}
+
+/// `-1`: never.
+fn time_to_live(text: &[u8]) -> Result<Option<u32>, Nonsense> {
+    if text == b"-1" {
+        return Ok(None);
+    }
+    let seconds = decimal(text).and_then(|seconds| u32::try_from(seconds).ok());
+    seconds.map(Some).ok_or(Nonsense("a remaining time to live that is no number of seconds"))
+}
+
+/// The answer to `ms` and `md`, of which nothing but the word was asked for.
+pub(super) fn done<'b>(command: &Command<'_>, text: &[u8]) -> Option<Reply<'b>> {
+    let stores = matches!(command, Command::StoreLeased { .. });
+    match text {
+        b"HD" if stores => Some(Reply::Stored),
+        b"HD" => Some(Reply::Deleted),
+        b"NS" if stores => Some(Reply::NotStored),
+        b"EX" => Some(Reply::Exists),
+        b"NF" => Some(Reply::NotFound),
+        _ => None,
+    }
+}
