@@ -47,11 +47,12 @@ fn everything_below(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The first C program that stands in the README.
-fn readme_program() -> String {
+/// The first block of the README in that language.
+fn readme_block(language: &str) -> String {
     let readme = fs::read_to_string(cc::root().join("README.md")).expect("a README");
-    let (_, from_program) = readme.split_once("```c\n").expect("a C program in the README");
-    from_program.split_once("```").expect("the program's end").0.to_owned()
+    let start = format!("```{language}\n");
+    let (_, block) = readme.split_once(&start).unwrap_or_else(|| panic!("no {start} in the README"));
+    block.split_once("```").expect("the block's end").0.to_owned()
 }
 
 #[test]
@@ -96,13 +97,18 @@ fn installed_files_are_complete_and_serve_a_c_compiler() {
 }
 
 fn the_readme_program_runs(scratch: &Scratch, usr: &Path, pc: &str) {
-    let text = readme_program();
+    let text = readme_block("c");
     let example = fs::read_to_string(cc::root().join("examples-c/hello.c")).expect("examples-c/hello.c");
     assert_eq!(text, example, "the README shows examples-c/hello.c");
 
-    let server = Memcached::start();
-    let pool_file =
-        scratch.write("pool.toml", &format!("[pool]\n[[server]]\naddress = \"{}\"\n", server.address()));
+    let servers = [Memcached::start(), Memcached::start()];
+    let mut pool = readme_block("toml");
+    for (server, address) in servers.iter().zip(["127.0.0.1:11211", "127.0.0.1:11212"]) {
+        assert!(pool.contains(address), "the README's pool has a server at {address}");
+        pool = pool.replace(address, &server.address());
+    }
+    let pool_file = scratch.write("pool.toml", &pool);
+
     let include = format!("-I{}", usr.join("include").display());
     let lib = usr.join("lib").display().to_string();
     let shared = [include.clone(), format!("-L{lib}"), "-lmemcache".to_owned()];
@@ -117,5 +123,8 @@ fn the_readme_program_runs(scratch: &Scratch, usr: &Path, pc: &str) {
         let said =
             output_of(Command::new(program).env("LD_LIBRARY_PATH", &lib).env("MEMCACHE_POOL", &pool_file));
         assert_eq!(said, "hello\n", "{name}");
+    }
+    for server in &servers {
+        assert_eq!(server.stat("curr_items"), Some(1), "each server of the pair holds a copy");
     }
 }
