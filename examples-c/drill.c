@@ -23,6 +23,7 @@ static int32_t complain(MCM_ERR_FUNC_SIG) {
     struct memcache_err_ctxt *ectxt;
 
     MCM_ERR_INIT_CTXT(ctxt, ectxt);
+    (void)ctxt;
     ectxt->cont = 'y';
     switch (ectxt->errcode) {
     case MCM_ERR_MC_VALID_SERVER:
