@@ -455,6 +455,10 @@ struct memcache_server {
      Private.
      */
     uint16_t _id;
+    /*
+     Private: the program took it out of use.
+     */
+    bool _deactivated;
 };
 
 /*
@@ -1667,6 +1671,44 @@ u_int32_t mcm_hash_key(const struct memcache_ctxt *ctxt, const char *key, size_t
  See mcm_hash_key.
  */
 u_int32_t mc_hash_key(const char *key, size_t len);
+
+/*
+ Takes a server that is down back into use. What it holds from before is flushed. One that failed by
+ itself needs no call: it is tried again and used as soon as it can be. 0; -1: its host is unknown, or
+ a pointer is NULL; -2: it was never added to this handle; -3: it is up already.
+ */
+int mcm_server_activate(const struct memcache_ctxt *ctxt,
+                        struct memcache *mc,
+                        struct memcache_server *ms);
+
+/*
+ See mcm_server_activate.
+ */
+int mc_server_activate(struct memcache *mc, struct memcache_server *ms);
+
+/*
+ Takes every server that is down back into use; see mcm_server_activate. 0, or -1 when a pointer is NULL.
+ */
+int mcm_server_activate_all(const struct memcache_ctxt *ctxt,
+                            struct memcache *mc);
+
+/*
+ See mcm_server_activate_all.
+ */
+int mc_server_activate_all(struct memcache *mc);
+
+/*
+ Takes a server out of use: closes its connection and marks it down, until mc_server_activate. In a
+ process with a pool file in MEMCACHE_POOL this is ignored: its operator decides.
+ */
+void mcm_server_deactivate(const struct memcache_ctxt *ctxt,
+                           struct memcache *mc,
+                           struct memcache_server *ms);
+
+/*
+ See mcm_server_deactivate.
+ */
+void mc_server_deactivate(struct memcache *mc, struct memcache_server *ms);
 
 /*
  A copy of a text in memory of the context's allocator. str ends in a NUL. NULL when str is NULL

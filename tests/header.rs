@@ -45,6 +45,7 @@ fn main_header() -> String {
         "counter.rs",
         "stats.rs",
         "hash.rs",
+        "activation.rs",
         "text.rs",
         "version.rs",
     ];

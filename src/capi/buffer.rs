@@ -178,8 +178,8 @@ fn replace_text(text: &mut Text, new: &[u8]) -> bool {
     let start = text.at(0);
     // SAFETY: the new text lies behind the old one.
     unsafe { ptr::copy(start.add(old), start, new.len()) };
-    text.reset();
-    text.fields_mut().len = new.len();
+    let fields = text.fields_mut();
+    (fields.len, fields.off, fields.flags) = (new.len(), 0, 0);
     text.end();
     true
 }

@@ -24,6 +24,9 @@ use crate::rules::operation::{Operation, Outcome};
 use crate::rules::pool::{Options, Pool, Server, ServerId};
 use crate::rules::view::{Meta, State};
 
+/// The id of a C struct whose server the pool does not have. No pool has so many.
+const NOT_IN_POOL: u16 = u16::MAX;
+
 /// The private side of a handle.
 #[derive(Default)]
 pub struct Handle {
@@ -169,7 +172,8 @@ impl Cache {
         self.bring_up_to_date();
         // SAFETY: a server that a caller gave us, or one of the list.
         let server = unsafe { server.as_ref() }?;
-        (server._owner == self.as_ptr()).then_some(ServerId(server._id))
+        let known = server._owner == self.as_ptr() && server._id != NOT_IN_POOL;
+        known.then_some(ServerId(server._id))
     }
 
     /// Closes the connection to one server; the next use connects again.
@@ -233,6 +237,9 @@ impl Cache {
         for server in self.servers() {
             // SAFETY: a server of the list. Its id is one of this pool's.
             let server = unsafe { &mut *server };
+            if server._deactivated || server._id == NOT_IN_POOL {
+                continue;
+            }
             let known = view.server(ServerId(server._id));
             server.active = match (known.state, known.meta) {
                 (State::Down, _) => b'd',
@@ -256,8 +263,8 @@ fn entry(address: Address) -> Server {
 fn pool_of(cache: Cache) -> Option<Pool> {
     let mut servers: Vec<Server> = Vec::new();
     let mut slots = Vec::new();
-    for address in cache.servers().map(server::address_of) {
-        let address = address?;
+    for server in cache.servers().map(|server| in_use(cache, server)) {
+        let address = server::address_of(server?)?;
         let index = match servers.iter().position(|server| server.address == address) {
             Some(index) => {
                 servers[index].weight += 1;
@@ -273,13 +280,22 @@ fn pool_of(cache: Cache) -> Option<Pool> {
     Some(Pool::with_slots("", Options::default(), servers, slots))
 }
 
+/// Who has a server's slot: the server itself, or, while the program has taken it out of use, the next
+/// one of the list that it has not.
+fn in_use(cache: Cache, server: *mut memcache_server) -> Option<*mut memcache_server> {
+    // SAFETY: servers of the list.
+    let used = |server: &*mut memcache_server| unsafe { !(**server)._deactivated };
+    let behind = cache.servers().skip_while(move |one| *one != server);
+    behind.chain(cache.servers()).find(used)
+}
+
 /// Writes into every C struct which server of the pool it is.
 fn number_servers(cache: Cache, pool: &Pool) {
-    for (index, server) in cache.servers().enumerate() {
+    for server in cache.servers() {
         let address = server::address_of(server);
         let id = pool.ids().find(|id| Some(&pool.server(*id).address) == address.as_ref());
         // SAFETY: a server of the list.
-        unsafe { (*server)._id = id.map_or(index as u16, |id| id.0) };
+        unsafe { (*server)._id = id.map_or(NOT_IN_POOL, |id| id.0) };
     }
 }
 

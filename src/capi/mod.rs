@@ -17,6 +17,7 @@
 #![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)] // the names are C's
 #![allow(clippy::missing_safety_doc)] // the doc comments say what each pointer must be, to a C reader
 
+pub mod activation;
 pub mod buffer;
 pub mod buffer_type;
 pub mod constants;

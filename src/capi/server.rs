@@ -54,6 +54,8 @@ pub struct memcache_server {
     pub _owner: *mut memcache,
     /// Private.
     pub _id: u16,
+    /// Private: the program took it out of use.
+    pub _deactivated: bool,
 }
 
 impl Linked for memcache_server {
@@ -63,8 +65,9 @@ impl Linked for memcache_server {
     }
 }
 
-const UNTRIED: c_char = b't' as c_char;
-const UNKNOWN_HOST: c_char = b'n' as c_char;
+pub(super) const DOWN: c_char = b'd' as c_char;
+pub(super) const UNTRIED: c_char = b't' as c_char;
+pub(super) const UNKNOWN_HOST: c_char = b'n' as c_char;
 
 /// How long a call to this server may take.
 pub(super) fn timeout_of(server: *mut memcache_server) -> Duration {
@@ -149,6 +152,7 @@ fn fresh(tv: timeval) -> memcache_server {
         entries: tailq_entry { tqe_next: ptr::null_mut(), tqe_prev: ptr::null_mut() },
         _owner: ptr::null_mut(),
         _id: 0,
+        _deactivated: false,
     }
 }
 
