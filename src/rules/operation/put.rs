@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::publish::Source;
 use super::round::{Fate, Round};
 use super::{Failure, Outcome, Tag, attempts, expiry, writable};
 use crate::rules::places::Placement;
@@ -37,7 +38,7 @@ pub(super) struct Put<'a> {
     exptime: i64,
     value: Cow<'a, [u8]>,
     /// A server that already has this copy.
-    source: Option<ServerId>,
+    source: Option<Source>,
     stage: Stage,
     round: Round<Job>,
     generation: u64,
@@ -62,7 +63,7 @@ impl<'a> Put<'a> {
     }
 
     /// `source` has the copy already, and keeps it if it is acting or mirror.
-    pub(super) fn from(self, source: ServerId) -> Put<'a> {
+    pub(super) fn from(self, source: Source) -> Put<'a> {
         Put { source: Some(source), ..self }
     }
 
@@ -74,13 +75,13 @@ impl<'a> Put<'a> {
             Ok(placement) => placement,
             Err(outcome) => return self.stage = Stage::Over(outcome),
         };
-        // A source that died took its copy along, and whatever it has when it comes back is flushed.
-        self.source = self.source.filter(|source| view.live(*source));
+        // A source that died or was restarted took its copy along.
+        self.source = self.source.filter(|source| source.intact(view));
         let acting = placement.acting();
         for &server in &placement.places {
             if Some(server) != acting && Some(server) != placement.mirror {
                 self.round.ask(server, Job::Delete);
-            } else if self.source != Some(server) {
+            } else if self.source.is_none_or(|source| source.server != server) {
                 let exptime = expiry::on_server(view, &placement, server, self.exptime);
                 self.round.ask(server, Job::Store { exptime });
             }
