@@ -125,8 +125,6 @@ pub struct Health {
     /// Connections that broke since its last good answer.
     breaks: u32,
     missed_write: bool,
-    /// It was steady when it fell. One that was only returned still lacks what it lacked before.
-    was_steady: bool,
     /// When a trial is next allowed; means something while it is down.
     due: Instant,
     /// The wait that led to `due`; the next one is twice as long.
@@ -137,6 +135,8 @@ pub struct Health {
     missed_in_trial: bool,
     /// When it last came back from being down.
     rejoined: Option<Instant>,
+    /// Everything that belongs on it was there when it went down.
+    complete: bool,
 }
 
 impl Health {
@@ -152,12 +152,12 @@ impl Health {
             mark: 0,
             breaks: 0,
             missed_write: false,
-            was_steady: true,
             due: Instant(0),
             wait: Duration::ZERO,
             trial: false,
             missed_in_trial: false,
             rejoined: None,
+            complete: true,
         }
     }
 
@@ -281,7 +281,7 @@ impl Health {
         self.wait = if flaps { twice(self.wait, settings) } else { settings.retry_first };
         self.due = now + self.wait;
         self.missed_write = false;
-        self.was_steady = self.state == State::Steady;
+        self.complete = self.state == State::Steady;
         self.breaks = 0;
         self.end_trial();
         self.turn(State::Down, now, reason);
@@ -298,8 +298,8 @@ impl Health {
         }
         let same = !self.met || surely_same(self.incarnation, incarnation);
         let (state, reason) = match (same, self.missed_write) {
-            (true, false) if self.was_steady => (State::Steady, "back, and it missed nothing"),
-            (true, false) => (State::Returned, "back, and it missed nothing, but it was not steady before"),
+            (true, false) if self.complete => (State::Steady, "back, and it missed nothing"),
+            (true, false) => (State::Returned, "back, as incomplete as before"),
             (true, true) => (State::Returned, "back, emptied because it missed writes"),
             (false, _) => (State::Returned, "back, restarted"),
         };

@@ -205,13 +205,11 @@ impl Driver {
     }
 
     /// A write that is at work passes by every server that is down: it owes a flush. While most are
-    /// down nothing is diverted, and only an acknowledged write counts: keys whose home and backup
-    /// live are written then too, and a stand-in of yesterday that is down holds an older copy.
+    /// down nothing is diverted: only keys whose home and backup are steady are written, and nobody
+    /// else holds a copy of those.
     fn note_missed_writes(&mut self, carrier: usize) {
         let Some(task) = &self.carriers[carrier].task else { return };
-        let acknowledged =
-            task.outcome().is_some_and(|end| !matches!(end, Outcome::Unavailable | Outcome::Timeout));
-        if !task.mutates() || self.view.all_steady() || (self.view.isolated() && !acknowledged) {
+        if !task.mutates() || self.view.all_steady() || self.view.isolated() {
             return;
         }
         for server in 0..self.health.len() {

@@ -160,6 +160,17 @@ fn it_was_away_for_a_moment_and_missed_nothing() {
 }
 
 #[test]
+fn it_was_away_for_a_moment_before_everything_was_back_on_it() {
+    let mut s = Story::begin();
+    s.meet(life(7, 100));
+    s.meet(life(8, 200));
+    assert_eq!(s.state(), State::Returned);
+    s.on(Event::Refused);
+    s.rejoin(life(8, 200));
+    assert_eq!(s.state(), State::Returned, "it missed nothing more, but it is as incomplete as before");
+}
+
+#[test]
 fn it_was_away_and_missed_a_write() {
     let mut s = Story::begin();
     s.meet(life(7, 100));

@@ -54,8 +54,10 @@ impl Story {
             let text = describe(&operation.command(tag));
             self.asked.push((server, tag, text));
         }
-        let mut lines: Vec<String> =
-            self.asked[before..].iter().map(|(server, _, text)| format!("s{} {text}", server.0 + 1)).collect();
+        let mut lines: Vec<String> = self.asked[before..]
+            .iter()
+            .map(|(server, _, text)| format!("s{} {text}", server.0 + 1))
+            .collect();
         lines.sort();
         lines
     }
@@ -100,7 +102,8 @@ fn key(story: &Story) -> Vec<u8> {
     (0..)
         .map(|n| format!("key-{n}").into_bytes())
         .find(|key| {
-            let walk: Vec<u16> = crate::rules::places::Walk::new(&story.view.pool, key).map(|id| id.0).collect();
+            let walk: Vec<u16> =
+                crate::rules::places::Walk::new(&story.view.pool, key).map(|id| id.0).collect();
             walk[..2] == [0, 2]
         })
         .expect("some key has that walk")
@@ -167,7 +170,13 @@ fn a_write_to_a_returned_home_clears_the_stand_in() {
     let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
     let key = key(&story);
     let mut write = Write::new(&key, 0, 0, b"v");
-    assert_eq!(story.asks(&mut write), ["s1 set 0 v", "s2 set 0 v", "s3 delete"]);
+    assert_eq!(story.asks(&mut write), ["s1 set 0 v", "s2 set 0 v"]);
+    story.answer(&mut write, 1, Reply::Stored);
+    assert!(story.asks(&mut write).is_empty(), "until both copies are there the old one stays");
+    story.answer(&mut write, 2, Reply::Stored);
+    assert_eq!(story.asks(&mut write), ["s3 delete"]);
+    story.answer(&mut write, 3, Reply::Deleted);
+    assert_eq!(write.outcome(), Some(Outcome::Stored));
 }
 
 #[test]
@@ -357,8 +366,9 @@ fn a_returned_home_gets_the_value_under_a_lease_before_it_counts() {
     story.answer(&mut counter, 1, Reply::Number(42));
     assert_eq!(story.asks(&mut counter), ["s1 fetch"]);
     story.answer(&mut counter, 1, value(b"42"));
-    assert_eq!(story.asks(&mut counter), ["s2 set 60 42", "s3 delete"]);
+    assert_eq!(story.asks(&mut counter), ["s2 set 60 42"]);
     story.answer(&mut counter, 2, Reply::Stored);
+    assert_eq!(story.asks(&mut counter), ["s3 delete"]);
     story.answer(&mut counter, 3, Reply::NotFound);
     assert_eq!(counter.outcome(), Some(Outcome::Number(42)));
 }

@@ -60,9 +60,6 @@ const MISSES: u32 = 3;
 const LOOKS: u32 = 8;
 /// How far ahead of our own clock, in milliseconds, a marker's time may be and still be believed.
 const SKEW_MILLIS: u64 = 1_000;
-/// After that many milliseconds of being down a server is flushed in spite of rule 14: when most
-/// servers of a pool owe a flush, none could otherwise ever be the first to return.
-const ISOLATION_MILLIS: u64 = 30_000;
 /// The longest refusal that is kept, in bytes.
 const REFUSAL_LEN: usize = 256;
 
@@ -197,8 +194,7 @@ impl Rejoin {
     fn isolated(&self, view: &View) -> bool {
         let ids = view.pool.ids();
         let down = ids.filter(|&id| id != self.server && !view.live(id)).count();
-        let long_ago = view.unix_millis.saturating_sub(self.down_since) >= ISOLATION_MILLIS;
-        down * 2 > view.pool.servers().len() && !long_ago
+        down * 2 > view.pool.servers().len()
     }
 
     /// Whether `tag` is the question that is outstanding; then it no longer is.

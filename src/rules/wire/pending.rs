@@ -202,3 +202,6 @@ impl<T: Copy> Pending<T> {
         self.questions.drain(..).map(|asked| asked.question)
     }
 }
+
+#[cfg(test)]
+mod tests;

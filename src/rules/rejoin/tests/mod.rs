@@ -333,14 +333,6 @@ fn isolation_that_begins_after_the_claim_still_stops_the_flush() {
 }
 
 #[test]
-fn a_pool_in_which_every_server_owes_a_flush_comes_back_all_the_same() {
-    let mut view = view(5, &[0, 1, 2, 3, 4]);
-    view.unix_millis = DOWN_SINCE + ISOLATION_MILLIS;
-    let mut trial = Trial::of(view, &health(life(7, OLD), true));
-    trial.greet(7, OLD).probe().probe().flush(Reply::Ok).probe().ends(Outcome::Done);
-}
-
-#[test]
 fn a_claim_that_grew_old_is_not_used() {
     let mut trial = Trial::proven();
     let (tag, _) = trial.question(1);

@@ -1,0 +1,257 @@
+//! The transcripts, played to a real memcached: what the codec is held to is what a server says.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
+use memcache::rules::wire::parse::{Limits, ends_connection, parse};
+use memcache::rules::wire::pending::Pending;
+
+use memcache::rules::wire::{Command, Direction, Lease, Reply, Value, Verb, stats};
+
+#[path = "../src/rules/wire/transcripts.rs"]
+#[allow(dead_code, reason = "only the story is played here")]
+mod transcripts;
+
+use transcripts::STORY;
+
+/// How long a server may take for anything; then the test fails instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A memcached of our own on a free port of this machine; dropped, it is gone.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start() -> Server {
+        // Somebody else can take the port between our look at it and memcached's: then another.
+        (0..20).find_map(|_| Server::try_start()).expect("a memcached that starts: is it installed?")
+    }
+
+    fn try_start() -> Option<Server> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        drop(listener);
+        let process = Process::new("memcached")
+            .args(["-l", "127.0.0.1", "-U", "0", "-u", "nobody", "-p", &address.port().to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("memcached must be installed to run this test");
+        let mut server = Server { process, address };
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE && server.process.try_wait().expect("our own child").is_none() {
+            if server.listens() {
+                return Some(server);
+            }
+            std::thread::yield_now();
+        }
+        None
+    }
+
+    /// Whether it is our process that answers at our address.
+    fn listens(&self) -> bool {
+        let mut answer = Vec::new();
+        let mut greet = || -> std::io::Result<()> {
+            let mut stream = TcpStream::connect(self.address)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.write_all(b"stats\r\nquit\r\n")?;
+            stream.read_to_end(&mut answer)?;
+            Ok(())
+        };
+        greet().is_ok() && stats::number(&answer, b"pid") == Some(self.process.id().into())
+    }
+
+    fn connect(&self) -> Connection {
+        let stream = TcpStream::connect(self.address).expect("our server listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_nodelay(true).expect("nodelay can be set");
+        Connection { stream, bytes: Vec::new() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What the codec has to do to be a client.
+struct Connection {
+    stream: TcpStream,
+    bytes: Vec<u8>,
+}
+
+impl Connection {
+    fn receive(&mut self) {
+        let mut piece = [0; 4096];
+        let count = self.stream.read(&mut piece).expect("an answer in time");
+        assert!(count > 0, "the server hung up");
+        self.bytes.extend_from_slice(&piece[..count]);
+    }
+
+    /// Asks one question, and hands its answer on. Nothing may be left behind it.
+    fn ask<R>(&mut self, command: &Command<'_>, meta: bool, with: impl FnOnce(&Reply<'_>) -> R) -> R {
+        let mut pending = Pending::default();
+        let mut out = Vec::new();
+        assert!(pending.ask((), command, meta, &mut out));
+        pending.close(&mut out);
+        self.stream.write_all(&out).expect("a question can be sent");
+        loop {
+            if let Some(((), reply, taken)) =
+                pending.next(&self.bytes, meta, &Limits::default(), |()| *command).expect("it makes sense")
+            {
+                let result = with(&reply);
+                self.bytes.drain(..taken);
+                assert!(self.bytes.is_empty(), "out of step: {}", self.bytes.escape_ascii());
+                return result;
+            }
+            self.receive();
+        }
+    }
+}
+
+/// Whether a reply is the expected one. A remaining time to live passes while we look, so a few
+/// seconds less are the same; and the version is that of whichever memcached is installed.
+fn same(reply: &Reply<'_>, expected: &Reply<'_>) -> bool {
+    match (reply, expected) {
+        (Reply::Value(value), Reply::Value(Value { ttl: Some(most), .. })) => {
+            let passes = value.ttl.is_some_and(|left| left <= *most && most - left < 30);
+            passes && Reply::Value(Value { ttl: Some(*most), ..*value }) == *expected
+        }
+        (Reply::Version(text), Reply::Version(_)) => !text.is_empty(),
+        _ => reply == expected,
+    }
+}
+
+#[test]
+fn the_story_is_what_a_server_says() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    for exchange in STORY {
+        connection.ask(&exchange.command, exchange.meta, |reply| {
+            assert!(same(reply, &exchange.reply), "{} gave {reply:?}", exchange.sent.escape_ascii());
+        });
+    }
+}
+
+#[test]
+fn a_value_too_large_is_refused_and_the_next_call_works() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let value = vec![b'x'; 2 << 20];
+    let set = Command::Store { verb: Verb::Set, key: b"a", flags: 0, exptime: 0, value: &value };
+    let leased = Command::StoreLeased { key: b"a", flags: 0, exptime: 0, value: &value, lease: 1 };
+    for (command, meta) in [(set, false), (leased, true)] {
+        connection.ask(&command, meta, |reply| {
+            assert_eq!(*reply, Reply::Refused(b"SERVER_ERROR object too large for cache"));
+            assert!(!ends_connection(&command, reply));
+        });
+        connection.ask(&Command::Noop, true, |reply| assert_eq!(*reply, Reply::Noop));
+    }
+}
+
+/// Why such a connection must not be used again: the value of a refused store is run as commands.
+#[test]
+fn a_store_whose_line_is_refused_has_its_value_run() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let key = [b'k'; 251];
+    let command =
+        Command::Store { verb: Verb::Set, key: &key, flags: 0, exptime: 0, value: b"set run 0 0 1\r\ny" };
+    connection.ask(&Command::Noop, true, |_| ());
+    let mut out = Vec::new();
+    memcache::rules::wire::compose::compose(&command, false, &mut out).expect("a classic command");
+    connection.stream.write_all(&out).expect("a question can be sent");
+    let taken = loop {
+        if let Some((reply, taken)) =
+            parse(&command, false, &connection.bytes, &Limits::default()).expect("it makes sense")
+        {
+            assert!(ends_connection(&command, &reply), "{reply:?}");
+            break taken;
+        }
+        connection.receive();
+    };
+    connection.bytes.drain(..taken);
+    while !connection.bytes.ends_with(b"\n") {
+        connection.receive();
+    }
+    assert_eq!(connection.bytes, b"STORED\r\n", "the value's answer, not ours");
+}
+
+#[test]
+fn ten_thousand_keys_in_joined_lines() {
+    const KEYS: usize = 10_000;
+    let server = Server::start();
+    let mut connection = server.connect();
+    let key = |index: usize| format!("{index:0width$}", width = 5 + index % 200).into_bytes();
+    let keys: Vec<Vec<u8>> = (0..KEYS).map(key).collect();
+    let there = |index: usize| index.is_multiple_of(3);
+
+    let (mut pending, mut out) = (Pending::default(), Vec::new());
+    let store = |index: usize| Command::Store {
+        verb: Verb::Set,
+        key: &keys[index],
+        flags: 9,
+        exptime: 0,
+        value: &keys[index],
+    };
+    let get = |index: usize| Command::Get { key: &keys[index], meta: false };
+    for index in (0..KEYS).filter(|index| there(*index)) {
+        assert!(pending.ask(index, &store(index), false, &mut out));
+    }
+    let stored =
+        connection.exchange(&mut pending, &mut out, store, |_, reply| assert_eq!(reply, Reply::Stored));
+    assert_eq!(stored, KEYS.div_ceil(3));
+
+    for index in 0..KEYS {
+        assert!(pending.ask(index, &get(index), false, &mut out));
+    }
+    let mut awaited = 0;
+    connection.exchange(&mut pending, &mut out, get, |index, reply| {
+        assert_eq!(index, awaited);
+        awaited += 1;
+        let value = Value { data: &keys[index], flags: 9, ..Value::default() };
+        assert_eq!(reply, if there(index) { Reply::Value(value) } else { Reply::Miss });
+    });
+    assert_eq!(awaited, KEYS);
+}
+
+impl Connection {
+    /// Sends what was asked while it takes the answers, and counts them.
+    fn exchange<'c>(
+        &mut self,
+        pending: &mut Pending<usize>,
+        out: &mut Vec<u8>,
+        command: impl Fn(usize) -> Command<'c>,
+        mut each: impl FnMut(usize, Reply<'_>),
+    ) -> usize {
+        pending.close(out);
+        let mut sending = self.stream.try_clone().expect("a second handle");
+        let bytes = std::mem::take(out);
+        let sender = std::thread::spawn(move || sending.write_all(&bytes));
+        let (mut answered, mut start) = (0, 0);
+        while !pending.is_empty() {
+            while let Some((question, reply, taken)) = pending
+                .next(&self.bytes[start..], false, &Limits::default(), &command)
+                .expect("it makes sense")
+            {
+                each(question, reply);
+                start += taken;
+                answered += 1;
+            }
+            self.bytes.drain(..std::mem::take(&mut start));
+            if !pending.is_empty() {
+                self.receive();
+            }
+        }
+        sender.join().expect("the sender ends").expect("everything can be sent");
+        assert!(self.bytes.is_empty());
+        answered
+    }
+}
