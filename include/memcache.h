@@ -458,7 +458,7 @@ struct memcache_server {
     /*
      Private: the program took it out of use.
      */
-    bool _deactivated;
+    char _deactivated;
 };
 
 /*

@@ -46,6 +46,11 @@ impl Memcached {
         }
     }
 
+    fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -53,8 +58,7 @@ impl Memcached {
 
 impl Drop for Memcached {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
     }
 }
 
@@ -70,8 +74,20 @@ fn library() -> PathBuf {
     near.into_iter().find(|path| path.exists()).expect("cargo built libmemcache.so")
 }
 
+/// A compiled program in a folder of its own, which goes with it.
+struct Program {
+    folder: PathBuf,
+    path: PathBuf,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
 /// Compiles a program of c-tests and gives it the library under the name that it is loaded by.
-fn compile(name: &str, standard: &str) -> PathBuf {
+fn compile(name: &str, standard: &str) -> Program {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("capi-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("the scratch folder can be made");
     for link in ["libmemcache.so", "libmemcache.so.0"] {
@@ -90,7 +106,7 @@ fn compile(name: &str, standard: &str) -> PathBuf {
         .output()
         .expect("the C compiler runs");
     passed(name, &output);
-    program
+    Program { folder, path: program }
 }
 
 fn passed(name: &str, output: &Output) {
@@ -98,16 +114,17 @@ fn passed(name: &str, output: &Output) {
     assert!(output.status.success(), "{name}: {}\n{told}", output.status);
 }
 
-fn run(program: &Path, arguments: &[String]) {
-    let output = Command::new(program).args(arguments).env_remove("MEMCACHE_POOL").output().expect("it runs");
-    passed(&program.display().to_string(), &output);
+fn run(program: &Program, arguments: &[String]) {
+    let output =
+        Command::new(&program.path).args(arguments).env_remove("MEMCACHE_POOL").output().expect("it runs");
+    passed(&program.path.display().to_string(), &output);
 }
 
-fn run_in_valgrind(program: &Path, arguments: &[String]) {
+fn run_in_valgrind(program: &Program, arguments: &[String]) {
     let output = Command::new("valgrind")
         .args(["-q", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=definite,indirect"])
         .args(["--errors-for-leak-kinds=definite,indirect"])
-        .arg(program)
+        .arg(&program.path)
         .args(arguments)
         .env_remove("MEMCACHE_POOL")
         .output()
@@ -142,6 +159,33 @@ fn a_session_with_servers() {
     run(&program, &addresses[..1]);
     run(&program, &addresses);
     run_in_valgrind(&program, &addresses);
+}
+
+#[test]
+fn a_program_may_choose_the_servers_itself() {
+    let servers = [Memcached::start(), Memcached::start(), Memcached::start()];
+    let program = compile("hooks", "c99");
+    run(&program, &servers.each_ref().map(Memcached::address));
+}
+
+#[test]
+fn the_environment_chooses_the_servers() {
+    let program = compile("pool", "c99");
+    let file = program.folder.join("pool.toml");
+    let with = |what: &str, text: &str| {
+        std::fs::write(&file, text).expect("the scratch folder can be written");
+        let output = Command::new(&program.path).arg(what).env("MEMCACHE_POOL", &file).output();
+        passed(&format!("pool {what}"), &output.expect("it runs"));
+    };
+    let pool = |one: &str, other: &str| {
+        format!("[pool]\ntimeout = \"5s\"\n[[server]]\naddress = {one:?}\n[[server]]\naddress = {other:?}\n")
+    };
+    let mut servers = [Memcached::start(), Memcached::start()];
+    let [one, other] = servers.each_ref().map(Memcached::address);
+    with("good", &pool(&one, &other));
+    servers.iter_mut().for_each(Memcached::stop);
+    with("dead", &pool(&one, &other));
+    with("bad", "[pool]\ntimeout = \"soon\"\n[[server]]\naddress = \"127.0.0.1:11211\"\nwait = 3\n");
 }
 
 static ARMED: AtomicBool = AtomicBool::new(false);

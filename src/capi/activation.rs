@@ -33,7 +33,7 @@ fn activate(ctxt: Context, cache: Cache, server: *mut memcache_server) -> c_int 
         return NEVER_ADDED;
     }
     // SAFETY: a server of the list; the reference ends before the program's code can run.
-    let (active, deactivated) = unsafe { ((*server).active, (*server)._deactivated) };
+    let (active, deactivated) = unsafe { ((*server).active, (*server)._deactivated != 0) };
     match active {
         UNKNOWN_HOST => return UNKNOWN,
         DOWN => {}
@@ -43,7 +43,7 @@ fn activate(ctxt: Context, cache: Cache, server: *mut memcache_server) -> c_int 
         return 0; // It failed: it is tried again by itself, and used when it can be.
     }
     // SAFETY: a server of the list.
-    unsafe { ((*server)._deactivated, (*server).active) = (false, UNTRIED) };
+    unsafe { ((*server)._deactivated, (*server).active) = (0, UNTRIED) };
     cache.handle().list_changed();
     if let Some(only) = cache.id_of(server) {
         let mut sink = |_: ServerId, _: Result<&[u8], Outcome>| {};
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn mcm_server_deactivate(
             return None;
         }
         // SAFETY: a server of the list.
-        unsafe { ((*ms)._deactivated, (*ms).active, (*ms).fd) = (true, DOWN, -1) };
+        unsafe { ((*ms)._deactivated, (*ms).active, (*ms).fd) = (1, DOWN, -1) };
         cache.handle().list_changed();
         Some(())
     });

@@ -37,8 +37,8 @@ pub struct Handle {
     outdated: bool,
     /// The servers come from a pool file: its pool, or `Some(None)` when the file cannot be used.
     file: Option<Option<Arc<Pool>>>,
-    /// What the client was told about time.
-    timeout: Duration,
+    /// The servers' timeouts as the client was last told them, in the list's order.
+    timeouts: Vec<Duration>,
     /// The view's generation when the C structs were last brought up to date.
     seen: Option<u64>,
     /// A client of one server each, for programs whose own functions choose the servers.
@@ -156,7 +156,7 @@ impl Cache {
             Some(client) => client,
             None => match server::address_of(server) {
                 Some(address) => {
-                    let options = Options { timeout: self.longest_timeout(), ..Options::default() };
+                    let options = Options { timeout: server::timeout_of(server), ..Options::default() };
                     Box::new(Client::open(Arc::new(Pool::new("", options, vec![entry(address)]))))
                 }
                 None => return Outcome::Unavailable,
@@ -191,17 +191,11 @@ impl Cache {
     /// Whether a server of the list may be asked, as far as is known.
     pub(super) fn is_usable(self, server: *mut memcache_server) -> bool {
         let Some(id) = self.id_of(server) else { return false };
-        self.handle().client.as_ref().is_some_and(|client| client.view().live(id))
-    }
-
-    fn longest_timeout(self) -> Duration {
-        let longest = self.servers().map(server::timeout_of).max();
-        longest.unwrap_or(Options::default().timeout)
+        self.handle().client.as_mut().is_some_and(|client| client.view().live(id))
     }
 
     /// Tells the client what the program changed: the list, or the timeouts in its structs.
     fn bring_up_to_date(self) {
-        let timeout = self.longest_timeout();
         let handle = self.handle();
         if std::mem::take(&mut handle.outdated) {
             handle.client = None;
@@ -213,15 +207,31 @@ impl Cache {
             };
             let Some(pool) = pool.filter(|pool| !pool.servers().is_empty()) else { return };
             number_servers(self, &pool);
-            handle.timeout = pool.options.timeout;
+            handle.timeouts.clear();
             handle.seen = None;
             handle.client = Some(Box::new(Client::open(pool)));
         }
-        if handle.timeout != timeout {
-            handle.timeout = timeout;
-            if let Some(client) = handle.client.as_mut() {
-                let connect = client.view().pool.options.connect_timeout;
-                client.set_timeouts(connect.min(timeout), timeout);
+        self.pass_timeouts_on();
+    }
+
+    /// Tells the client of timeouts that the program changed in its structs.
+    fn pass_timeouts_on(self) {
+        let handle = self.handle();
+        let Some(client) = handle.client.as_mut() else { return };
+        let current = || self.servers().map(server::timeout_of);
+        if current().eq(handle.timeouts.iter().copied()) {
+            return;
+        }
+        handle.timeouts.clear();
+        handle.timeouts.extend(current());
+        let longest = handle.timeouts.iter().max().copied().unwrap_or(Options::default().timeout);
+        let connect = client.pool().options.connect_timeout;
+        client.set_timeouts(connect.min(longest), longest);
+        for (server, timeout) in self.servers().zip(&handle.timeouts) {
+            // SAFETY: a server of the list.
+            let id = unsafe { (*server)._id };
+            if id != NOT_IN_POOL {
+                client.set_server_timeout(ServerId(id), Some(*timeout));
             }
         }
     }
@@ -229,24 +239,25 @@ impl Cache {
     /// Writes what the client knows of the servers into the C structs, when it changed.
     fn show_states(self) {
         let handle = self.handle();
-        let Some(client) = handle.client.as_ref() else { return };
-        let view = client.view();
-        if handle.seen.replace(view.generation) == Some(view.generation) {
+        let Some(client) = handle.client.as_mut() else { return };
+        let generation = client.view().generation;
+        if handle.seen.replace(generation) == Some(generation) {
             return;
         }
         for server in self.servers() {
             // SAFETY: a server of the list. Its id is one of this pool's.
             let server = unsafe { &mut *server };
-            if server._deactivated || server._id == NOT_IN_POOL {
+            if server._deactivated != 0 || server._id == NOT_IN_POOL {
                 continue;
             }
-            let known = view.server(ServerId(server._id));
+            let id = ServerId(server._id);
+            let known = client.view().server(id);
             server.active = match (known.state, known.meta) {
                 (State::Down, _) => b'd',
                 (_, Meta::Unknown) => b't',
                 _ => b'u',
             } as std::ffi::c_char;
-            server.fd = client.raw_fd(ServerId(server._id)).unwrap_or(-1);
+            server.fd = client.fd(id).unwrap_or(-1);
         }
     }
 }
@@ -284,7 +295,7 @@ fn pool_of(cache: Cache) -> Option<Pool> {
 /// one of the list that it has not.
 fn in_use(cache: Cache, server: *mut memcache_server) -> Option<*mut memcache_server> {
     // SAFETY: servers of the list.
-    let used = |server: &*mut memcache_server| unsafe { !(**server)._deactivated };
+    let used = |server: &*mut memcache_server| unsafe { (**server)._deactivated == 0 };
     let behind = cache.servers().skip_while(move |one| *one != server);
     behind.chain(cache.servers()).find(used)
 }

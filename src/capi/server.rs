@@ -55,7 +55,7 @@ pub struct memcache_server {
     /// Private.
     pub _id: u16,
     /// Private: the program took it out of use.
-    pub _deactivated: bool,
+    pub _deactivated: c_char,
 }
 
 impl Linked for memcache_server {
@@ -152,7 +152,7 @@ fn fresh(tv: timeval) -> memcache_server {
         entries: tailq_entry { tqe_next: ptr::null_mut(), tqe_prev: ptr::null_mut() },
         _owner: ptr::null_mut(),
         _id: 0,
-        _deactivated: false,
+        _deactivated: 0,
     }
 }
 
