@@ -8,6 +8,9 @@ INSTALL = install
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SONAME  = libmemcache.so.0
+# Every test program but the simulator, which has a step of its own and is slow when not optimised.
+TESTS := $(filter-out simulation,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) \
+                                 $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 LIBDIR  = $(DESTDIR)$(PREFIX)/lib
 INCLUDE = $(DESTDIR)$(PREFIX)/include
 
@@ -36,7 +39,7 @@ lints:
 
 ## tests:     (part of check) unit tests, C programs, the installed files, the drill on real servers
 tests:
-	$(CARGO) test --locked
+	$(CARGO) test --locked --lib --example demo $(addprefix --test ,$(TESTS))
 
 ## sim:       (part of check) simulated worlds: crashes, cuts, late answers, on a virtual clock
 sim:
@@ -79,4 +82,5 @@ need-build:
 need-demo: need-build
 	@scripts/need memcached:memcached
 need-check: need-demo
-	@scripts/need rust:rustfmt rust:clippy readelf:binutils strace:strace
+	@scripts/need rust:rustfmt rust:clippy readelf:binutils strace:strace \
+	    'valgrind:valgrind libc6-dbg'
