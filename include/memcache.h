@@ -86,7 +86,8 @@
 #define MCM_CALLBACK_FUNC MCM_CALLBACK_SIG
 
 /* The parameters of a mcErrFunc, and what they are:
- *     int32_t handler(MCM_ERR_FUNC_ARGS) { ... MCM_ERR_INIT_CTXT(ctxt, ectxt); ... } */
+ *     int32_t handler(MCM_ERR_FUNC_ARGS) { ...
+ *         MCM_ERR_INIT_CTXT(ctxt, ectxt); ... } */
 #define MCM_ERR_FUNC_SIG const void *MCM_CALLBACK_CTXT, void *MCM_CALLBACK_PTR
 #define MCM_ERR_FUNC_ARGS MCM_ERR_FUNC_SIG
 #define MCM_ERR_INIT_CTXT(ctxt, ectxt) \
@@ -975,12 +976,6 @@ struct memcache_server_stats {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
-
-extern void c_free(void *ptr);
-
-extern void *c_malloc(size_t size);
-
-extern void *c_realloc(void *ptr, size_t size);
 
 /*
  The context that every mc_ call uses. Never NULL; lives as long as the process. Programs may
