@@ -84,7 +84,15 @@ pub fn prototype(text: &str) -> String {
     const WIDTH: usize = 68;
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in text.split_inclusive(", ").map(str::trim_end) {
+    let (start, parameters) = text.split_at(text.find('(').map_or(0, |at| at + 1));
+    let first = parameters.find(',').unwrap_or(parameters.len());
+    // The first parameter stays on the function's line where it fits.
+    let words: Vec<&str> = if start.len() + first < WIDTH {
+        text.split_inclusive(", ").map(str::trim_end).collect()
+    } else {
+        [start].into_iter().chain(parameters.split_inclusive(", ").map(str::trim_end)).collect()
+    };
+    for word in words {
         if !line.is_empty() && line.len() + 1 + word.len() > WIDTH {
             lines.push(std::mem::replace(&mut line, format!("        {word}")));
         } else {
