@@ -95,7 +95,7 @@ fn descriptions(page: &Page, functions: &[&Item], places: &Places) -> String {
         let docs: BTreeSet<_> = twins
             .iter()
             .map(|twin| twin.doc.as_str())
-            .filter(|doc| !(doc.starts_with("See mc") && !doc.contains('\n')))
+            .filter(|doc| !doc.starts_with("See mc") || doc.contains('\n'))
             .collect();
         let docs: Vec<_> = docs.into_iter().collect();
         text.push_str(&paragraphs(&docs.join("\n\n"), page.name, places));
