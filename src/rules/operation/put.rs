@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::round::{Fate, Round};
-use super::{Failure, Outcome, Tag, attempts, expiry, writable};
+use super::{Failure, Outcome, Tag, attempts, expiry, refused, writable};
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -164,7 +164,7 @@ impl<'a> Put<'a> {
     }
 
     pub(super) fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
-        if let Reply::Refused(text) = reply {
+        if let Some(text) = refused(reply) {
             self.refusal = text.to_vec();
         }
         if self.round.settle(tag, Fate::of(reply)) {
