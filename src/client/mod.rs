@@ -1,1 +1,269 @@
-//! The blocking carrier.
+//! The blocking carrier: drives one [`Operation`] at a time over sockets, for a program that calls
+//! and waits. It starts no thread and needs no runtime.
+//!
+//! - [`Client`] (here): the public face, one call at a time;
+//! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`: one of them;
+//! - `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
+//! - `registry`: what this process knows of its servers; `views`: how a client sees it;
+//! - `trial`: the way back of a server that is down, riding along with the calls;
+//! - [`fork`]: what a forked child has to tell.
+//!
+//! What a call costs: one send and one receive for a simple operation on a live server, whatever
+//! its timeouts are; one send per server and polls in between for one that asks several. A server
+//! that is known dead costs it nothing.
+
+mod clock;
+mod connection;
+mod dial;
+mod exchange;
+pub mod fork;
+mod inbox;
+mod registry;
+mod resolve;
+mod trial;
+mod views;
+mod wait;
+
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use resolve::resolve;
+
+use self::connection::{Connection, Terms};
+use self::exchange::{Exchange, Witness};
+use self::trial::Trials;
+use self::views::Views;
+use self::wait::Watch;
+use crate::rules::health::Settings;
+use crate::rules::operation::{Operation, Outcome};
+use crate::rules::pool::{Options, Pool, ServerId};
+use crate::rules::time::Instant;
+use crate::rules::view::View;
+use crate::rules::wire::parse::Limits;
+
+/// A pool's client. One call at a time; any number of clients in any number of threads, which share
+/// what this process knows of the servers of a pool, but no connection.
+pub struct Client {
+    pool: Arc<Pool>,
+    /// The pool's, as changed by [`Client::set_timeouts`].
+    options: Options,
+    /// What [`Client::set_server_timeout`] chose, by server.
+    own_timeouts: Vec<Option<Duration>>,
+    /// How long a whole call may take.
+    total: Duration,
+    terms: Vec<Terms>,
+    views: Views,
+    exchange: Exchange,
+    trials: Trials,
+    /// Why a server's address could not be resolved, by server.
+    unresolved: Vec<Option<String>>,
+    /// In which process the connections were made.
+    epoch: u64,
+}
+
+impl Client {
+    /// Opens a client of `pool`. Resolves every server's address, which can take as long as the
+    /// system's resolver does, and connects to none. A server whose address cannot be resolved is
+    /// down, unless another client of this process resolved it: see [`Client::unresolved`].
+    pub fn open(pool: Arc<Pool>) -> Client {
+        let options = pool.options.clone();
+        let count = pool.servers().len();
+        let views = Views::new(Arc::clone(&pool));
+        let mut client = Client {
+            total: options.timeout,
+            own_timeouts: vec![None; count],
+            terms: vec![terms(&options, None); count],
+            exchange: Exchange::new(Vec::new()),
+            trials: Trials::default(),
+            unresolved: vec![None; count],
+            epoch: fork::epoch(),
+            pool,
+            options,
+            views,
+        };
+        client.exchange = Exchange::new(client.connections());
+        client.resolve();
+        client
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        let known = |id| Arc::clone(self.views.known(id));
+        let ids = self.pool.ids().zip(&self.terms);
+        ids.map(|(id, terms)| Connection::new(id, known(id), *terms)).collect()
+    }
+
+    fn resolve(&mut self) {
+        for id in self.pool.ids() {
+            match resolve(&self.pool.server(id).address) {
+                Ok(sites) => self.views.known(id).found(sites),
+                Err(why) => {
+                    if self.views.known(id).sites().is_empty() {
+                        self.views.unreachable(id, clock::now());
+                    }
+                    self.unresolved[id.index()] = Some(why);
+                }
+            }
+        }
+        self.views.refresh(clock::now());
+    }
+
+    /// Runs one operation to its end: the whole call. It ends within the client's timeout whatever
+    /// the servers do; then as [`Outcome::Timeout`].
+    pub fn run(&mut self, operation: &mut dyn Operation) -> Outcome {
+        let start = clock::now();
+        self.tidy_up();
+        self.views.begin(operation.mutates(), start);
+        if !self.views.view().all_steady() || !self.trials.is_empty() {
+            self.trials.ride(&mut self.views, &self.terms, start);
+            self.drop_idle_of_down();
+        }
+        self.drive(operation, start)
+    }
+
+    fn drive(&mut self, operation: &mut dyn Operation, start: Instant) -> Outcome {
+        let deadline = start + self.total;
+        let mut now = start;
+        loop {
+            self.views.refresh(now);
+            self.exchange.pump(operation, &mut self.views, now);
+            if let Some(outcome) = operation.outcome() {
+                self.exchange.end(now);
+                return outcome;
+            }
+            if now >= deadline {
+                self.exchange.give_up(operation.mutates(), &mut self.views, now);
+                return Outcome::Timeout;
+            }
+            if self.exchange.idle() {
+                // It neither asks nor ends. No operation of ours does that; a call ends all the same.
+                return Outcome::Unavailable;
+            }
+            self.wait(operation, now, deadline);
+            now = clock::now();
+            self.exchange.judge(operation, &mut self.views, now);
+        }
+    }
+
+    /// Waits until something came, or it is time for something.
+    fn wait(&mut self, operation: &mut dyn Operation, now: Instant, deadline: Instant) {
+        let left = deadline.since(now);
+        let sole = self.exchange.sole_reader(now).filter(|_| self.trials.is_empty());
+        match sole.filter(|&index| self.exchange.patience(index) <= left) {
+            Some(index) => {
+                self.exchange.read(index, true, operation, &mut self.views);
+            }
+            None => {
+                let until = self.exchange.due().map_or(deadline, |due| due.min(deadline));
+                self.poll(operation, until.since(now));
+            }
+        }
+    }
+
+    fn poll(&mut self, operation: &mut dyn Operation, limit: Duration) {
+        let mut watch = Watch::default();
+        let ours = self.exchange.watch(&mut watch);
+        let counts = self.trials.watch(&mut watch);
+        let seen = watch.wait(limit);
+        self.exchange.note(&seen[..ours]);
+        self.exchange.serve(operation, &mut self.views, clock::now());
+        self.trials.advance(&seen, ours, &counts, &mut self.views);
+    }
+
+    /// What a call before this one could have left: connections of the parent of a forked child, or of
+    /// an operation that panicked.
+    fn tidy_up(&mut self) {
+        if self.epoch != fork::epoch() {
+            self.epoch = fork::epoch();
+            self.exchange.close(false);
+            self.trials.abandon(false, &mut self.views, clock::now());
+        } else if !self.exchange.idle() {
+            self.exchange.close(true);
+        }
+    }
+
+    /// Nothing is used of a server between its fall and its return, old connections neither.
+    fn drop_idle_of_down(&mut self) {
+        let view = self.views.view();
+        for connection in self.exchange.connections() {
+            if connection.ready() && !view.live(connection.server()) {
+                connection.close(true);
+            }
+        }
+    }
+
+    /// How the servers are seen at this moment.
+    pub fn view(&mut self) -> &View {
+        self.views.refresh(clock::now());
+        self.views.view()
+    }
+
+    /// The pool.
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Why a server's address could not be resolved when this client was opened; a message for a
+    /// person. `None`: it could.
+    pub fn unresolved(&self, server: ServerId) -> Option<&str> {
+        self.unresolved.get(server.index())?.as_deref()
+    }
+
+    /// How long a connection may take to be made, and how long a whole call may take. From the next
+    /// call on.
+    pub fn set_timeouts(&mut self, connect: Duration, total: Duration) {
+        self.options.connect_timeout = connect;
+        self.options.timeout = total;
+        self.views.set_settings(Settings::new(&self.options));
+        self.set_terms();
+    }
+
+    /// How long a call may take that asks this server, in place of the client's timeout; `None`:
+    /// the client's again. A call may take as long as the longest of all; a server with a shorter
+    /// one only loses its patience earlier. From the next call on.
+    pub fn set_server_timeout(&mut self, server: ServerId, timeout: Option<Duration>) {
+        if let Some(own) = self.own_timeouts.get_mut(server.index()) {
+            *own = timeout;
+            self.set_terms();
+        }
+    }
+
+    fn set_terms(&mut self) {
+        let longest = self.own_timeouts.iter().flatten().max();
+        self.total = longest.map_or(self.options.timeout, |longest| self.options.timeout.max(*longest));
+        let chosen = self.own_timeouts.iter().zip(&mut self.terms);
+        for ((own, terms_of), connection) in chosen.zip(self.exchange.connections()) {
+            *terms_of = terms(&self.options, *own);
+            connection.set_terms(*terms_of);
+        }
+    }
+
+    /// The file descriptor of the connection to a server; `None` while there is none. It stays this
+    /// client's own.
+    pub fn fd(&mut self, server: ServerId) -> Option<RawFd> {
+        let connection = self.exchange.connection(server)?;
+        connection.socket().map(AsRawFd::as_raw_fd)
+    }
+
+    /// Closes the connection to a server. The next call that needs it makes a new one.
+    pub fn disconnect(&mut self, server: ServerId) {
+        self.tidy_up();
+        if let Some(connection) = self.exchange.connection(server) {
+            connection.close(false);
+        }
+    }
+}
+
+impl Drop for Client {
+    /// A trial that is under way is given back: another client can begin one.
+    fn drop(&mut self) {
+        self.tidy_up();
+        self.trials.abandon(true, &mut self.views, clock::now());
+    }
+}
+
+fn terms(options: &Options, own_timeout: Option<Duration>) -> Terms {
+    let own = own_timeout.map(|timeout| Options { timeout, ..options.clone() });
+    let patience = own.as_ref().unwrap_or(options).patience();
+    Terms { connect: options.connect_timeout, patience, limits: Limits::default(), greets: true }
+}

@@ -98,7 +98,9 @@ impl<'a> Bring<'a> {
     fn begin(&mut self, view: &View) {
         self.generation = view.generation;
         self.lease = None;
-        self.enter(Stage::Leasing);
+        // Readers of a pool without backups send classic gets, to which a stub is an empty value.
+        let leases = view.pool.options.backups;
+        self.enter(if leases { Stage::Leasing } else { Stage::Searching(0) });
     }
 
     fn begin_again(&mut self, view: &View) {

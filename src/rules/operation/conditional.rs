@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::bring::Bring;
-use super::publish::{End, Publish};
+use super::publish::{End, Publish, Source};
 use super::put::Put;
 use super::{Failure, Operation, Outcome, Tag, attempts, cas, decides_alone, expiry, refused, writable};
 use crate::rules::pool::ServerId;
@@ -22,7 +22,7 @@ enum Stage<'a> {
     Begin,
     Bringing(Box<Bring<'a>>),
     Deciding {
-        server: ServerId,
+        server: Source,
         verb: Verb,
         exptime: i64,
         asked: bool,
@@ -87,11 +87,12 @@ impl<'a> Conditional<'a> {
             },
             verb => verb,
         };
+        let server = Source::of(view, server);
         self.stage = Stage::Deciding { server, verb, exptime, asked: false };
     }
 
     /// The server that decided has answered.
-    fn decided(&mut self, view: &View, server: ServerId, reply: &Reply<'_>) {
+    fn decided(&mut self, view: &View, server: Source, reply: &Reply<'_>) {
         let ended = |outcome| Stage::Over(outcome);
         self.stage = match reply {
             Reply::Stored if matches!(self.verb, Verb::Append | Verb::Prepend) => {
@@ -114,8 +115,8 @@ impl<'a> Conditional<'a> {
     }
 
     /// The server that was to decide did not answer.
-    fn undecided(&mut self, view: &View, server: ServerId, failure: Failure) {
-        if failure == Failure::Unanswered && view.live(server) {
+    fn undecided(&mut self, view: &View, server: Source, failure: Failure) {
+        if failure == Failure::Unanswered && server.intact(view) {
             // It lives and may have done it: that is for the caller to find out, but whatever it
             // has now, the others get too.
             self.stage = Stage::Publishing(Box::new(Publish::new(self.key, server)), Outcome::Unavailable);
@@ -160,7 +161,7 @@ impl Operation for Conditional<'_> {
                 }
                 Stage::Bringing(bring) => bring.next(view),
                 Stage::Deciding { server, asked, .. } => {
-                    (!std::mem::replace(asked, true)).then_some((*server, 0))
+                    (!std::mem::replace(asked, true)).then_some((server.server, 0))
                 }
                 Stage::Putting(put) => put.next(view),
                 Stage::Publishing(publish, _) => publish.next(view),

@@ -9,19 +9,13 @@
 use smallvec::SmallVec;
 
 use super::bring::Bring;
-use super::publish::{End, Publish};
+use super::publish::{End, Publish, Source};
 use super::round::{Fate, Round};
 use super::spread::Spread;
 use super::{Failure, Operation, Outcome, Tag, attempts, decides_alone, refused, writable};
 use crate::rules::pool::ServerId;
 use crate::rules::view::{State, View};
 use crate::rules::wire::{Command, Direction, Reply};
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Job {
-    Count,
-    Delete,
-}
 
 enum Stage<'a> {
     Begin,
@@ -41,12 +35,15 @@ pub struct Counter<'a> {
     key: &'a [u8],
     delta: u64,
     stage: Stage<'a>,
-    round: Round<Job>,
+    round: Round<()>,
     /// Who decides, and who counts beside it.
-    decider: ServerId,
-    mirror: Option<ServerId>,
+    decider: Source,
+    mirror: Option<Source>,
+    /// Other places may hold a copy too. They are cleared when acting and mirror have the outcome, not
+    /// at once: until then theirs may be the only second copy.
+    others: bool,
     /// Servers that certainly counted, with the value they came to.
-    counted: SmallVec<[(ServerId, u64); 2]>,
+    counted: SmallVec<[(Source, u64); 2]>,
     generation: u64,
     attempts: u16,
     refusal: Vec<u8>,
@@ -61,8 +58,9 @@ impl<'a> Counter<'a> {
             delta,
             stage: Stage::Begin,
             round: Round::new(),
-            decider: ServerId(0),
+            decider: Source::nobody(),
             mirror: None,
+            others: false,
             counted: SmallVec::new(),
             generation: 0,
             attempts: 0,
@@ -79,11 +77,7 @@ impl<'a> Counter<'a> {
             return self.stage = Stage::Bringing(Box::new(Bring::new(self.key)));
         };
         self.count(view, decider, placement.mirror);
-        for &server in placement.places.iter().filter(|place| **place != decider) {
-            if Some(server) != placement.mirror {
-                self.round.ask(server, Job::Delete);
-            }
-        }
+        self.others = placement.places.len() > self.round.legs().len();
     }
 
     /// Sends the delta to `decider`, and to `mirror` beside it.
@@ -91,11 +85,12 @@ impl<'a> Counter<'a> {
         self.generation = view.generation;
         self.round.clear();
         self.counted.clear();
-        self.decider = decider;
-        self.mirror = mirror;
-        self.round.ask(decider, Job::Count);
+        self.others = false;
+        self.decider = Source::of(view, decider);
+        self.mirror = mirror.map(|mirror| Source::of(view, mirror));
+        self.round.ask(decider, ());
         if let Some(mirror) = mirror {
-            self.round.ask(mirror, Job::Count);
+            self.round.ask(mirror, ());
         }
         self.stage = Stage::Counting;
     }
@@ -109,7 +104,7 @@ impl<'a> Counter<'a> {
         }
     }
 
-    fn publish(&mut self, source: ServerId, outcome: Outcome) {
+    fn publish(&mut self, source: Source, outcome: Outcome) {
         self.stage = Stage::Publishing(Box::new(Publish::new(self.key, source)), outcome);
     }
 
@@ -117,11 +112,12 @@ impl<'a> Counter<'a> {
     fn judge(&mut self, view: &View) {
         for leg in self.round.legs() {
             if let Fate::Number(value) = leg.fate {
-                self.counted.push((leg.server, value));
+                let source = [Some(self.decider), self.mirror].into_iter().flatten();
+                self.counted.extend(source.filter(|s| s.server == leg.server).map(|s| (s, value)));
             }
         }
-        let mirror = self.mirror.and_then(|mirror| self.round.fate(mirror));
-        match (self.round.fate(self.decider), mirror) {
+        let mirror = self.mirror.and_then(|mirror| self.round.fate(mirror.server));
+        match (self.round.fate(self.decider.server), mirror) {
             (Some(Fate::Number(value)), mirror) => self.decider_counted(view, value, mirror),
             (Some(fate), Some(Fate::Number(value))) => self.mirror_counted(view, fate, value),
             (Some(Fate::NotFound), _) => self.not_found(view),
@@ -135,12 +131,7 @@ impl<'a> Counter<'a> {
             Some(Fate::Number(other)) => value != 0 || other == 0 || self.direction == Direction::Incr,
             _ => false,
         };
-        let others_clear = self
-            .round
-            .legs()
-            .iter()
-            .all(|leg| leg.job == Job::Count || matches!(leg.fate, Fate::Yes | Fate::NotFound));
-        if mirrored && others_clear && self.generation == view.generation {
+        if mirrored && !self.others && self.generation == view.generation {
             self.stage = Stage::Over(Outcome::Number(value));
         } else {
             self.publish(self.decider, Outcome::Number(value));
@@ -150,7 +141,7 @@ impl<'a> Counter<'a> {
     /// The mirror counted and the decider did not, or will not say.
     fn mirror_counted(&mut self, view: &View, decider: Fate, value: u64) {
         let Some(mirror) = self.mirror else { return };
-        let steady = view.state(self.decider) == State::Steady;
+        let steady = view.state(self.decider.server) == State::Steady;
         match decider {
             // A steady home's miss is the truth; the mirror's copy was left over.
             Fate::NotFound if steady => self.stage = Stage::Clearing(Box::new(Spread::delete(self.key))),
@@ -164,23 +155,27 @@ impl<'a> Counter<'a> {
         if self.generation != view.generation {
             return self.begin_again(view);
         }
-        let clear = self.round.legs().iter().all(|leg| leg.job == Job::Delete || leg.fate == Fate::NotFound);
-        self.stage = if clear && !self.round.any_lost() {
+        let nobody = self.round.legs().iter().all(|leg| leg.fate == Fate::NotFound);
+        self.stage = if nobody && !self.others {
             Stage::Over(Outcome::NotFound)
         } else {
             Stage::Clearing(Box::new(Spread::delete(self.key)))
         };
     }
 
-    /// The decider did not answer, and no one else counted.
+    /// No live server is known to have counted.
     fn nobody_counted(&mut self, view: &View) {
-        let counts = self.round.legs().iter().filter(|leg| leg.job == Job::Count);
-        let unknown = counts.filter(|leg| leg.fate == Fate::Unanswered && view.live(leg.server)).count() > 0;
+        let sources = [Some(self.decider), self.mirror];
+        let unknown = sources
+            .into_iter()
+            .flatten()
+            .any(|source| self.round.fate(source.server) == Some(Fate::Unanswered) && source.intact(view));
         if !unknown {
             // What may have counted is down, and its copy given up: no live server knows of it.
             return self.begin_again(view);
         }
-        let source = if view.live(self.decider) { self.decider } else { self.mirror.unwrap_or(self.decider) };
+        let source =
+            if self.decider.intact(view) { self.decider } else { self.mirror.unwrap_or(self.decider) };
         self.publish(source, Outcome::Unavailable);
     }
 
@@ -189,9 +184,9 @@ impl<'a> Counter<'a> {
         if !matches!(outcome, Outcome::Number(_)) {
             return self.stage = Stage::Over(outcome);
         }
-        match self.counted.iter().copied().find(|(server, _)| view.live(*server)) {
+        match self.counted.iter().copied().find(|(server, _)| server.intact(view)) {
             Some((server, value)) => self.publish(server, Outcome::Number(value)),
-            None => self.begin_again(view),
+            None => self.nobody_counted(view),
         }
     }
 
@@ -250,10 +245,7 @@ impl Operation for Counter<'_> {
             Stage::Bringing(bring) => bring.command(),
             Stage::Publishing(publish, _) => publish.command(tag),
             Stage::Clearing(delete) => delete.command(tag),
-            Stage::Counting => match self.round.job(tag).1 {
-                Job::Count => Command::Arithmetic { direction: self.direction, key, delta: self.delta },
-                Job::Delete => Command::Delete { key },
-            },
+            Stage::Counting => Command::Arithmetic { direction: self.direction, key, delta: self.delta },
             Stage::Begin | Stage::Over(_) => Command::Fetch { key },
         }
     }

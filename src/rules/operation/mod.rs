@@ -122,22 +122,27 @@ pub trait Operation {
 }
 
 /// The placement that a change of `key` may go by; or why none may be made: no server is live, or
-/// the change would have to be diverted while most servers seem down (rule 14).
+/// most servers seem down and the change would pass by one of them (rule 14). While home and backup
+/// are steady nothing else can hold a copy. As long as one of them is not, a server that is down may
+/// keep an older one, and could not come back unflushed.
 fn writable(view: &View, key: &[u8]) -> Result<Placement, Outcome> {
     let placement = Placement::of(view, key).ok_or(Outcome::Unavailable)?;
+    let steady = |server| view.state(server) == State::Steady;
     let backup = view.pool.server(placement.home).backup;
-    let diverted = !view.live(placement.home) || backup.is_some_and(|backup| !view.live(backup));
-    if placement.places.is_empty() || (view.isolated() && diverted) {
+    let at_home = steady(placement.home) && backup.is_none_or(steady);
+    if placement.places.is_empty() || (view.isolated() && !at_home) {
         return Err(Outcome::Unavailable);
     }
     Ok(placement)
 }
 
-/// The server whose miss is a miss: a steady home, or the only place there is. `None`: what the
-/// later places hold must be brought to acting before it can decide.
+/// The server whose miss is a miss: a steady home, or the only place of a pool without backups.
+/// `None`: what the later places hold must be brought to acting before it can decide; and where there
+/// are none, a stub that a move left behind must be told from a value.
 fn decides_alone(view: &View, placement: &Placement) -> Option<ServerId> {
     let home_steady = view.state(placement.home) == State::Steady;
-    placement.acting().filter(|_| home_steady || placement.places.len() == 1)
+    let no_stubs = !view.pool.options.backups;
+    placement.acting().filter(|_| home_steady || (no_stubs && placement.places.len() == 1))
 }
 
 /// What is told of a server that was not asked: it is not able to take the key.

@@ -15,12 +15,37 @@ use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
 
+/// A server in one of its lives. What it was seen to hold is gone when it is met in another one, or
+/// goes down; a restart that nobody saw fall leaves it live and empty (rule 5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Source {
+    pub(super) server: ServerId,
+    life: u16,
+}
+
+impl Source {
+    /// `server` in the life that `view` shows. Taken before a command is sent to it.
+    pub(super) fn of(view: &View, server: ServerId) -> Source {
+        Source { server, life: view.server(server).incarnation }
+    }
+
+    /// Before anybody was asked.
+    pub(super) fn nobody() -> Source {
+        Source { server: ServerId(0), life: 0 }
+    }
+
+    /// Whether it still is in that life.
+    pub(super) fn intact(self, view: &View) -> bool {
+        view.live(self.server) && view.server(self.server).incarnation == self.life
+    }
+}
+
 /// How publishing ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum End {
     /// Every place has the outcome, or nothing.
     Published,
-    /// The source went down before its copy was read; nothing was changed elsewhere.
+    /// The source went down, or was restarted, before its copy was read; nothing was changed elsewhere.
     SourceLost,
     /// It could not be done.
     Failed(Outcome),
@@ -39,7 +64,7 @@ enum Stage<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Publish<'a> {
     key: &'a [u8],
-    source: ServerId,
+    source: Source,
     stage: Stage<'a>,
     round: Round<()>,
     generation: u64,
@@ -47,7 +72,7 @@ pub(super) struct Publish<'a> {
 }
 
 impl<'a> Publish<'a> {
-    pub(super) fn new(key: &'a [u8], source: ServerId) -> Publish<'a> {
+    pub(super) fn new(key: &'a [u8], source: Source) -> Publish<'a> {
         let round = Round::new();
         Publish { key, source, stage: Stage::Begin, round, generation: 0, attempts: 0 }
     }
@@ -64,12 +89,12 @@ impl<'a> Publish<'a> {
         self.round.clear();
         self.stage = match writable(view, self.key) {
             Err(outcome) => Stage::Over(End::Failed(outcome)),
-            Ok(_) if !view.live(self.source) => Stage::Over(End::SourceLost),
-            Ok(placement) if placement.places.iter().all(|place| *place == self.source) => {
+            Ok(_) if !self.source.intact(view) => Stage::Over(End::SourceLost),
+            Ok(placement) if placement.places.iter().all(|place| *place == self.source.server) => {
                 Stage::Over(End::Published)
             }
             Ok(_) => {
-                self.round.ask(self.source, ());
+                self.round.ask(self.source.server, ());
                 Stage::Fetching
             }
         };
@@ -85,6 +110,10 @@ impl<'a> Publish<'a> {
     }
 
     fn fetched(&mut self, view: &View, reply: &Reply<'_>) {
+        if !self.source.intact(view) {
+            // An empty server's miss must not clear the copies that are left.
+            return self.stage = Stage::Over(End::SourceLost);
+        }
         match reply {
             Reply::Value(value) if !value.is_stub() && value.ttl_known => {
                 let Copied { data, flags, ttl } = Copied::of(value);
@@ -93,8 +122,17 @@ impl<'a> Publish<'a> {
                 self.settle_put();
             }
             Reply::Refused(_) => self.stage = Stage::Over(End::Failed(Outcome::Unavailable)),
+            // How long it has to live is unknown, so it cannot be copied; and to clear acting would
+            // hide it behind a steady home's miss. What acting has stays: the caller is told so.
+            Reply::Value(value) if !value.is_stub() && !self.source_acts(view) => {
+                self.stage = Stage::Over(End::Failed(Outcome::Unavailable));
+            }
             _ => self.clear_others(view),
         }
+    }
+
+    fn source_acts(&self, view: &View) -> bool {
+        writable(view, self.key).is_ok_and(|placement| placement.acting() == Some(self.source.server))
     }
 
     fn clear_others(&mut self, view: &View) {
@@ -103,7 +141,7 @@ impl<'a> Publish<'a> {
         let Ok(placement) = writable(view, self.key) else {
             return self.stage = Stage::Over(End::Failed(Outcome::Unavailable));
         };
-        for &server in placement.places.iter().filter(|place| **place != self.source) {
+        for &server in placement.places.iter().filter(|place| **place != self.source.server) {
             self.round.ask(server, ());
         }
         self.stage = if self.round.legs().is_empty() { Stage::Over(End::Published) } else { Stage::Clearing };

@@ -1,14 +1,18 @@
 //! Put: a copy goes to where the rules place it, and to nowhere else (rule 2).
 //!
-//! It is stored on acting and mirror and deleted on every other place, all at once; and again under
-//! the newer view until the view and the answers agree. Storing the same value twice is harmless,
-//! so what was lost on the way is simply done anew.
+//! It is stored on acting and mirror, and then deleted on every other place; and again under the
+//! newer view until the view and the answers agree. Storing the same value twice is harmless, so
+//! what was lost on the way is simply done anew. The deletes wait for the stores: until both copies
+//! are there, an older one on another place may be the last that a reader can find, and a
+//! reader must find the old value or the new one. While every server is steady there is no other
+//! place, and a write is its two stores and nothing else.
 
 use std::borrow::Cow;
 
+use super::publish::Source;
 use super::round::{Fate, Round};
 use super::{Failure, Outcome, Tag, attempts, expiry, refused, writable};
-use crate::rules::places::Placement;
+use crate::rules::places::{Placement, Places};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply, Verb};
@@ -23,8 +27,8 @@ enum Job {
 enum Stage {
     Begin,
     Storing,
-    /// A server refused to store: what it and the others keep must not be read as newer or older
-    /// than it is, so it goes (rule 16). Ends with this outcome.
+    /// The places that should not have a copy, or would not take this one and must not keep an
+    /// older (rule 16), are cleared. Ends with this outcome.
     Clearing(Outcome),
     Over(Outcome),
 }
@@ -37,7 +41,7 @@ pub(super) struct Put<'a> {
     exptime: i64,
     value: Cow<'a, [u8]>,
     /// A server that already has this copy.
-    source: Option<ServerId>,
+    source: Option<Source>,
     stage: Stage,
     round: Round<Job>,
     generation: u64,
@@ -62,7 +66,7 @@ impl<'a> Put<'a> {
     }
 
     /// `source` has the copy already, and keeps it if it is acting or mirror.
-    pub(super) fn from(self, source: ServerId) -> Put<'a> {
+    pub(super) fn from(self, source: Source) -> Put<'a> {
         Put { source: Some(source), ..self }
     }
 
@@ -74,19 +78,16 @@ impl<'a> Put<'a> {
             Ok(placement) => placement,
             Err(outcome) => return self.stage = Stage::Over(outcome),
         };
-        // A source that died took its copy along, and whatever it has when it comes back is flushed.
-        self.source = self.source.filter(|source| view.live(*source));
-        let acting = placement.acting();
-        for &server in &placement.places {
-            if Some(server) != acting && Some(server) != placement.mirror {
-                self.round.ask(server, Job::Delete);
-            } else if self.source != Some(server) {
+        // A source that died or was restarted took its copy along.
+        self.source = self.source.filter(|source| source.intact(view));
+        for server in placement.acting().into_iter().chain(placement.mirror) {
+            if self.source.is_none_or(|source| source.server != server) {
                 let exptime = expiry::on_server(view, &placement, server, self.exptime);
                 self.round.ask(server, Job::Store { exptime });
             }
         }
         if self.round.legs().is_empty() {
-            self.stage = Stage::Over(Outcome::Stored);
+            self.judge_stores(view);
         }
     }
 
@@ -116,26 +117,28 @@ impl<'a> Put<'a> {
     }
 
     fn judge_stores(&mut self, view: &View) {
-        let failed = |fate: Option<Fate>| fate.is_some_and(|fate| fate != Fate::Yes);
         let Some(placement) = Placement::of(view, self.key) else {
             return self.plan_again(view);
         };
-        let acting = placement.acting().and_then(|server| self.round.fate(server));
-        if failed(acting) {
-            let outcome = if acting == Some(Fate::NotStored) { Outcome::NotStored } else { Outcome::Refused };
-            return self.clear(&placement.places, outcome);
+        // A source was not asked: it has its copy.
+        let fate = |server| self.round.fate(server).unwrap_or(Fate::Yes);
+        match placement.acting().map(fate) {
+            Some(Fate::Yes) => {}
+            Some(Fate::NotStored) => return self.clear(&placement.places, Outcome::NotStored),
+            _ => return self.clear(&placement.places, Outcome::Refused),
         }
-        let failures =
-            self.round.legs().iter().filter(|leg| leg.fate != Fate::Yes && leg.fate != Fate::NotFound);
-        let refusing: smallvec::SmallVec<[ServerId; 3]> = failures.map(|leg| leg.server).collect();
-        if refusing.is_empty() {
-            self.stage = Stage::Over(Outcome::Stored);
-        } else {
-            self.clear(&refusing, Outcome::Stored);
-        }
+        let stored = |server| {
+            let holder = placement.acting() == Some(server) || placement.mirror == Some(server);
+            holder && fate(server) == Fate::Yes
+        };
+        let others: Places = placement.places.iter().copied().filter(|&server| !stored(server)).collect();
+        self.clear(&others, Outcome::Stored);
     }
 
     fn clear(&mut self, servers: &[ServerId], outcome: Outcome) {
+        if servers.is_empty() {
+            return self.stage = Stage::Over(outcome);
+        }
         self.round.clear();
         for &server in servers {
             self.round.ask(server, Job::Delete);

@@ -1,0 +1,313 @@
+//! What is behind a struct memcache: the client that carries its calls, and how the C structs
+//! and the client learn of each other's changes.
+//!
+//! The list of C structs is the truth about which servers there are. Adding to it only marks the
+//! client as outdated; the next call builds the pool anew from the list. The same address several
+//! times in the list is one server with several slots: that is how old programs give weights.
+
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::address;
+use super::constants::*;
+use super::context::Context;
+use super::memcache::Cache;
+use super::request::memcache_res;
+use super::server::{self, memcache_server};
+use super::server_add;
+use crate::client::Client;
+use crate::config;
+use crate::rules::address::Address;
+use crate::rules::operation::{Operation, Outcome};
+use crate::rules::pool::{Options, Pool, Server, ServerId};
+use crate::rules::view::{Meta, State};
+
+/// The id of a C struct whose server the pool does not have. No pool has so many.
+const NOT_IN_POOL: u16 = u16::MAX;
+
+/// The private side of a handle.
+#[derive(Default)]
+pub struct Handle {
+    /// Carries the calls; `None` while there is nobody to ask, or after a panic in the middle of a
+    /// call, which took its connections along.
+    client: Option<Box<Client>>,
+    /// The client does not know the list as it is now.
+    outdated: bool,
+    /// The servers come from a pool file: its pool, or `Some(None)` when the file cannot be used.
+    file: Option<Option<Arc<Pool>>>,
+    /// The servers' timeouts as the client was last told them, in the list's order.
+    timeouts: Vec<Duration>,
+    /// A client of one server each, for programs whose own functions choose the servers.
+    alone: HashMap<*mut memcache_server, Box<Client>>,
+    /// Servers of mc_server_add3 beside a pool file; freed with the handle.
+    pub(super) ignored: Vec<*mut memcache_server>,
+    /// The one NOTICE about ignored servers was given.
+    told: bool,
+    /// The responses of the request that is being fetched; kept for its memory.
+    pub(super) batch: Vec<*mut memcache_res>,
+    /// A call is under way.
+    busy: AtomicBool,
+}
+
+impl Handle {
+    pub(super) fn new() -> Handle {
+        Handle::default()
+    }
+
+    /// The next call builds the pool anew.
+    pub(super) fn list_changed(&mut self) {
+        self.outdated = true;
+        self.alone.clear();
+    }
+
+    /// Whether the servers come from a pool file.
+    pub(super) fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+}
+
+/// Notices two threads in one handle: in debug builds it is a panic, told on standard error, and the
+/// second call fails.
+struct Turn<'a>(&'a AtomicBool);
+
+impl<'a> Turn<'a> {
+    fn take(busy: &'a AtomicBool) -> Turn<'a> {
+        let was_busy = busy.swap(true, Ordering::Acquire);
+        debug_assert!(!was_busy, "a struct memcache was used by two threads at once");
+        Turn(busy)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+impl Cache {
+    /// Takes the servers from the file that the environment names, if it names one.
+    pub(super) fn adopt_pool_file(self, ctxt: Context) {
+        const HERE: &CStr = c"mc_new";
+        let Some(answer) = config::from_environment() else { return };
+        let pool = answer.map(|file| Arc::new(file.pool));
+        if let Err(problems) = &pool {
+            for problem in problems.to_string().lines() {
+                ctxt.raise_at(HERE, MCM_ERR_MC_SERV_LIST, MCM_ERR_LVL_ERR, format_args!("{problem}"));
+            }
+        }
+        let pool = pool.ok();
+        for configured in pool.iter().flat_map(|pool| pool.servers()) {
+            if server_add::append_configured(ctxt, self, configured, pool_timeout(&pool)).is_none() {
+                break; // Raised where it failed; the pool is complete all the same.
+            }
+        }
+        let handle = self.handle();
+        handle.file = Some(pool);
+        handle.outdated = true;
+    }
+
+    /// The program adds a server beside a pool file: once, somebody is told.
+    pub(super) fn ignores_a_server(self, ctxt: Context) {
+        if !std::mem::replace(&mut self.handle().told, true) {
+            let name = config::VARIABLE;
+            ctxt.raise_at(
+                c"mc_server_add",
+                MCM_ERR_MC_SERV_LIST,
+                MCM_ERR_LVL_NOTICE,
+                format_args!("{name} names the servers; those that the program adds are ignored"),
+            );
+        }
+    }
+
+    /// Carries out an operation on a key, wherever it lives. An operation that uses several keys is
+    /// given by any one of them.
+    pub(super) fn run(self, ctxt: Context, key: &[u8], operation: &mut dyn Operation) -> Outcome {
+        if !ctxt.places_keys_itself() {
+            return self.run_in_pool(operation);
+        }
+        match server::chosen_by_program(ctxt, self, key) {
+            Some(server) => self.run_on(server, operation),
+            None => Outcome::Unavailable,
+        }
+    }
+
+    /// Carries out an operation by the pool's own rules.
+    pub(super) fn run_in_pool(self, operation: &mut dyn Operation) -> Outcome {
+        let handle = self.handle();
+        let _turn = Turn::take(&handle.busy);
+        self.bring_up_to_date();
+        // Taken out, so that a panic on the way takes a client in an unknown state with it.
+        let Some(mut client) = handle.client.take() else { return Outcome::Unavailable };
+        let outcome = client.run(operation);
+        handle.client = Some(client);
+        self.show_states();
+        outcome
+    }
+
+    /// Carries out an operation on one server of the list, which the program chose.
+    pub(super) fn run_on(self, server: *mut memcache_server, operation: &mut dyn Operation) -> Outcome {
+        let handle = self.handle();
+        let _turn = Turn::take(&handle.busy);
+        let mut client = match handle.alone.remove(&server) {
+            Some(client) => client,
+            None => match server::address_of(server) {
+                Some(address) => {
+                    let options = Options { timeout: server::timeout_of(server), ..Options::default() };
+                    Box::new(Client::open(Arc::new(Pool::new("", options, vec![entry(address)]))))
+                }
+                None => return Outcome::Unavailable,
+            },
+        };
+        let outcome = client.run(operation);
+        handle.alone.insert(server, client);
+        outcome
+    }
+
+    /// Which server of the pool a C struct is.
+    pub(super) fn id_of(self, server: *mut memcache_server) -> Option<ServerId> {
+        self.bring_up_to_date();
+        // SAFETY: a server that a caller gave us, or one of the list.
+        let server = unsafe { server.as_ref() }?;
+        let known = server._owner == self.as_ptr() && server._id != NOT_IN_POOL;
+        known.then_some(ServerId(server._id))
+    }
+
+    /// Closes the connection to one server; the next use connects again.
+    pub(super) fn disconnect(self, server: *mut memcache_server) {
+        let id = self.id_of(server);
+        let handle = self.handle();
+        handle.alone.remove(&server);
+        if let (Some(client), Some(id)) = (handle.client.as_mut(), id) {
+            client.disconnect(id);
+        }
+        self.show_states();
+    }
+
+    /// Whether a server of the list may be asked, as far as is known.
+    pub(super) fn is_usable(self, server: *mut memcache_server) -> bool {
+        let Some(id) = self.id_of(server) else { return false };
+        self.handle().client.as_mut().is_some_and(|client| client.view().live(id))
+    }
+
+    /// Tells the client what the program changed: the list, or the timeouts in its structs.
+    fn bring_up_to_date(self) {
+        let handle = self.handle();
+        if std::mem::take(&mut handle.outdated) {
+            handle.client = None;
+        }
+        if handle.client.is_none() {
+            let pool = match &handle.file {
+                Some(pool) => pool.clone(),
+                None => pool_of(self).map(Arc::new),
+            };
+            let Some(pool) = pool.filter(|pool| !pool.servers().is_empty()) else { return };
+            number_servers(self, &pool);
+            handle.timeouts.clear();
+            handle.client = Some(Box::new(Client::open(pool)));
+        }
+        self.pass_timeouts_on();
+    }
+
+    /// Tells the client of timeouts that the program changed in its structs.
+    fn pass_timeouts_on(self) {
+        let handle = self.handle();
+        let Some(client) = handle.client.as_mut() else { return };
+        let current = || self.servers().map(server::timeout_of);
+        if current().eq(handle.timeouts.iter().copied()) {
+            return;
+        }
+        handle.timeouts.clear();
+        handle.timeouts.extend(current());
+        let longest = handle.timeouts.iter().max().copied().unwrap_or(Options::default().timeout);
+        let connect = client.pool().options.connect_timeout;
+        client.set_timeouts(connect.min(longest), longest);
+        for (server, timeout) in self.servers().zip(&handle.timeouts) {
+            // SAFETY: a server of the list.
+            let id = unsafe { (*server)._id };
+            if id != NOT_IN_POOL {
+                client.set_server_timeout(ServerId(id), Some(*timeout));
+            }
+        }
+    }
+
+    /// Writes what the client knows of the servers into the C structs. After every call: a socket can
+    /// change without any change of a state, and it costs a few loads per server.
+    fn show_states(self) {
+        let handle = self.handle();
+        let Some(client) = handle.client.as_mut() else { return };
+        let view = client.view();
+        for server in self.servers_in_use() {
+            let known = view.server(ServerId(server._id));
+            server.active = match (known.state, known.meta) {
+                (State::Down, _) => server::DOWN,
+                (_, Meta::Unknown) => server::UNTRIED,
+                _ => server::UP,
+            };
+        }
+        for server in self.servers_in_use() {
+            server.fd = client.fd(ServerId(server._id)).unwrap_or(-1);
+        }
+    }
+
+    fn servers_in_use<'a>(self) -> impl Iterator<Item = &'a mut memcache_server> {
+        // SAFETY: servers of the list, each given once; no reference outlives the loop that asked for it.
+        let servers = self.servers().map(|server| unsafe { &mut *server });
+        servers.filter(|server| server._deactivated == 0 && server._id != NOT_IN_POOL)
+    }
+}
+
+fn pool_timeout(pool: &Option<Arc<Pool>>) -> Duration {
+    pool.as_ref().map_or(Options::default().timeout, |pool| pool.options.timeout)
+}
+
+fn entry(address: Address) -> Server {
+    Server { name: address.to_string(), address, weight: 1, backup: None }
+}
+
+/// The list as a pool: its distinct servers, and a slot for every time one was added.
+fn pool_of(cache: Cache) -> Option<Pool> {
+    let mut servers: Vec<Server> = Vec::new();
+    let mut slots = Vec::new();
+    for server in cache.servers().map(|server| in_use(cache, server)) {
+        let address = server::address_of(server?)?;
+        let index = match servers.iter().position(|server| server.address == address) {
+            Some(index) => {
+                servers[index].weight += 1;
+                index
+            }
+            None => {
+                servers.push(entry(address));
+                servers.len() - 1
+            }
+        };
+        slots.push(ServerId(u16::try_from(index).ok().filter(|index| *index < u16::MAX)?));
+    }
+    Some(Pool::with_slots("", Options::default(), servers, slots))
+}
+
+/// Who has a server's slot: the server itself, or, while the program has taken it out of use, the next
+/// one of the list that it has not.
+fn in_use(cache: Cache, server: *mut memcache_server) -> Option<*mut memcache_server> {
+    // SAFETY: servers of the list.
+    let used = |server: &*mut memcache_server| unsafe { (**server)._deactivated == 0 };
+    let behind = cache.servers().skip_while(move |one| *one != server);
+    behind.chain(cache.servers()).find(used)
+}
+
+/// Writes into every C struct which server of the pool it is.
+fn number_servers(cache: Cache, pool: &Pool) {
+    for server in cache.servers() {
+        let address = server::address_of(server);
+        let id = pool.ids().find(|id| Some(&pool.server(*id).address) == address.as_ref());
+        // SAFETY: a server of the list.
+        unsafe { (*server)._id = id.map_or(NOT_IN_POOL, |id| id.0) };
+    }
+}
+
+/// The texts of a configured server, for its C struct.
+pub(super) fn texts(server: &Server) -> (Vec<u8>, Vec<u8>) {
+    address::texts(&server.address)
+}

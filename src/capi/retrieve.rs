@@ -1,0 +1,251 @@
+//! Getting values: one at a time, or those of a request.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::ptr::{self, NonNull};
+
+use super::constants::*;
+use super::context::{Context, mc_global_ctxt, memcache_ctxt, with_nul};
+use super::guard::{bytes, guard};
+use super::list;
+use super::memcache::{Cache, memcache};
+use super::request::{self, memcache_req, memcache_res};
+use super::server;
+use super::store::unavailable;
+use crate::rules::operation::{Batch, Operation, Outcome, Read};
+use crate::rules::wire::Value;
+
+/// One key whose value goes into memory of its own.
+struct One<'a> {
+    ctxt: Context,
+    key: &'a [u8],
+    value: Option<NonNull<c_void>>,
+    len: usize,
+    no_memory: bool,
+}
+
+impl Batch for One<'_> {
+    fn len(&self) -> usize {
+        1
+    }
+    fn key(&self, _index: usize) -> &[u8] {
+        self.key
+    }
+    fn settle(&mut self, _index: usize, answer: Result<Value<'_>, Outcome>) {
+        let Ok(value) = answer else { return };
+        match self.ctxt.try_malloc_atomic(value.data.len() + 1) {
+            Some(memory) => {
+                // SAFETY: fresh memory of one byte more than the value.
+                unsafe { with_nul(memory.as_ptr(), value.data) };
+                (self.value, self.len) = (Some(memory), value.data.len());
+            }
+            None => (self.no_memory, self.len) = (true, value.data.len()),
+        }
+    }
+}
+
+/// Tells the handler why there is no answer, when there is none.
+fn tell(ctxt: Context, function: &CStr, outcome: Outcome, refusal: &str) {
+    match outcome {
+        Outcome::Unavailable | Outcome::Timeout => {
+            unavailable(ctxt, function, outcome);
+        }
+        Outcome::Refused => {
+            ctxt.raise(function, MCM_ERR_MC_STORE, format_args!("a server refused: {refusal}"));
+        }
+        _ => {}
+    }
+}
+
+fn fetch_one(ctxt: Context, cache: Cache, key: &[u8]) -> Option<(NonNull<c_void>, usize)> {
+    const HERE: &CStr = c"mc_aget";
+    if ctxt.refuses_key(HERE, key) != 0 {
+        return None;
+    }
+    let mut one = One { ctxt, key, value: None, len: 0, no_memory: false };
+    let mut read = Read::new(&mut one);
+    let outcome = cache.run(ctxt, key, &mut read);
+    let refusal = refusal_of(&read, outcome);
+    drop(read);
+    if one.no_memory {
+        ctxt.out_of_memory(HERE, one.len + 1);
+    }
+    tell(ctxt, HERE, outcome, &refusal);
+    Some((one.value?, one.len))
+}
+
+/// The text of the server that refused.
+fn refusal_of(operation: &dyn Operation, outcome: Outcome) -> String {
+    match (outcome, operation.refusal()) {
+        (Outcome::Refused | Outcome::Done, Some(text)) => String::from_utf8_lossy(text).into_owned(),
+        _ => String::new(),
+    }
+}
+
+/// The value of a key, in memory of the context's allocator that you free with its free, and with a
+/// NUL behind it that is not counted. key points to len bytes. NULL when there is no such value, and
+/// when it could not be asked for, which the error handler is told: MC_VALID_SERVER when no server
+/// could be asked, TIMEOUT when time was up, PROTO when the key may not be sent (empty, longer than
+/// MAX_KEY_LEN, with a space, control character or NUL). Then nothing is known about the key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mcm_aget(
+    ctxt: *const memcache_ctxt,
+    mc: *mut memcache,
+    key: *const c_char,
+    len: usize,
+) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    unsafe { mcm_aget2(ctxt, mc, key, len, ptr::null_mut()) }
+}
+
+/// See mcm_aget.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mc_aget(mc: *mut memcache, key: *const c_char, len: usize) -> *mut c_void {
+    // SAFETY: the caller's promise; the global context is always valid.
+    unsafe { mcm_aget(mc_global_ctxt(), mc, key, len) }
+}
+
+/// As mcm_aget, and tells the value's length in *retlen: 0 when there is none. An empty value is not
+/// NULL. retlen may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mcm_aget2(
+    ctxt: *const memcache_ctxt,
+    mc: *mut memcache,
+    key: *const c_char,
+    len: usize,
+    retlen: *mut usize,
+) -> *mut c_void {
+    guard(ptr::null_mut(), || {
+        // SAFETY: NULL or the caller's variable.
+        let mut retlen = unsafe { retlen.as_mut() };
+        if let Some(retlen) = retlen.as_deref_mut() {
+            *retlen = 0;
+        }
+        // SAFETY: the caller's context, handle and key.
+        let (ctxt, cache, key) = unsafe { (Context::new(ctxt)?, Cache::new(mc)?, bytes(key.cast(), len)?) };
+        let (value, len) = fetch_one(ctxt, cache, key)?;
+        if let Some(retlen) = retlen {
+            *retlen = len;
+        }
+        Some(value.as_ptr())
+    })
+}
+
+/// See mcm_aget2.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mc_aget2(
+    mc: *mut memcache,
+    key: *const c_char,
+    len: usize,
+    retlen: *mut usize,
+) -> *mut c_void {
+    // SAFETY: the caller's promise; the global context is always valid.
+    unsafe { mcm_aget2(mc_global_ctxt(), mc, key, len, retlen) }
+}
+
+/// The responses of a request that may be asked for.
+struct Many<'a> {
+    ctxt: Context,
+    responses: &'a [*mut memcache_res],
+    no_memory: usize,
+    worst: Option<Outcome>,
+}
+
+impl Batch for Many<'_> {
+    fn len(&self) -> usize {
+        self.responses.len()
+    }
+    fn key(&self, index: usize) -> &[u8] {
+        // SAFETY: a live response of the request.
+        unsafe { &*self.responses[index] }.key_bytes()
+    }
+    fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>) {
+        // SAFETY: as above; nobody else uses it during the call.
+        let res = unsafe { &mut *self.responses[index] };
+        match answer {
+            Ok(value) => {
+                if !res.take(self.ctxt, value.data, value.flags) {
+                    self.no_memory = self.no_memory.max(value.data.len() + 1);
+                }
+            }
+            Err(Outcome::Miss) => {}
+            Err(outcome) => self.worst = Some(outcome),
+        }
+    }
+}
+
+const GET: &CStr = c"mc_get";
+
+/// Fetches responses by one operation, or by one a server when the program's own functions choose them.
+fn fetch(ctxt: Context, cache: Cache, responses: &mut [*mut memcache_res]) {
+    if !ctxt.places_keys_itself() {
+        let mut many = Many { ctxt, responses, no_memory: 0, worst: None };
+        let mut read = Read::new(&mut many);
+        let outcome = cache.run_in_pool(&mut read);
+        let refusal = refusal_of(&read, outcome);
+        drop(read);
+        return tell_many(ctxt, &many, outcome, &refusal);
+    }
+    let server = |res: &*mut memcache_res| {
+        // SAFETY: a live response of the request.
+        let key = unsafe { &**res }.key_bytes();
+        server::chosen_by_program(ctxt, cache, key).unwrap_or(ptr::null_mut())
+    };
+    responses.sort_by_cached_key(server);
+    for group in responses.chunk_by(|one, other| server(one) == server(other)) {
+        let mut many = Many { ctxt, responses: group, no_memory: 0, worst: None };
+        let mut read = Read::new(&mut many);
+        let outcome = match server(&group[0]) {
+            server if server.is_null() => Outcome::Unavailable,
+            server => cache.run_on(server, &mut read),
+        };
+        let refusal = refusal_of(&read, outcome);
+        drop(read);
+        tell_many(ctxt, &many, outcome, &refusal);
+    }
+}
+
+fn tell_many(ctxt: Context, many: &Many<'_>, outcome: Outcome, refusal: &str) {
+    if many.no_memory > 0 {
+        ctxt.out_of_memory(GET, many.no_memory);
+    }
+    let told = if outcome == Outcome::Done { many.worst.unwrap_or(outcome) } else { outcome };
+    tell(ctxt, GET, told, refusal);
+}
+
+/// Fetches every key of a request, from all the servers at once, and fills in each response: see
+/// struct memcache_res, mc_res_found. Then the callbacks run, in the order in which they were
+/// registered. A response that was not found is a miss, unless the error handler was told otherwise:
+/// see mc_aget.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mcm_get(ctxt: *const memcache_ctxt, mc: *mut memcache, req: *mut memcache_req) {
+    guard((), || {
+        // SAFETY: the caller's context, handle and request.
+        let (ctxt, cache, request) = unsafe { (Context::new(ctxt)?, Cache::new(mc)?, req.as_ref()?) };
+        // Taken out of the handle: validators and handlers are the program's code, and may use it.
+        let mut batch = std::mem::take(&mut cache.handle().batch);
+        batch.clear();
+        // SAFETY: the request's own list.
+        for res in unsafe { list::iter(&request.query) } {
+            // SAFETY: a live response.
+            let response = unsafe { &mut *res };
+            response.begin(ctxt);
+            if ctxt.refuses_key(GET, response.key_bytes()) == 0 {
+                batch.push(res);
+            }
+        }
+        if !batch.is_empty() {
+            fetch(ctxt, cache, &mut batch);
+        }
+        cache.handle().batch = batch;
+        // SAFETY: the caller's request.
+        unsafe { request::call_back(ctxt, req) };
+        Some(())
+    });
+}
+
+/// See mcm_get.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mc_get(mc: *mut memcache, req: *mut memcache_req) {
+    // SAFETY: the caller's promise; the global context is always valid.
+    unsafe { mcm_get(mc_global_ctxt(), mc, req) }
+}

@@ -1,0 +1,407 @@
+//! One connection to one server: what is to be sent, what was received, what is owed.
+//!
+//! It knows no operation and decides nothing: it says what came and why it ended. The socket is in
+//! blocking mode with a receive timeout, so that the one thing a call usually does, waiting
+//! for one server's answer, is one system call; everything else is done with MSG_DONTWAIT.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
+
+use super::dial::Dial;
+use super::inbox::{Inbox, KEPT};
+use super::registry::Known;
+use crate::rules::greeting::Greeting;
+use crate::rules::operation::{Failure, Operation, Tag};
+use crate::rules::pool::ServerId;
+use crate::rules::time::Instant;
+use crate::rules::wire::parse::Limits;
+use crate::rules::wire::pending::Pending;
+use crate::rules::wire::{Command, Reply};
+
+/// A connection that was not used for this long is looked at before it is used again: servers
+/// close idle connections, and one that restarted closed them all.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Why a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Loss {
+    /// It could not be made for want of something on this machine: file descriptors, ports, memory.
+    Local,
+    /// It could not be made.
+    Refused,
+    /// Nothing came for too long.
+    Silent,
+    /// It ended, or what came over it made no sense.
+    Broken,
+}
+
+/// How one server's connections are used.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// How long a connection may take to be made.
+    pub(super) connect: Duration,
+    /// How long the server may owe something without sending a byte.
+    pub(super) patience: Duration,
+    /// What an answer may be at most.
+    pub(super) limits: Limits,
+    /// Whether a new connection first asks who the server is.
+    pub(super) greets: bool,
+}
+
+enum Phase {
+    Closed,
+    /// Being made.
+    Dialing(Dial),
+    /// The server is asked who it is; commands are held back.
+    Greeting(OwnedFd, Greeting),
+    /// In use.
+    Ready(OwnedFd),
+}
+
+/// One connection. See the module.
+pub(super) struct Connection {
+    server: ServerId,
+    known: Arc<Known>,
+    terms: Terms,
+    phase: Phase,
+    meta: bool,
+    out: Vec<u8>,
+    /// How much of `out` was sent.
+    sent: usize,
+    /// How many bytes were sent before `out` began.
+    before: u64,
+    inbox: Inbox,
+    pending: Pending<Tag>,
+    /// Where each pending command begins, counted in bytes over the connection's life.
+    starts: VecDeque<u64>,
+    /// Commands that wait for the connection to be ready.
+    held: Vec<Tag>,
+    /// Since when nothing moved while something was owed.
+    owed_since: Instant,
+    used: Instant,
+    /// What poll said last.
+    pub(super) ready: PollFlags,
+    /// Something was added that was not tried to be sent.
+    pub(super) dirty: bool,
+}
+
+impl Connection {
+    /// A connection that is made when it is first used.
+    pub(super) fn new(server: ServerId, known: Arc<Known>, terms: Terms) -> Connection {
+        Connection {
+            server,
+            known,
+            terms,
+            phase: Phase::Closed,
+            meta: false,
+            out: Vec::new(),
+            sent: 0,
+            before: 0,
+            inbox: Inbox::default(),
+            pending: Pending::default(),
+            starts: VecDeque::new(),
+            held: Vec::new(),
+            owed_since: Instant(0),
+            used: Instant(0),
+            ready: PollFlags::empty(),
+            dirty: false,
+        }
+    }
+
+    pub(super) fn server(&self) -> ServerId {
+        self.server
+    }
+
+    /// The socket of an established connection.
+    pub(super) fn socket(&self) -> Option<&OwnedFd> {
+        match &self.phase {
+            Phase::Greeting(socket, _) | Phase::Ready(socket) => Some(socket),
+            Phase::Closed | Phase::Dialing(_) => None,
+        }
+    }
+
+    /// The socket to watch, and for what.
+    pub(super) fn watched(&self) -> Option<(&OwnedFd, PollFlags)> {
+        match &self.phase {
+            Phase::Closed => None,
+            Phase::Dialing(dial) => Some((dial.socket()?, PollFlags::OUT)),
+            Phase::Greeting(socket, _) | Phase::Ready(socket) if self.unsent() => {
+                Some((socket, PollFlags::IN | PollFlags::OUT))
+            }
+            Phase::Greeting(socket, _) | Phase::Ready(socket) => Some((socket, PollFlags::IN)),
+        }
+    }
+
+    pub(super) fn dialing(&self) -> bool {
+        matches!(self.phase, Phase::Dialing(_))
+    }
+
+    pub(super) fn greeting(&self) -> bool {
+        matches!(self.phase, Phase::Greeting(..))
+    }
+
+    pub(super) fn ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready(_))
+    }
+
+    fn unsent(&self) -> bool {
+        self.sent < self.out.len()
+    }
+
+    /// Whether something is outstanding.
+    pub(super) fn owes(&self) -> bool {
+        !self.pending.is_empty() || !self.held.is_empty() || self.unsent()
+    }
+
+    /// Whether an answer is all that is awaited, and since `now`.
+    pub(super) fn only_answers(&self, now: Instant) -> bool {
+        self.ready() && !self.unsent() && now.since(self.owed_since) <= self.terms.patience / 16
+    }
+
+    /// When its silence is too long, or dialing has something to do.
+    pub(super) fn due(&self) -> Instant {
+        match &self.phase {
+            Phase::Dialing(dial) => dial.due(),
+            _ => self.owed_since + self.terms.patience,
+        }
+    }
+
+    /// Its server had all the patience there is.
+    pub(super) fn overdue(&self, now: Instant) -> bool {
+        now >= self.owed_since + self.terms.patience
+    }
+
+    pub(super) fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// Other terms from now on.
+    pub(super) fn set_terms(&mut self, terms: Terms) {
+        self.terms = terms;
+        if let Some(socket) = self.socket() {
+            // A socket that takes no timeout is found out by the poll before it.
+            let _ = set_patience(socket, terms.patience);
+        }
+    }
+
+    /// Takes in a command: into the buffer, or held back until the connection is ready. False:
+    /// the server has no meta commands.
+    pub(super) fn ask(&mut self, tag: Tag, command: &Command<'_>, now: Instant) -> bool {
+        if !self.owes() {
+            self.begin(now);
+        }
+        self.dirty = true;
+        if self.ready() {
+            return self.compose(tag, command);
+        }
+        self.held.push(tag);
+        true
+    }
+
+    /// The first command after a rest.
+    fn begin(&mut self, now: Instant) {
+        self.owed_since = now;
+        if self.ready() && now.since(self.used) > IDLE && self.closed_meanwhile() {
+            self.close(false);
+        }
+        if let Phase::Closed = self.phase {
+            let limit = self.terms.connect.min(self.terms.patience);
+            self.phase = Phase::Dialing(Dial::new(self.known.sites(), now, limit));
+        }
+    }
+
+    /// Nobody owes anything here, so whatever can be read is an end, or nonsense.
+    fn closed_meanwhile(&self) -> bool {
+        let Phase::Ready(socket) = &self.phase else { return false };
+        let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        !matches!(recv(socket, &mut [0u8; 1][..], peek), Err(Errno::AGAIN | Errno::INTR))
+    }
+
+    fn compose(&mut self, tag: Tag, command: &Command<'_>) -> bool {
+        let start = self.before + self.out.len() as u64;
+        let composed = self.pending.ask(tag, command, self.meta, &mut self.out);
+        if composed {
+            self.starts.push_back(start);
+        }
+        composed
+    }
+
+    /// Takes out the commands that were held back; give the list back with [`Connection::spare`].
+    pub(super) fn take_held(&mut self) -> Vec<Tag> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// Gives back a list for its memory.
+    pub(super) fn spare(&mut self, mut list: Vec<Tag>) {
+        if self.held.is_empty() {
+            list.clear();
+            self.held = list;
+        }
+    }
+
+    /// Goes on with dialing. True: it is established now, and greets when it should.
+    pub(super) fn dial(&mut self, now: Instant) -> Result<bool, Loss> {
+        let Phase::Dialing(dial) = &mut self.phase else { return Ok(false) };
+        let Some(socket) = dial.step(now)? else { return Ok(false) };
+        set_patience(&socket, self.terms.patience).map_err(|_| Loss::Local)?;
+        self.dirty = true;
+        self.used = now;
+        if !self.terms.greets {
+            self.meta = false;
+            self.owed_since = now;
+            self.phase = Phase::Ready(socket);
+            return Ok(true);
+        }
+        // Silence goes on counting from the beginning: a server that is cut off and one that
+        // accepts and hangs cost a call the same.
+        for (tag, command) in (0..).zip(&Greeting::COMMANDS) {
+            self.pending.ask(tag, command, false, &mut self.out);
+        }
+        self.phase = Phase::Greeting(socket, Greeting::default());
+        Ok(true)
+    }
+
+    /// Sends what the kernel takes.
+    pub(super) fn flush(&mut self, now: Instant) -> Result<(), Loss> {
+        self.pending.close(&mut self.out);
+        let (Phase::Greeting(socket, _) | Phase::Ready(socket)) = &self.phase else { return Ok(()) };
+        while self.sent < self.out.len() {
+            match send(socket, &self.out[self.sent..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                Ok(sent) => {
+                    self.sent += sent;
+                    if self.ready() {
+                        self.owed_since = now;
+                    }
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN | Errno::NOBUFS) => return Ok(()),
+                Err(_) => return Err(Loss::Broken),
+            }
+        }
+        self.before += self.out.len() as u64;
+        self.out.clear();
+        self.sent = 0;
+        Ok(())
+    }
+
+    /// Receives once; with `wait`, for up to the terms' patience. False: nothing came, or a signal did.
+    pub(super) fn receive(&mut self, wait: bool) -> Result<bool, Loss> {
+        let (Phase::Greeting(socket, _) | Phase::Ready(socket)) = &self.phase else { return Ok(false) };
+        let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
+        match recv(socket, self.inbox.room(), flags) {
+            Ok((_, 0)) => Err(Loss::Broken),
+            Ok(_) => Ok(true),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+            Err(_) => Err(Loss::Broken),
+        }
+    }
+
+    /// Bytes came.
+    pub(super) fn moved(&mut self, now: Instant) {
+        self.owed_since = now;
+    }
+
+    /// The next whole answer among the bytes that came.
+    pub(super) fn next_answer(
+        &mut self,
+        operation: &dyn Operation,
+    ) -> Result<Option<(Tag, Reply<'_>)>, Loss> {
+        let (bytes, read) = self.inbox.unread();
+        let question = |tag| operation.command(tag);
+        match self.pending.next(bytes, self.meta, &self.terms.limits, question) {
+            Ok(Some((tag, reply, taken))) => {
+                *read += taken;
+                self.starts.pop_front();
+                Ok(Some((tag, reply)))
+            }
+            Ok(None) => Ok(None),
+            Err(_) => Err(Loss::Broken),
+        }
+    }
+
+    /// Reads the answers to the greeting. When both are there, the connection is ready.
+    pub(super) fn greeted(&mut self) -> Result<Option<Greeting>, Loss> {
+        let Phase::Greeting(_, greeting) = &mut self.phase else { return Ok(None) };
+        loop {
+            let (bytes, read) = self.inbox.unread();
+            let question = |tag: Tag| Greeting::COMMANDS[if tag == 0 { 0 } else { 1 }];
+            match self.pending.next(bytes, false, &self.terms.limits, question) {
+                Err(_) => return Err(Loss::Broken),
+                Ok(None) => return Ok(None),
+                Ok(Some((_, reply, taken))) => {
+                    *read += taken;
+                    if greeting.answer(&reply) {
+                        break;
+                    }
+                }
+            }
+        }
+        let greeting = greeting.clone();
+        self.meta = greeting.meta();
+        if let Phase::Greeting(socket, _) = std::mem::replace(&mut self.phase, Phase::Closed) {
+            self.phase = Phase::Ready(socket);
+        }
+        Ok(Some(greeting))
+    }
+
+    /// Ends it. Appends every outstanding command to `lost`, oldest first. What lies unsent in the
+    /// kernel dies with it (rule 17).
+    pub(super) fn lose(&mut self, lost: &mut Vec<(Tag, Failure)>) {
+        let sent = self.before + self.sent as u64;
+        if self.ready() {
+            for tag in self.pending.drain() {
+                let unsent = self.starts.pop_front().is_some_and(|start| start >= sent);
+                lost.push((tag, if unsent { Failure::Unsent } else { Failure::Unanswered }));
+            }
+        }
+        lost.extend(self.held.drain(..).map(|tag| (tag, Failure::Unsent)));
+        self.close(true);
+    }
+
+    /// Closes it. `reset`: and lets nothing more arrive at the server.
+    pub(super) fn close(&mut self, reset: bool) {
+        if let Some(socket) = self.socket().filter(|_| reset) {
+            // Should it fail, the connection is closed all the same.
+            let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+        }
+        self.phase = Phase::Closed;
+        self.pending.drain().for_each(drop);
+        self.starts.clear();
+        self.held.clear();
+        (self.sent, self.before) = (0, 0);
+        self.out.clear();
+        self.inbox.clear();
+        self.dirty = false;
+        self.ready = PollFlags::empty();
+        self.shrink();
+    }
+
+    /// The call is over, and nothing is outstanding.
+    pub(super) fn rest(&mut self, now: Instant) {
+        self.used = now;
+        self.inbox.clear();
+        self.shrink();
+    }
+
+    fn shrink(&mut self) {
+        self.inbox.shrink();
+        if self.out.capacity() > KEPT {
+            self.out.shrink_to(KEPT);
+        }
+    }
+}
+
+/// The receive timeout; the kernel takes zero for "for ever".
+fn set_patience(socket: &OwnedFd, patience: Duration) -> Result<(), Errno> {
+    let patience = patience.clamp(Duration::from_millis(1), Duration::from_secs(24 * 3600));
+    sockopt::set_socket_timeout(socket, sockopt::Timeout::Recv, Some(patience))
+}
+
+#[cfg(test)]
+mod tests;

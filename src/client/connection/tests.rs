@@ -1,0 +1,198 @@
+//! What cannot be seen from outside: buffers, and what was certainly not sent.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+use rustix::net::SocketAddrAny;
+
+use super::*;
+use crate::client::inbox::ROOM;
+use crate::client::registry;
+use crate::rules::address::Address;
+use crate::rules::operation::Outcome;
+use crate::rules::view::View;
+
+/// Every question is a get of "k".
+struct Gets;
+
+impl Operation for Gets {
+    fn next(&mut self, _: &View) -> Option<(ServerId, Tag)> {
+        None
+    }
+    fn command(&self, _: Tag) -> Command<'_> {
+        GET
+    }
+    fn answer(&mut self, _: &View, _: Tag, _: &Reply<'_>) {}
+    fn fail(&mut self, _: &View, _: Tag, _: Failure) {}
+    fn outcome(&self) -> Option<Outcome> {
+        None
+    }
+}
+
+const GET: Command<'static> = Command::Get { key: b"k", meta: false };
+const START: Instant = Instant(1_000_000_000);
+
+/// A connection that does not greet, and its server's end. Dials when `connect` is called.
+fn pair(name: &str) -> (Connection, TcpListener) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let known = registry::known(name, &Address::Unix("of a unit test".into()));
+    known.found(vec![SocketAddrAny::from(listener.local_addr().unwrap())]);
+    let patience = Duration::from_secs(60);
+    let terms = Terms { connect: patience, patience, limits: Limits::default(), greets: false };
+    (Connection::new(ServerId(0), known, terms), listener)
+}
+
+/// Establishes a connection that was asked something.
+fn establish(connection: &mut Connection, listener: &TcpListener) -> TcpStream {
+    assert!(!connection.dial(START).unwrap() || connection.ready());
+    let (stream, _) = listener.accept().unwrap();
+    // The listener has it, so the handshake is over.
+    assert!(connection.ready() || connection.dial(START).unwrap());
+    stream
+}
+
+/// Asks, and sends the question.
+fn ask(connection: &mut Connection, listener: &TcpListener, now: Instant) -> TcpStream {
+    assert!(connection.ask(0, &GET, now));
+    let stream = establish(connection, listener);
+    for tag in connection.take_held() {
+        assert!(connection.ask(tag, &GET, now));
+    }
+    connection.flush(now).unwrap();
+    stream
+}
+
+fn hear(stream: &mut TcpStream) {
+    let mut question = [0; 7];
+    stream.read_exact(&mut question).unwrap();
+    assert_eq!(&question, b"get k\r\n");
+}
+
+#[test]
+fn an_announced_length_takes_no_memory() {
+    let (mut connection, listener) = pair("announced");
+    let mut stream = ask(&mut connection, &listener, START);
+    hear(&mut stream);
+    stream.write_all(b"VALUE k 0 1000000000\r\n").unwrap();
+    assert!(connection.receive(true).unwrap());
+    assert!(connection.next_answer(&Gets).unwrap().is_none());
+    assert!(!connection.receive(false).unwrap(), "nothing more came");
+    assert_eq!(connection.inbox.capacity(), ROOM);
+}
+
+#[test]
+fn room_doubles_as_bytes_come_and_is_given_back() {
+    const LEN: usize = 1 << 20;
+    let (mut connection, listener) = pair("room");
+    let mut stream = ask(&mut connection, &listener, START);
+    hear(&mut stream);
+    let writer = std::thread::spawn(move || {
+        let mut answer = format!("VALUE k 0 {LEN}\r\n").into_bytes();
+        answer.resize(answer.len() + LEN, b'v');
+        answer.extend_from_slice(b"\r\nEND\r\n");
+        stream.write_all(&answer).unwrap();
+        stream
+    });
+    loop {
+        assert!(connection.receive(true).unwrap());
+        let came = connection.inbox.unread().0.len();
+        assert!(connection.inbox.capacity() <= 2 * came.max(ROOM));
+        if let Some((tag, reply)) = connection.next_answer(&Gets).unwrap() {
+            assert_eq!(tag, 0);
+            assert!(matches!(reply, Reply::Value(value) if value.data.len() == LEN));
+            break;
+        }
+    }
+    assert!(!connection.owes());
+    connection.rest(START);
+    assert!(connection.inbox.capacity() <= KEPT);
+    drop(writer.join().unwrap());
+}
+
+#[test]
+fn an_idle_connection_that_was_closed_is_found_before_anything_is_sent() {
+    let (mut connection, listener) = pair("idle");
+    let mut stream = ask(&mut connection, &listener, START);
+    hear(&mut stream);
+    stream.write_all(b"END\r\n").unwrap();
+    assert!(connection.receive(true).unwrap());
+    assert!(connection.next_answer(&Gets).unwrap().is_some());
+    connection.rest(START);
+
+    // Still open: it is used again, however long it rested.
+    assert!(connection.ask(1, &GET, START + IDLE * 3));
+    assert!(connection.ready());
+    connection.flush(START).unwrap();
+    hear(&mut stream);
+    stream.write_all(b"END\r\n").unwrap();
+    assert!(connection.receive(true).unwrap());
+    assert!(connection.next_answer(&Gets).unwrap().is_some());
+    connection.rest(START);
+
+    drop(stream);
+    assert!(connection.ask(2, &GET, START + IDLE * 3));
+    assert!(connection.dialing(), "a new connection is made");
+    let mut lost = Vec::new();
+    connection.lose(&mut lost);
+    assert_eq!(lost, [(2, Failure::Unsent)]);
+}
+
+#[test]
+fn only_what_was_sent_is_in_doubt() {
+    let (mut connection, listener) = pair("doubt");
+    let mut stream = ask(&mut connection, &listener, START);
+    hear(&mut stream);
+    // More than the kernel's buffers hold: the second command is sent in part, the third not at all.
+    let value = vec![b'v'; 64 << 20];
+    let store = Command::Store {
+        verb: crate::rules::wire::Verb::Set,
+        key: b"k",
+        flags: 0,
+        exptime: 0,
+        value: &value,
+    };
+    assert!(connection.ask(1, &store, START));
+    assert!(connection.ask(2, &Command::Version, START));
+    connection.flush(START).unwrap();
+    assert!(connection.unsent());
+    let mut lost = Vec::new();
+    connection.lose(&mut lost);
+    assert_eq!(lost, [(0, Failure::Unanswered), (1, Failure::Unanswered), (2, Failure::Unsent)]);
+    assert!(connection.out.capacity() <= KEPT);
+    // Reset: what lay in the buffers died with the connection.
+    let end = stream.read_to_end(&mut Vec::new());
+    assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn refusal_and_silence_are_told_apart_while_dialing() {
+    let (mut connection, listener) = pair("refusal");
+    drop(listener);
+    assert!(connection.ask(0, &GET, START));
+    let loss = loop {
+        match connection.dial(START) {
+            Ok(done) => assert!(!done),
+            Err(loss) => break loss,
+        }
+    };
+    assert_eq!(loss, Loss::Refused);
+}
+
+#[test]
+fn the_next_address_is_tried_when_one_refuses() {
+    let (mut connection, listener) = pair("addresses");
+    let refuses = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addresses = [refuses.local_addr().unwrap(), listener.local_addr().unwrap()];
+    drop(refuses);
+    connection.known.found(addresses.map(SocketAddrAny::from).to_vec());
+    assert!(connection.ask(0, &GET, START));
+    while !connection.dial(START).unwrap() {
+        std::thread::yield_now();
+    }
+    let (mut stream, _) = listener.accept().unwrap();
+    for tag in connection.take_held() {
+        assert!(connection.ask(tag, &GET, START));
+    }
+    connection.flush(START).unwrap();
+    hear(&mut stream);
+}

@@ -1,0 +1,369 @@
+//! An exchange: one operation and the connections that carry it. No step of it ever waits, except
+//! the one receive that a caller asks to.
+//!
+//! Every command an operation gives is composed at once and everything is sent before anything is
+//! awaited. Answers are told as they come, and the commands that follow from them leave at
+//! once. A call's exchange and a trial's are the same thing; they differ in their [`Witness`].
+
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+
+use super::clock;
+use super::connection::{Connection, Loss};
+use super::wait::Watch;
+use crate::rules::greeting::Greeting;
+use crate::rules::operation::{Failure, Operation, Tag};
+use crate::rules::pool::ServerId;
+use crate::rules::time::Instant;
+use crate::rules::view::View;
+use crate::rules::wire::Reply;
+
+/// Who is told what the exchange meets with, and says how the servers are seen.
+pub(super) trait Witness {
+    /// The view to decide by.
+    fn view(&self) -> &View;
+    /// A new connection was greeted. False: what was planned for the server no longer holds.
+    fn met(&mut self, server: ServerId, greeting: &Greeting, now: Instant) -> bool;
+    /// A server gave a good answer.
+    fn answered(&mut self, server: ServerId, now: Instant);
+    /// A connection was lost. `doubt`: a change was sent over it and never answered. When this
+    /// returns, the view shows what became of the server.
+    fn lost(&mut self, server: ServerId, loss: Loss, doubt: bool, now: Instant);
+}
+
+/// The connections of an exchange. See the module.
+pub(super) struct Exchange {
+    connections: Vec<Connection>,
+    /// Those with something outstanding, by index.
+    busy: Vec<usize>,
+    /// Reused, so that a failure allocates nothing once warm.
+    lost: Vec<(Tag, Failure)>,
+}
+
+impl Exchange {
+    /// With these connections, in the order of the pool.
+    pub(super) fn new(connections: Vec<Connection>) -> Exchange {
+        let busy = Vec::with_capacity(connections.len());
+        Exchange { connections, busy, lost: Vec::new() }
+    }
+
+    pub(super) fn connection(&mut self, server: ServerId) -> Option<&mut Connection> {
+        self.connections.get_mut(server.index())
+    }
+
+    pub(super) fn connections(&mut self) -> impl Iterator<Item = &mut Connection> {
+        self.connections.iter_mut()
+    }
+
+    /// Whether nothing is outstanding.
+    pub(super) fn idle(&self) -> bool {
+        self.busy.is_empty()
+    }
+
+    /// Takes the operation's commands and sends them, until it has no more to say.
+    pub(super) fn pump(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
+        self.take(operation, witness, now);
+        let mut at = 0;
+        while at < self.busy.len() && operation.outcome().is_none() {
+            let index = self.busy[at];
+            at += 1;
+            if !std::mem::take(&mut self.connections[index].dirty) {
+                continue;
+            }
+            if let Err(loss) = self.push(index, operation, witness, now) {
+                self.lose(index, loss, operation, witness, now);
+                // The operation went elsewhere, perhaps to a connection that was passed already.
+                at = 0;
+            }
+        }
+    }
+
+    fn take(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
+        while let Some((server, tag)) = operation.next(witness.view()) {
+            let Some(connection) = self.connections.get_mut(server.index()) else {
+                // Of no server of this pool; nothing was sent.
+                operation.fail(witness.view(), tag, Failure::Unsent);
+                continue;
+            };
+            if !connection.owes() && !self.busy.contains(&server.index()) {
+                self.busy.push(server.index());
+            }
+            if !connection.ask(tag, &operation.command(tag), now) {
+                operation.answer(witness.view(), tag, &Reply::Unsupported);
+            }
+        }
+    }
+
+    /// Moves one connection's outgoing side.
+    fn push(
+        &mut self,
+        index: usize,
+        operation: &mut dyn Operation,
+        witness: &mut dyn Witness,
+        now: Instant,
+    ) -> Result<(), Loss> {
+        if self.connections[index].dialing() && self.connections[index].dial(now)? {
+            self.connections[index].dirty = false;
+            if self.connections[index].ready() {
+                self.release(index, operation, witness, now);
+            }
+        }
+        self.connections[index].flush(now)
+    }
+
+    /// The connection is ready: what was held back is composed.
+    fn release(
+        &mut self,
+        index: usize,
+        operation: &mut dyn Operation,
+        witness: &mut dyn Witness,
+        now: Instant,
+    ) {
+        let held = self.connections[index].take_held();
+        for &tag in &held {
+            if operation.outcome().is_some() {
+                break;
+            }
+            if !self.connections[index].ask(tag, &operation.command(tag), now) {
+                operation.answer(witness.view(), tag, &Reply::Unsupported);
+                self.take(operation, witness, now);
+            }
+        }
+        self.connections[index].spare(held);
+    }
+
+    /// The connection was greeted, and what was planned for its server no longer holds.
+    fn recall(
+        &mut self,
+        index: usize,
+        operation: &mut dyn Operation,
+        witness: &mut dyn Witness,
+        now: Instant,
+    ) {
+        let held = self.connections[index].take_held();
+        for &tag in &held {
+            if operation.outcome().is_some() {
+                break;
+            }
+            operation.fail(witness.view(), tag, Failure::Unsent);
+            self.take(operation, witness, now);
+        }
+        self.connections[index].spare(held);
+    }
+
+    /// A connection is gone: its server's health hears of it first, then the operation.
+    fn lose(
+        &mut self,
+        index: usize,
+        loss: Loss,
+        operation: &mut dyn Operation,
+        witness: &mut dyn Witness,
+        now: Instant,
+    ) {
+        let mut lost = std::mem::take(&mut self.lost);
+        self.connections[index].lose(&mut lost);
+        let doubt = operation.mutates() && unanswered(&lost);
+        witness.lost(self.connections[index].server(), loss, doubt, now);
+        for (tag, failure) in lost.drain(..) {
+            if operation.outcome().is_some() {
+                break;
+            }
+            operation.fail(witness.view(), tag, failure);
+            self.take(operation, witness, now);
+        }
+        self.lost = lost;
+    }
+
+    /// Whether one connection's answer is all that is awaited, as soon as may be: the everyday
+    /// case, for which one blocking receive is enough.
+    pub(super) fn sole_reader(&self, now: Instant) -> Option<usize> {
+        let [index] = self.busy[..] else { return None };
+        self.connections[index].only_answers(now).then_some(index)
+    }
+
+    /// How long that receive can take at most.
+    pub(super) fn patience(&self, index: usize) -> Duration {
+        self.connections[index].terms().patience
+    }
+
+    /// Receives once over one connection, and tells the operation what came. `wait`: see
+    /// [`Connection::receive`]. Whether anything came.
+    pub(super) fn read(
+        &mut self,
+        index: usize,
+        wait: bool,
+        operation: &mut dyn Operation,
+        witness: &mut dyn Witness,
+    ) -> bool {
+        let received = self.connections[index].receive(wait);
+        let now = clock::now();
+        let told = received.and_then(|came| {
+            if came {
+                self.connections[index].moved(now);
+                self.digest(index, operation, witness, now)?;
+            }
+            Ok(came)
+        });
+        told.unwrap_or_else(|loss| {
+            self.lose(index, loss, operation, witness, now);
+            true
+        })
+    }
+
+    fn digest(
+        &mut self,
+        index: usize,
+        operation: &mut dyn Operation,
+        witness: &mut dyn Witness,
+        now: Instant,
+    ) -> Result<(), Loss> {
+        if self.connections[index].greeting() {
+            let Some(greeting) = self.connections[index].greeted()? else { return Ok(()) };
+            if witness.met(self.connections[index].server(), &greeting, now) {
+                self.release(index, operation, witness, now);
+            } else {
+                self.recall(index, operation, witness, now);
+            }
+        }
+        let server = self.connections[index].server();
+        while operation.outcome().is_none() {
+            let Some((tag, reply)) = self.connections[index].next_answer(operation)? else { break };
+            witness.answered(server, now);
+            operation.answer(witness.view(), tag, &reply);
+            self.take(operation, witness, now);
+        }
+        if operation.outcome().is_some() {
+            // What follows the last answer is nobody's: it ends the connection, not the call.
+            return self.trailing(index, operation);
+        }
+        Ok(())
+    }
+
+    /// The operation is over. Looks whether the connection is still in step, without any answer
+    /// being told to anybody.
+    fn trailing(&mut self, index: usize, operation: &mut dyn Operation) -> Result<(), Loss> {
+        let connection = &mut self.connections[index];
+        if connection.owes() { Ok(()) } else { connection.next_answer(operation).map(drop) }
+    }
+
+    /// Adds the sockets to watch. How many.
+    pub(super) fn watch<'a>(&'a self, watch: &mut Watch<'a>) -> usize {
+        let watched = |&index: &usize| {
+            let (socket, events) = self.connections[index].watched()?;
+            watch.add(index, socket, events);
+            Some(())
+        };
+        self.busy.iter().filter_map(watched).count()
+    }
+
+    /// Notes what was seen of the sockets that [`Exchange::watch`] added.
+    pub(super) fn note(&mut self, seen: &[(usize, PollFlags)]) {
+        for &(index, flags) in seen {
+            self.connections[index].ready = flags;
+        }
+    }
+
+    /// Serves every connection that poll said is ready, each once.
+    pub(super) fn serve(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
+        for at in 0..self.busy.len() {
+            let index = self.busy[at];
+            let ready = std::mem::replace(&mut self.connections[index].ready, PollFlags::empty());
+            if ready.is_empty() || operation.outcome().is_some() {
+                continue;
+            }
+            let dialing = self.connections[index].dialing();
+            if (dialing || ready.contains(PollFlags::OUT))
+                && let Err(loss) = self.push(index, operation, witness, now)
+            {
+                self.lose(index, loss, operation, witness, now);
+                continue;
+            }
+            if !dialing && ready.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+                self.read(index, false, operation, witness);
+            }
+        }
+        self.tidy(now);
+    }
+
+    /// Ends what has been silent for too long. What lies in its socket is read before it is judged.
+    pub(super) fn judge(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
+        for at in 0..self.busy.len() {
+            let index = self.busy[at];
+            let connection = &self.connections[index];
+            if !connection.owes() || connection.due() > now || operation.outcome().is_some() {
+                continue;
+            }
+            if connection.dialing() {
+                if let Err(loss) = self.push(index, operation, witness, now) {
+                    self.lose(index, loss, operation, witness, now);
+                }
+            } else if !self.read(index, false, operation, witness) {
+                self.lose(index, Loss::Silent, operation, witness, now);
+            }
+        }
+        self.tidy(now);
+    }
+
+    /// When [`Exchange::judge`] will have something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.busy.iter().map(|&index| self.connections[index].due()).min()
+    }
+
+    /// Lets go of the connections that owe nothing any more.
+    fn tidy(&mut self, now: Instant) {
+        let connections = &mut self.connections;
+        self.busy.retain(|&index| {
+            let owes = connections[index].owes();
+            if !owes {
+                connections[index].rest(now);
+            }
+            owes
+        });
+    }
+
+    /// The operation is over: what is still outstanding no longer matters, and goes.
+    pub(super) fn end(&mut self, now: Instant) {
+        for index in self.busy.drain(..) {
+            let connection = &mut self.connections[index];
+            if connection.owes() {
+                connection.close(true);
+            } else {
+                connection.rest(now);
+            }
+        }
+    }
+
+    /// Time is up: every server that owes an answer counts as silent. One that was not sent
+    /// anything yet, and had less time than it is allowed, is not accused.
+    pub(super) fn give_up(&mut self, mutates: bool, witness: &mut dyn Witness, now: Instant) {
+        let mut lost = std::mem::take(&mut self.lost);
+        for at in 0..self.busy.len() {
+            let index = self.busy[at];
+            let connection = &mut self.connections[index];
+            if !connection.owes() {
+                continue;
+            }
+            let overdue = connection.overdue(now);
+            lost.clear();
+            connection.lose(&mut lost);
+            if overdue || unanswered(&lost) {
+                let doubt = mutates && unanswered(&lost);
+                witness.lost(connection.server(), Loss::Silent, doubt, now);
+            }
+        }
+        lost.clear();
+        self.lost = lost;
+        self.end(now);
+    }
+
+    /// Closes everything, whatever is outstanding. `reset`: see [`Connection::close`].
+    pub(super) fn close(&mut self, reset: bool) {
+        self.busy.clear();
+        self.connections.iter_mut().for_each(|connection| connection.close(reset));
+    }
+}
+
+fn unanswered(lost: &[(Tag, Failure)]) -> bool {
+    lost.iter().any(|(_, failure)| *failure == Failure::Unanswered)
+}

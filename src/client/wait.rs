@@ -1,0 +1,39 @@
+//! Waiting: poll, over any number of sockets with any numbers (select would end at 1,024).
+
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::OwnedFd;
+use smallvec::SmallVec;
+
+use super::clock;
+
+/// The sockets to watch, and whose each is: an index that means something to whoever added it.
+#[derive(Default)]
+pub(super) struct Watch<'a> {
+    sockets: SmallVec<[PollFd<'a>; 16]>,
+    owners: SmallVec<[usize; 16]>,
+}
+
+/// What was seen: whose socket, and what can be done with it. In the order in which they were added.
+pub(super) type Seen = SmallVec<[(usize, PollFlags); 16]>;
+
+impl<'a> Watch<'a> {
+    /// Adds a socket.
+    pub(super) fn add(&mut self, owner: usize, socket: &'a OwnedFd, events: PollFlags) {
+        self.sockets.push(PollFd::new(socket, events));
+        self.owners.push(owner);
+    }
+
+    /// Waits until something can be done with one of them, but no longer than `limit`. A signal
+    /// ends the wait early, with nothing seen: the caller looks at the clock in any case.
+    pub(super) fn wait(mut self, limit: Duration) -> Seen {
+        match poll(&mut self.sockets, Some(&clock::timespec(limit))) {
+            Ok(_) => {
+                let said = self.sockets.iter().map(PollFd::revents);
+                self.owners.iter().copied().zip(said).collect()
+            }
+            Err(_) => self.owners.iter().map(|&owner| (owner, PollFlags::empty())).collect(),
+        }
+    }
+}

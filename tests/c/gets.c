@@ -1,0 +1,64 @@
+/*
+ * Reads, for counting the system calls of a read: stores a hundred keys, then reads.
+ *
+ *   gets one|many TIMES HOST:PORT...     one key a call, or all hundred in one call
+ */
+#include <memcache.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEYS 100
+
+static int read_one(struct memcache *mc, char *key) {
+    char *value = mc_aget(mc, key, strlen(key));
+    int found = value != NULL && strcmp(value, key) == 0;
+
+    free(value);
+    return found;
+}
+
+static int read_many(struct memcache *mc, char keys[KEYS][16]) {
+    struct memcache_req *req = mc_req_new();
+    struct memcache_res *res;
+    int i, found = 0;
+
+    for (i = 0; i < KEYS; i++) {
+        mc_req_add_ref(req, keys[i], strlen(keys[i]));
+    }
+    mc_get(mc, req);
+    TAILQ_FOREACH(res, &req->query, entries) {
+        found += mc_res_found(res);
+    }
+    mc_req_free(req);
+    return found == KEYS;
+}
+
+int main(int argc, char **argv) {
+    static char keys[KEYS][16];
+    struct memcache *mc = mc_new();
+    int i, times;
+
+    if (mc == NULL || argc < 4) {
+        return 64;
+    }
+    times = atoi(argv[2]);
+    for (i = 3; i < argc; i++) {
+        mc_server_add4(mc, argv[i]);
+    }
+    for (i = 0; i < KEYS; i++) {
+        snprintf(keys[i], sizeof keys[i], "key:%d", i);
+        if (mc_set(mc, keys[i], strlen(keys[i]), keys[i], strlen(keys[i]), 0, 0) != 0) {
+            return 1;
+        }
+    }
+    for (i = 0; i < times; i++) {
+        if (!(strcmp(argv[1], "one") == 0 ? read_one(mc, keys[i % KEYS]) : read_many(mc, keys))) {
+            fprintf(stderr, "read %d did not find what was stored\n", i);
+            return 1;
+        }
+    }
+    mc_free(mc);
+    return 0;
+}

@@ -1,0 +1,121 @@
+//! Once warm, a simple call allocates nothing: neither for the connection, nor for the view, nor
+//! for waiting. A program of its own, because the allocator that counts serves a whole program.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use memcache::client::Client;
+use memcache::rules::address::Address;
+use memcache::rules::operation::{Failure, Operation, Outcome, Tag};
+use memcache::rules::pool::{Options, Pool, Server, ServerId};
+use memcache::rules::view::View;
+use memcache::rules::wire::{Command, Reply};
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, counting what this thread asks of it.
+struct Counting;
+
+// SAFETY: everything is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // A thread that is ending has no counter any more, and needs none.
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Gets of one key from one server each.
+#[derive(Default)]
+struct Gets {
+    servers: u16,
+    asked: u16,
+    answered: u16,
+}
+
+impl Operation for Gets {
+    fn next(&mut self, _: &View) -> Option<(ServerId, Tag)> {
+        let server = ServerId(self.asked);
+        (self.asked < self.servers).then(|| {
+            self.asked += 1;
+            (server, Tag::from(server.0))
+        })
+    }
+    fn command(&self, _: Tag) -> Command<'_> {
+        Command::Get { key: b"k", meta: false }
+    }
+    fn answer(&mut self, _: &View, _: Tag, reply: &Reply<'_>) {
+        assert!(matches!(reply, Reply::Value(value) if value.data == b"v"));
+        self.answered += 1;
+    }
+    fn fail(&mut self, _: &View, _: Tag, failure: Failure) {
+        panic!("{failure:?}");
+    }
+    fn outcome(&self) -> Option<Outcome> {
+        (self.answered == self.servers).then_some(Outcome::Done)
+    }
+    fn mutates(&self) -> bool {
+        false
+    }
+}
+
+/// Serves one connection until it ends.
+fn serve(listener: &TcpListener) {
+    let (mut stream, _) = listener.accept().unwrap();
+    let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    for line in lines.map_while(Result::ok) {
+        let reply = match line.as_str() {
+            "stats" => "STAT pid 1\r\nSTAT uptime 1\r\nSTAT time 1700000000\r\nEND\r\n",
+            "mn" => "MN\r\n",
+            _ => "VALUE k 0 1\r\nv\r\nEND\r\n",
+        };
+        stream.write_all(reply.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn a_warm_call_allocates_nothing() {
+    let listeners: Vec<TcpListener> =
+        (0..4).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
+    let servers = listeners.iter().map(|listener| {
+        let port = listener.local_addr().unwrap().port();
+        let address = Address::Tcp { host: "127.0.0.1".into(), port };
+        Server { name: address.to_string(), address, weight: 1, backup: None }
+    });
+    let unhurried = Duration::from_secs(60);
+    let options = Options { connect_timeout: unhurried, timeout: unhurried * 2, ..Options::default() };
+    let pool = Arc::new(Pool::new("warm", options, servers.collect()));
+    let threads: Vec<_> =
+        listeners.into_iter().map(|listener| std::thread::spawn(move || serve(&listener))).collect();
+
+    let mut client = Client::open(pool);
+    let mut run = |servers| {
+        let mut gets = Gets { servers, ..Gets::default() };
+        assert_eq!(client.run(&mut gets), Outcome::Done);
+    };
+    run(4);
+    run(4);
+    let before = COUNT.get();
+    for _ in 0..100 {
+        run(1);
+        run(4);
+    }
+    assert_eq!(COUNT.get() - before, 0, "allocations in 200 calls");
+
+    drop(client);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}

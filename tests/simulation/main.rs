@@ -1,0 +1,25 @@
+//! Simulated worlds: the operations of `memcache::rules` driven by virtual clients against virtual
+//! servers that crash, hang, are cut off and come back, one message at a time, in virtual time.
+//!
+//! Everything follows from one seed, which a failure prints together with the trace of the key
+//! concerned and the command that replays it:
+//!
+//! - `cargo test --release --test simulation` checks the small worlds exhaustively, 100,000 by seed,
+//!   and that faults planted on purpose are found;
+//! - `SIM_WORLDS=1000000 SIM_SEED=7 cargo test --release --test simulation by_seed -- --nocapture`
+//!   runs a million worlds from seed 7 on (`make sim`);
+//! - `SIM_REPLAY=12345 cargo test --release --test simulation replay -- --nocapture` tells one
+//!   world's whole story.
+
+mod calls;
+mod driver;
+mod memcached;
+mod message;
+mod net;
+mod plan;
+mod rng;
+mod seeds;
+mod small;
+mod task;
+mod truth;
+mod world;

@@ -1,0 +1,187 @@
+//! What may be read of one key, by the calls that were answered and those that were not.
+//!
+//! A key's truth is the set of states it may be in: one after an acknowledged call; more after one
+//! that was never answered, which was executed or not; "nothing" among them after its last copy was
+//! lost, which only the contents of the servers can tell. An answer that fits no state is a fault.
+
+use std::collections::BTreeSet;
+
+use memcache::rules::operation::Outcome;
+
+use super::calls::{Call, State, may_be_seen, results};
+use super::memcached::number;
+use super::message::{Bytes, show};
+
+/// A span of seconds since 1970.
+pub type Span = (i64, i64);
+
+/// One key's truth.
+#[derive(Clone, Debug)]
+pub struct Truth {
+    /// The states it may be in.
+    pub possible: BTreeSet<State>,
+    /// What the call under way may make of them.
+    pub coming: BTreeSet<State>,
+    /// Somebody has the key's turn.
+    pub busy: bool,
+    /// Servers that failed, were flushed or were given up since the last acknowledged call began.
+    pub faulted: u64,
+    /// Servers that failed since the call under way began.
+    pub faulted_meanwhile: u64,
+    /// The servers on which that call left the value.
+    pub holders: u64,
+    /// When the last acknowledged call began, in microseconds.
+    pub since: u64,
+    /// A server that did not hold it turned steady by the window alone: what outlives the window
+    /// without being written is not promised.
+    pub outlived: bool,
+}
+
+impl Truth {
+    pub fn new() -> Truth {
+        Truth {
+            possible: BTreeSet::from([None]),
+            coming: BTreeSet::new(),
+            busy: false,
+            faulted: 0,
+            faulted_meanwhile: 0,
+            holders: 0,
+            since: 0,
+            outlived: false,
+        }
+    }
+
+    /// What a read that begins now may find.
+    pub fn readable(&self) -> BTreeSet<State> {
+        self.possible.union(&self.coming).cloned().collect()
+    }
+
+    /// A call begins; the states it may lead to are for every read under way.
+    pub fn begin(&mut self, call: &Call, span: Span) -> &BTreeSet<State> {
+        self.busy = true;
+        self.faulted_meanwhile = 0;
+        self.coming = self
+            .possible
+            .iter()
+            .flat_map(|state| results(call, state, span))
+            .map(|(_, state)| state)
+            .collect();
+        // Should the last copy be lost before the call is executed, it begins on nothing. Whether that
+        // was so is judged by its answer; a reader may see what it stores.
+        let on_nothing = results(call, &None, span).into_iter().map(|(_, state)| state);
+        self.coming.extend(on_nothing.filter(Option::is_some));
+        &self.coming
+    }
+
+    /// A server failed.
+    pub fn fault(&mut self, server: usize) {
+        self.faulted |= 1 << server;
+        self.faulted_meanwhile |= 1 << server;
+    }
+
+    /// The call under way was answered like that: whether it could be, and what is left if so.
+    pub fn end(&mut self, call: &Call, outcome: Outcome, value: Option<&[u8]>, span: Span) -> bool {
+        let fits = |(result, state): &(Outcome, State)| {
+            let right_value = match (value, state) {
+                (Some(value), Some(held)) => same_value(&held.data, value),
+                (Some(_), None) => false,
+                (None, _) => true,
+            };
+            *result == outcome && right_value
+        };
+        let all: Vec<_> = self.possible.iter().flat_map(|state| results(call, state, span)).collect();
+        if !all.iter().any(fits) {
+            return false;
+        }
+        if merely_seen(call, outcome) {
+            self.over();
+            return true;
+        }
+        // A delta that was never answered may have counted on one copy only (rule 9 promises
+        // acknowledged <= value <= acknowledged + unanswered), so a number decides nothing.
+        let counted =
+            |(_, state): &(Outcome, State)| state.as_ref().is_some_and(|h| number(&h.data).is_some());
+        let keep: BTreeSet<State> = if matches!(outcome, Outcome::Number(_)) {
+            all.into_iter().filter(counted).map(|(_, state)| state).collect()
+        } else {
+            all.into_iter().filter(fits).map(|(_, state)| state).collect()
+        };
+        self.possible = keep;
+        self.over();
+        true
+    }
+
+    /// The call under way was not answered: it was executed or not, or will be.
+    pub fn unanswered(&mut self) {
+        self.possible.append(&mut self.coming);
+        self.over();
+    }
+
+    fn over(&mut self) {
+        self.coming.clear();
+        self.busy = false;
+    }
+
+    /// An acknowledged call left new copies.
+    pub fn acknowledged(&mut self, holders: u64, began: u64) {
+        self.holders = holders;
+        self.since = began;
+        self.faulted = self.faulted_meanwhile;
+        self.outlived = false;
+    }
+
+    /// Whether these bytes are a value that the call under way has not changed yet.
+    pub fn is_settled(&self, data: &[u8]) -> bool {
+        self.possible.iter().flatten().any(|held| same_value(&held.data, data))
+    }
+
+    /// Whether a server that holds these bytes holds what a read may find.
+    pub fn is_newest(&self, data: &[u8]) -> bool {
+        self.possible.iter().chain(&self.coming).flatten().any(|held| same_value(&held.data, data))
+    }
+}
+
+/// An answer that changed nothing. It proves what one server had, but a call that was never answered
+/// may have left something else on another, and only an acknowledged change ends that.
+pub fn merely_seen(call: &Call, outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::NotFound => !matches!(call, Call::Delete { .. }),
+        Outcome::NotStored | Outcome::Exists | Outcome::Miss | Outcome::Refused => true,
+        _ => false,
+    }
+}
+
+/// A counter's padding is no part of its value, nor of what was appended to it since.
+pub fn same_value(a: &[u8], b: &[u8]) -> bool {
+    let proper = |bytes: &[u8]| bytes.iter().copied().filter(|byte| *byte != b' ').collect::<Bytes>();
+    a == b || proper(a) == proper(b)
+}
+
+/// What a read of one key found.
+pub type Found = Option<(Bytes, u32)>;
+
+/// Whether that may be found by a read which could see these states.
+pub fn may_find(readable: &BTreeSet<State>, found: &Found, span: Span) -> bool {
+    readable.iter().any(|state| {
+        let (as_value, as_miss) = may_be_seen(state, span);
+        match (found, state) {
+            (None, _) => as_miss,
+            (Some((data, flags)), Some(held)) => {
+                as_value && same_value(&held.data, data) && held.flags == *flags
+            }
+            (Some(_), None) => false,
+        }
+    })
+}
+
+/// States for a trace.
+pub fn describe(states: &BTreeSet<State>) -> String {
+    let one = |state: &State| match state {
+        None => "nothing".to_string(),
+        Some(held) => {
+            let until = held.expires.map(|at| format!(" until {at}")).unwrap_or_default();
+            format!("{:?} flags {}{until}", show(&held.data), held.flags)
+        }
+    };
+    states.iter().map(one).collect::<Vec<_>>().join(" or ")
+}

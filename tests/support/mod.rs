@@ -1,0 +1,16 @@
+//! What the tests on real servers and `make demo` share: servers, a relay that breaks connections
+//! on purpose, C programs built against the library, and the drill.
+//!
+//! Nothing of it outlives its owner: a server is killed and waited for when it is dropped, a
+//! directory is removed, a relay's thread is joined. Should the whole process be killed, the kernel
+//! kills its servers (`PR_SET_PDEATHSIG`). Nothing waits for a fixed time: see [`wait`].
+
+#![allow(dead_code)] // every test program uses its part of it
+
+pub mod cc;
+pub mod drill;
+pub mod keep;
+pub mod relay;
+pub mod scratch;
+pub mod server;
+pub mod wait;

@@ -1,0 +1,76 @@
+//! What a read costs in system calls, as strace counts them: a simple one a send and a receive, one
+//! of a hundred keys at most a send and a receive per server, and the waiting between.
+//!
+//! Counted is the difference between a program that reads and the same program that does not.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use support::cc;
+use support::scratch::Scratch;
+use support::server::Memcached;
+
+/// Calls by name.
+type Counts = BTreeMap<String, u64>;
+
+fn count(scratch: &Scratch, program: &Path, how: &str, times: u32, servers: &[Memcached]) -> Counts {
+    let summary = scratch.path().join("strace");
+    let output = Command::new("strace")
+        .args(["-f", "-c", "-o"])
+        .arg(&summary)
+        .arg(program)
+        .args([how, &times.to_string()])
+        .args(servers.iter().map(Memcached::address))
+        .env_remove("MEMCACHE_POOL")
+        .output()
+        .expect("strace runs (apt-get install strace)");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = std::fs::read_to_string(summary).expect("strace's summary");
+    let calls = text.lines().filter_map(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        Some(((*words.last()?).to_owned(), words.get(3)?.parse().ok()?))
+    });
+    calls.filter(|(name, _)| name != "total").collect()
+}
+
+/// What `times` reads add.
+fn added(how: &str, times: u32, servers: usize) -> Counts {
+    let scratch = Scratch::new();
+    let program = cc::program(&scratch, "gets", &["tests/c/gets.c"]);
+    let servers: Vec<_> = (0..servers).map(|_| Memcached::start()).collect();
+    let without = count(&scratch, &program, how, 0, &servers);
+    let mut with = count(&scratch, &program, how, times, &servers);
+    for (name, calls) in &mut with {
+        *calls = calls.saturating_sub(without.get(name).copied().unwrap_or(0));
+    }
+    with.retain(|_, calls| *calls > 0);
+    with
+}
+
+fn sum(counts: &Counts, names: &[&str]) -> u64 {
+    counts.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(_, calls)| calls).sum()
+}
+
+const SENDS: [&str; 5] = ["sendto", "sendmsg", "sendmmsg", "write", "writev"];
+const RECEIVES: [&str; 5] = ["recvfrom", "recvmsg", "recvmmsg", "read", "readv"];
+
+#[test]
+fn a_get_is_one_send_and_one_receive() {
+    let counts = added("one", 10_000, 8);
+    let total: u64 = counts.values().sum();
+    println!("10,000 gets: {counts:?}");
+    assert!(sum(&counts, &SENDS) >= 10_000, "strace did not see the sends: {counts:?}");
+    assert!(total <= 20_500, "{total} system calls for 10,000 gets: {counts:?}");
+}
+
+#[test]
+fn a_get_of_a_hundred_keys_is_one_send_and_one_receive_per_server() {
+    let counts = added("many", 10, 8);
+    println!("10 gets of 100 keys over 8 servers: {counts:?}");
+    assert!(sum(&counts, &SENDS) >= 10, "strace did not see the sends: {counts:?}");
+    assert!(sum(&counts, &SENDS) <= 80, "{counts:?}");
+    assert!(sum(&counts, &RECEIVES) <= 80, "{counts:?}");
+}
