@@ -307,7 +307,9 @@ fn position_of_offence(key: &[u8]) -> c_int {
     match key::check(key) {
         Ok(()) => 0,
         Err(key::KeyError::Empty) => 1,
-        Err(key::KeyError::TooLong { .. }) => key::MAX_KEY_LEN as c_int + 1,
+        Err(key::KeyError::TooLong { .. } | key::KeyError::BinaryTooLong { .. }) => {
+            key::MAX_KEY_LEN as c_int + 1
+        }
         Err(key::KeyError::BadByte { position, .. }) => position as c_int,
     }
 }

@@ -4,11 +4,19 @@
 //! what follows it would be read as a command. The check stands before every composed command: a
 //! key that it refuses costs no byte on the wire. Bytes from 0x80 on are fine: memcached takes
 //! them as they are.
+//!
+//! A key that fails this check can still be sent to a server with meta commands, in base64: then
+//! any bytes are fine, but fewer of them. Whether a key is sent plain or coded follows from its
+//! bytes alone ([`is_plain`]), so every client and every server has one name for it.
 
 use std::fmt;
 
 /// The longest key, in bytes; memcached's own limit.
 pub const MAX_KEY_LEN: usize = 250;
+
+/// The longest key, in bytes, that is not plain: 62 groups of three bytes are 248 characters of
+/// base64. One byte more would be 252 with its padding, without which memcached decodes nothing.
+pub const MAX_BINARY_KEY_LEN: usize = MAX_KEY_LEN / 4 * 3;
 
 /// Why a key may not be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +35,11 @@ pub enum KeyError {
         /// The byte itself.
         byte: u8,
     },
+    /// It has a space, a control character or a NUL and is longer than [`MAX_BINARY_KEY_LEN`].
+    BinaryTooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
 }
 
 impl fmt::Display for KeyError {
@@ -44,6 +57,10 @@ impl fmt::Display for KeyError {
                 };
                 write!(f, "byte {position} of the key is {what} (0x{byte:02x}); ")?;
                 f.write_str("a key may have any bytes but spaces, control characters and NUL")
+            }
+            KeyError::BinaryTooLong { len } => {
+                write!(f, "the key has {len} bytes, among them spaces, control characters or NUL; ")?;
+                write!(f, "such a key may have at most {MAX_BINARY_KEY_LEN}")
             }
         }
     }
@@ -65,9 +82,28 @@ pub fn check(key: &[u8]) -> Result<(), KeyError> {
     }
 }
 
+/// Checks a key that may be sent in base64 where the server can take that: 1 to [`MAX_KEY_LEN`] bytes
+/// that are plain, or 1 to [`MAX_BINARY_KEY_LEN`] bytes of any kind. One that is not plain is
+/// refused by a server without meta commands: by the operation, without a byte on the wire.
+pub fn check_binary(key: &[u8]) -> Result<(), KeyError> {
+    match check(key) {
+        Err(KeyError::BadByte { .. }) if key.len() <= MAX_BINARY_KEY_LEN => Ok(()),
+        Err(KeyError::BadByte { .. }) => Err(KeyError::BinaryTooLong { len: key.len() }),
+        checked => checked,
+    }
+}
+
+/// Whether [`check`] lets the key pass: it is sent as it is, and any server can take it.
+pub fn is_plain(key: &[u8]) -> bool {
+    // No early end: a loop without branches looks at sixteen bytes and more at a time.
+    let bad = key.iter().fold(false, |bad, &byte| bad | (byte <= b' ') | (byte == 0x7f));
+    !bad && matches!(key.len(), 1..=MAX_KEY_LEN)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_length_is_1_to_250() {
@@ -100,5 +136,30 @@ mod tests {
         assert_eq!(text(b"a b"), format!("byte 2 of the key is a space (0x20){allowed}"));
         assert_eq!(text(b"ab\r\n"), format!("byte 3 of the key is a control character (0x0d){allowed}"));
         assert_eq!(text(b"\0"), format!("byte 1 of the key is a NUL (0x00){allowed}"));
+    }
+
+    #[test]
+    fn any_bytes_will_do_for_a_coded_key_up_to_186() {
+        assert_eq!(MAX_BINARY_KEY_LEN, 186);
+        assert_eq!(check_binary(b""), Err(KeyError::Empty));
+        assert_eq!(check_binary(b"\0"), Ok(()));
+        assert_eq!(check_binary(&[b'\n'; 186]), Ok(()));
+        assert_eq!(check_binary(&[b'\n'; 187]), Err(KeyError::BinaryTooLong { len: 187 }));
+        assert_eq!(check_binary(&[b'k'; 250]), Ok(()), "a plain key needs no code");
+        assert_eq!(check_binary(&[b'k'; 251]), Err(KeyError::TooLong { len: 251 }));
+        assert_eq!(
+            check_binary(&[0; 200]).expect_err("refused").to_string(),
+            "the key has 200 bytes, among them spaces, control characters or NUL; \
+             such a key may have at most 186"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn plain_is_what_the_check_lets_pass(key: Vec<u8>, plain in proptest::collection::vec(0x21u8..0x7f, 0..260)) {
+            prop_assert_eq!(is_plain(&key), check(&key).is_ok());
+            prop_assert_eq!(is_plain(&plain), check(&plain).is_ok());
+            prop_assert!(check(&key).is_err() || check_binary(&key).is_ok());
+        }
     }
 }

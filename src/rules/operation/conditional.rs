@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::bring::Bring;
 use super::publish::{End, Publish, Source};
 use super::put::Put;
-use super::{Failure, Operation, Outcome, Tag, attempts, cas, decides_alone, expiry, writable};
+use super::{Failure, Operation, Outcome, Tag, attempts, cas, decides_alone, expiry, refused, writable};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply, Verb};
@@ -102,8 +102,8 @@ impl<'a> Conditional<'a> {
                 let value = Cow::Borrowed(self.value);
                 Stage::Putting(Put::new(self.key, self.flags, self.exptime, value).from(server))
             }
-            Reply::Refused(text) => {
-                self.refusal = text.to_vec();
+            Reply::Refused(_) | Reply::Unsupported => {
+                self.refusal = refused(reply).unwrap_or_default().to_vec();
                 ended(Outcome::Refused)
             }
             // A condition that did not hold changed nothing: under a newer view it is asked anew.

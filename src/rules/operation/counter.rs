@@ -12,7 +12,7 @@ use super::bring::Bring;
 use super::publish::{End, Publish, Source};
 use super::round::{Fate, Round};
 use super::spread::Spread;
-use super::{Failure, Operation, Outcome, Tag, attempts, decides_alone, writable};
+use super::{Failure, Operation, Outcome, Tag, attempts, decides_alone, refused, writable};
 use crate::rules::pool::ServerId;
 use crate::rules::view::{State, View};
 use crate::rules::wire::{Command, Direction, Reply};
@@ -256,7 +256,7 @@ impl Operation for Counter<'_> {
             Stage::Publishing(publish, _) => publish.answer(view, tag, reply),
             Stage::Clearing(delete) => delete.answer(view, tag, reply),
             Stage::Counting => {
-                if let Reply::Refused(text) = reply {
+                if let Some(text) = refused(reply) {
                     self.refusal = text.to_vec();
                 }
                 if self.round.settle(tag, Fate::of(reply)) {

@@ -18,6 +18,8 @@ pub(super) struct Cursor {
     attempts: u16,
     /// The index of the server that was asked last.
     server: u16,
+    /// A place cannot be asked about this key at all.
+    unable: bool,
 }
 
 impl Cursor {
@@ -31,6 +33,7 @@ impl Cursor {
         self.generation = view.generation;
         self.place = 0;
         self.confirming = false;
+        self.unable = false;
         let first = first(view, key).ok_or(Outcome::Unavailable)?;
         Ok(self.ask(first))
     }
@@ -40,8 +43,21 @@ impl Cursor {
         server
     }
 
+    /// The place that was asked cannot be asked about this key: that no place has it will not be
+    /// taken for a miss. Tell [`Cursor::missed`] then: a later place may be able.
+    pub(super) fn unable(&mut self) {
+        self.unable = true;
+    }
+
     /// The place that was asked does not have it: whom to ask next, or the answer.
     pub(super) fn missed(&mut self, view: &View, key: &[u8]) -> Result<ServerId, Outcome> {
+        self.go_on(view, key).map_err(|outcome| match outcome {
+            Outcome::Miss if self.unable => Outcome::Refused,
+            outcome => outcome,
+        })
+    }
+
+    fn go_on(&mut self, view: &View, key: &[u8]) -> Result<ServerId, Outcome> {
         if self.generation != view.generation {
             return self.begin_again(view, key);
         }

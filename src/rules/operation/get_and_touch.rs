@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::read::Batch;
 use super::spread::Spread;
-use super::{Failure, Operation, Outcome, Tag, writable};
+use super::{Failure, Operation, Outcome, Tag, refused, writable};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
@@ -61,7 +61,10 @@ impl<'a> GetAndTouch<'a> {
         if let Stage::Touching(touch) = &self.stage {
             match touch.outcome() {
                 Some(Outcome::Touched | Outcome::NotFound) => self.stage = Stage::Over(Outcome::Hit),
-                Some(outcome) => self.stage = Stage::Over(outcome),
+                Some(outcome) => {
+                    self.refusal = touch.refusal().unwrap_or_default().to_vec();
+                    self.stage = Stage::Over(outcome);
+                }
                 None => {}
             }
         }
@@ -109,6 +112,10 @@ impl Operation for GetAndTouch<'_> {
                 self.proceed(Err(Outcome::Refused));
             }
             _ => {
+                if let Some(text) = refused(reply) {
+                    self.refusal = text.to_vec();
+                    self.cursor.unable();
+                }
                 let step = self.cursor.missed(view, self.key);
                 self.proceed(step);
             }

@@ -23,6 +23,7 @@ mod counter;
 mod cursor;
 mod expiry;
 mod get_and_touch;
+mod many;
 mod publish;
 mod put;
 mod read;
@@ -37,6 +38,7 @@ pub use broadcast::{Broadcast, Everywhere, Sink};
 pub use conditional::Conditional;
 pub use counter::Counter;
 pub use get_and_touch::GetAndTouch;
+pub use many::{Many, Parts};
 pub use read::{Batch, Read};
 pub use spread::Spread;
 pub use write::Write;
@@ -81,7 +83,8 @@ pub enum Outcome {
     Number(u64),
     /// Done on every live server.
     Done,
-    /// A server refused the command; its text is in [`Operation::refusal`].
+    /// A server refused the command, or is not able to take such a key; why is in
+    /// [`Operation::refusal`].
     Refused,
     /// The server that knows could not be asked, or whether it did what it was asked is unknown.
     Unavailable,
@@ -107,7 +110,7 @@ pub trait Operation {
     /// How it ended; `None` while it is at work.
     fn outcome(&self) -> Option<Outcome>;
 
-    /// The text of the server that refused.
+    /// The text of the server that refused, or ours for one that was not asked.
     fn refusal(&self) -> Option<&[u8]> {
         None
     }
@@ -140,6 +143,19 @@ fn decides_alone(view: &View, placement: &Placement) -> Option<ServerId> {
     let home_steady = view.state(placement.home) == State::Steady;
     let no_stubs = !view.pool.options.backups;
     placement.acting().filter(|_| home_steady || (no_stubs && placement.places.len() == 1))
+}
+
+/// What is told of a server that was not asked: it is not able to take the key.
+const UNABLE: &[u8] = b"the server has no meta commands (memcached 1.6 and later), \
+which a key with spaces, control characters or NUL needs";
+
+/// The text of a reply that refuses.
+fn refused<'r>(reply: &Reply<'r>) -> Option<&'r [u8]> {
+    match reply {
+        Reply::Refused(text) => Some(text),
+        Reply::Unsupported => Some(UNABLE),
+        _ => None,
+    }
 }
 
 /// How often an operation plans anew before it gives up. Every plan that failed took a server with

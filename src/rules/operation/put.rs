@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use super::publish::Source;
 use super::round::{Fate, Round};
-use super::{Failure, Outcome, Tag, attempts, expiry, writable};
+use super::{Failure, Outcome, Tag, attempts, expiry, refused, writable};
 use crate::rules::places::{Placement, Places};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -167,7 +167,7 @@ impl<'a> Put<'a> {
     }
 
     pub(super) fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
-        if let Reply::Refused(text) = reply {
+        if let Some(text) = refused(reply) {
             self.refusal = text.to_vec();
         }
         if self.round.settle(tag, Fate::of(reply)) {

@@ -5,7 +5,7 @@
 use smallvec::SmallVec;
 
 use super::cursor::Cursor;
-use super::{Failure, Operation, Outcome, Tag, cas};
+use super::{Failure, Operation, Outcome, Tag, cas, refused};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply, Value};
@@ -110,6 +110,10 @@ impl Operation for Read<'_> {
                 self.settle(tag, Err(Outcome::Refused));
             }
             _ => {
+                if let Some(text) = refused(reply) {
+                    self.refusal = text.to_vec();
+                    self.cursors[tag as usize].unable();
+                }
                 let step = self.cursors[tag as usize].missed(view, self.batch.key(tag as usize));
                 self.proceed(tag, step);
             }

@@ -27,6 +27,8 @@ pub(super) enum Fate {
     Exists,
     /// The server will not do it.
     Refused,
+    /// It cannot be asked about such a key, so it holds nothing under it.
+    Unsupported,
     /// Certainly not executed.
     Unsent,
     /// Executed, or still to be, or never.
@@ -42,7 +44,8 @@ impl Fate {
             Reply::NotFound | Reply::Miss => Fate::NotFound,
             Reply::NotStored => Fate::NotStored,
             Reply::Exists => Fate::Exists,
-            Reply::Refused(_) | Reply::Unsupported => Fate::Refused,
+            Reply::Refused(_) => Fate::Refused,
+            Reply::Unsupported => Fate::Unsupported,
             // The parser gives a reply of the question's own kind; these are answers to others.
             Reply::Value(_) | Reply::Version(_) | Reply::Stats(_) | Reply::Noop => Fate::Refused,
         }

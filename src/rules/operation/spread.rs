@@ -1,7 +1,7 @@
 //! Spread: the same command to every place of a key: delete (rule 3) and touch.
 
 use super::round::{Fate, Round};
-use super::{Failure, Operation, Outcome, Tag, attempts, expiry, writable};
+use super::{Failure, Operation, Outcome, Tag, attempts, expiry, refused, writable};
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
 use crate::rules::view::{State, View};
@@ -94,13 +94,20 @@ impl<'a> Spread<'a> {
             }
             return self.plan(view, Stage::Others);
         }
-        if self.round.legs().iter().any(|leg| leg.fate == Fate::Refused) {
+        if self.round.legs().iter().any(|leg| leg.fate == Fate::Refused) || self.acting_unable(view) {
             return self.stage = Stage::Over(Outcome::Refused);
         }
         match self.stage {
             Stage::Others => self.plan(view, Stage::Acting),
             _ => self.stage = Stage::Over(self.end()),
         }
+    }
+
+    /// The key is one that acting cannot be asked about. That another place cannot be is no matter:
+    /// it holds nothing under such a key.
+    fn acting_unable(&self, view: &View) -> bool {
+        let acting = Placement::of(view, self.key).and_then(|placement| placement.acting());
+        acting.and_then(|acting| self.round.fate(acting)) == Some(Fate::Unsupported)
     }
 
     /// A steady home knows whether the key exists; without one, whoever has it does.
@@ -138,7 +145,7 @@ impl Operation for Spread<'_> {
     }
 
     fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
-        if let Reply::Refused(text) = reply {
+        if let Some(text) = refused(reply) {
             self.refusal = text.to_vec();
         }
         if self.round.settle(tag, Fate::of(reply)) {

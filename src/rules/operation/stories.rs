@@ -1,5 +1,7 @@
 //! What each operation asks of whom, told as short stories; the simulator tells the long ones.
 
+mod unable;
+
 use std::sync::Arc;
 
 use super::*;
@@ -8,22 +10,22 @@ use crate::rules::view::{Meta, ServerView};
 use crate::rules::wire::{Direction, Lease, Value, Verb};
 
 /// A scripted run of one operation: what it asks is compared, what it is told is given.
-struct Story {
-    view: View,
-    asked: Vec<(ServerId, Tag, String)>,
+pub(super) struct Story {
+    pub(super) view: View,
+    pub(super) asked: Vec<(ServerId, Tag, String)>,
 }
 
-const STEADY: State = State::Steady;
+pub(super) const STEADY: State = State::Steady;
 const RETURNED: State = State::Returned;
-const DOWN: State = State::Down;
+pub(super) const DOWN: State = State::Down;
 
 impl Story {
     /// Four servers in pairs, in these states.
-    fn new(states: [State; 4]) -> Story {
+    pub(super) fn new(states: [State; 4]) -> Story {
         Story::with(Options { backups: true, ..Options::default() }, states)
     }
 
-    fn with(options: Options, states: [State; 4]) -> Story {
+    pub(super) fn with(options: Options, states: [State; 4]) -> Story {
         let mut servers: Vec<Server> = (1..=4)
             .map(|n| Server {
                 name: format!("s{n}"),
@@ -42,13 +44,13 @@ impl Story {
     }
 
     /// The servers change to these states.
-    fn turn(&mut self, states: [State; 4]) {
+    pub(super) fn turn(&mut self, states: [State; 4]) {
         let servers = states.map(|state| ServerView { state, meta: Meta::Yes, incarnation: 7 });
         self.view.refresh(self.view.generation + 1, servers.into_iter());
     }
 
     /// Takes what the operation asks now: `server command`, in order of servers.
-    fn asks(&mut self, operation: &mut dyn Operation) -> Vec<String> {
+    pub(super) fn asks(&mut self, operation: &mut dyn Operation) -> Vec<String> {
         let before = self.asked.len();
         while let Some((server, tag)) = operation.next(&self.view) {
             let text = describe(&operation.command(tag));
@@ -63,17 +65,17 @@ impl Story {
     }
 
     /// Server `n` (from 1) answers its oldest question.
-    fn answer(&mut self, operation: &mut dyn Operation, n: u16, reply: Reply<'_>) {
+    pub(super) fn answer(&mut self, operation: &mut dyn Operation, n: u16, reply: Reply<'_>) {
         let tag = self.take(n);
         operation.answer(&self.view, tag, &reply);
     }
 
-    fn fail(&mut self, operation: &mut dyn Operation, n: u16, failure: Failure) {
+    pub(super) fn fail(&mut self, operation: &mut dyn Operation, n: u16, failure: Failure) {
         let tag = self.take(n);
         operation.fail(&self.view, tag, failure);
     }
 
-    fn take(&mut self, n: u16) -> Tag {
+    pub(super) fn take(&mut self, n: u16) -> Tag {
         let index = self.asked.iter().position(|(server, _, _)| *server == ServerId(n - 1));
         self.asked.remove(index.expect("the server was asked")).1
     }
@@ -98,7 +100,7 @@ fn describe(command: &Command<'_>) -> String {
 }
 
 /// A key whose home is s1 and whose walk goes on to s3.
-fn key(story: &Story) -> Vec<u8> {
+pub(super) fn key(story: &Story) -> Vec<u8> {
     (0..)
         .map(|n| format!("key-{n}").into_bytes())
         .find(|key| {

@@ -7,11 +7,22 @@
 //! Bytes are only ever appended to the caller's buffer, so once that buffer is large enough
 //! nothing here allocates.
 
-use super::{Command, Direction, Verb};
+use super::{Command, Direction, Verb, coded};
+use crate::rules::key;
 
-/// A command needs meta commands and the server has none.
+/// The server cannot be asked this: it needs meta commands and there are none; or the key is of
+/// those that [`key::check_binary`] refuses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unsupported;
+
+/// How a command's key is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// As it is.
+    Plain,
+    /// In base64, by a meta command: see [`super::coded`].
+    Coded,
+}
 
 /// Appends a command's bytes to `out`. `meta`: whether the server has meta commands. After an
 /// error nothing was written.
@@ -23,9 +34,35 @@ pub struct Unsupported;
 /// A value must be no longer than [`super::parse::Limits::value`]: a server that is told of 2 GiB
 /// refuses the line and takes the value's bytes for commands.
 pub fn compose(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> Result<(), Unsupported> {
-    if needs_meta(command) && !meta {
+    write(command, meta, form(command, meta)?, out);
+    Ok(())
+}
+
+/// How a command's key is to be sent: one look at each of its bytes.
+pub(super) fn form(command: &Command<'_>, meta: bool) -> Result<Form, Unsupported> {
+    let key = command.key();
+    // A command about a whole server has none.
+    let plain = key.is_empty() || key::is_plain(key);
+    if !meta && (!plain || meta_only(command)) {
         return Err(Unsupported);
     }
+    match plain {
+        true => Ok(Form::Plain),
+        false if key.len() <= key::MAX_BINARY_KEY_LEN => Ok(Form::Coded),
+        false => Err(Unsupported),
+    }
+}
+
+/// Appends the bytes of a command whose form was found.
+pub(super) fn write(command: &Command<'_>, meta: bool, form: Form, out: &mut Vec<u8>) {
+    match form {
+        Form::Plain => plain(command, meta, out),
+        Form::Coded => coded::write(command, out),
+    }
+    words(out, &[b"\r\n"]);
+}
+
+fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
     match *command {
         Command::Get { key, meta: true } if meta => words(out, &[b"mg ", key, b" v f k"]),
         Command::Get { key, .. } => words(out, &[b"get ", key]),
@@ -86,12 +123,10 @@ pub fn compose(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> Result<(
         Command::Stats { group } => words(out, &[b"stats ", group]),
         Command::Noop => words(out, &[b"mn"]),
     }
-    words(out, &[b"\r\n"]);
-    Ok(())
 }
 
 /// Whether there is no classic command that does the same.
-pub(super) fn needs_meta(command: &Command<'_>) -> bool {
+fn meta_only(command: &Command<'_>) -> bool {
     matches!(command, Command::Lease { .. } | Command::StoreLeased { .. } | Command::EndLease { .. })
 }
 
@@ -119,16 +154,16 @@ fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], flags: u32, exptime: i64, va
 }
 
 /// What the server's 32 bits can hold of an expiry time.
-fn expiry(exptime: i64) -> i64 {
+pub(super) fn expiry(exptime: i64) -> i64 {
     exptime.clamp(-1, i32::MAX.into())
 }
 
-fn words(out: &mut Vec<u8>, words: &[&[u8]]) {
+pub(super) fn words(out: &mut Vec<u8>, words: &[&[u8]]) {
     for word in words {
         out.extend_from_slice(word);
     }
 }
 
-fn number(out: &mut Vec<u8>, number: impl itoa::Integer) {
+pub(super) fn number(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }

@@ -4,23 +4,45 @@
 //! passed over (a later server may have more to tell).
 
 use super::parse::{Limits, Nonsense, Parsed, data, decimal, is_refusal, length, line};
-use super::{Command, Lease, Reply, Value};
+use super::{Command, Lease, Reply, Value, Verb};
 
 const WRONG_KEY: Nonsense = Nonsense("a value under another key than the one that was asked for");
 
-/// The answer to `mg`. `full`: `t` and `c` were asked for beside `f` and `k`.
-pub(super) fn value<'b>(key: &[u8], full: bool, bytes: &'b [u8], limits: &Limits) -> Parsed<'b> {
+/// What was asked for to be told with an answer, so that it can be known from an answer to
+/// something else: a flag and its text.
+#[derive(Clone, Copy)]
+pub(super) struct Proof<'a> {
+    letter: u8,
+    text: &'a [u8],
+}
+
+impl<'a> Proof<'a> {
+    /// `k`: the key itself.
+    pub(super) fn key(key: &'a [u8]) -> Proof<'a> {
+        Proof { letter: b'k', text: key }
+    }
+
+    /// `O`: a text of the asker's.
+    pub(super) fn opaque(text: &'a [u8]) -> Proof<'a> {
+        Proof { letter: b'O', text }
+    }
+
+    /// Of an answer without a value 1.6.18 gives the proof too; later ones may not.
+    pub(super) fn check<'b>(self, words: impl Iterator<Item = &'b [u8]>) -> Result<(), Nonsense> {
+        let mut told = words.filter_map(|word| word.split_first()).filter(|word| *word.0 == self.letter);
+        if told.all(|(_, text)| text == self.text) { Ok(()) } else { Err(WRONG_KEY) }
+    }
+}
+
+/// The answer to `mg`. `full`: `t` and `c` were asked for beside `f` and the proof.
+pub(super) fn value<'b>(proof: Proof<'_>, full: bool, bytes: &'b [u8], limits: &Limits) -> Parsed<'b> {
     let Some(line) = line(bytes, limits)? else { return Ok(None) };
     let mut words = line.text.split(|byte| *byte == b' ');
     match words.next() {
-        // 1.6.18 names the missed key, later ones may not.
-        Some(b"EN") => match words.find_map(|word| word.strip_prefix(b"k")) {
-            Some(missed) if missed != key => Err(WRONG_KEY),
-            _ => Ok(Some((Reply::Miss, line.end))),
-        },
+        Some(b"EN") => proof.check(words).map(|()| Some((Reply::Miss, line.end))),
         Some(b"VA") => {
             let len = length(words.next(), limits)?;
-            let value = flags(key, full, words)?;
+            let value = flags(proof, full, words)?;
             let Some((data, end)) = data(bytes, line.end, len)? else { return Ok(None) };
             Ok(Some((Reply::Value(Value { data, ..value }), end)))
         }
@@ -30,14 +52,18 @@ pub(super) fn value<'b>(key: &[u8], full: bool, bytes: &'b [u8], limits: &Limits
 }
 
 /// A value's flags; every one that was asked for must be there.
-fn flags<'b>(key: &[u8], full: bool, words: impl Iterator<Item = &'b [u8]>) -> Result<Value<'b>, Nonsense> {
+fn flags<'b>(
+    proof: Proof<'_>,
+    full: bool,
+    words: impl Iterator<Item = &'b [u8]>,
+) -> Result<Value<'b>, Nonsense> {
     let mut value = Value { ttl_known: false, ..Value::default() };
-    let (mut key_seen, mut flags_seen, mut cas_seen) = (false, false, false);
+    let (mut proven, mut flags_seen, mut cas_seen) = (false, false, false);
     for word in words {
         let Some((letter, text)) = word.split_first() else { continue };
         match letter {
-            b'k' if text != key => return Err(WRONG_KEY),
-            b'k' => key_seen = true,
+            letter if *letter == proof.letter && text != proof.text => return Err(WRONG_KEY),
+            letter if *letter == proof.letter => proven = true,
             b'f' => {
                 let flags = decimal(text).and_then(|flags| u32::try_from(flags).ok());
                 value.flags = flags.ok_or(Nonsense("flags that are no number of 32 bits"))?;
@@ -58,7 +84,7 @@ fn flags<'b>(key: &[u8], full: bool, words: impl Iterator<Item = &'b [u8]>) -> R
             _ => {}
         }
     }
-    if key_seen && flags_seen && (!full || (cas_seen && value.ttl_known)) {
+    if proven && flags_seen && (!full || (cas_seen && value.ttl_known)) {
         Ok(value)
     } else {
         Err(Nonsense("a value without what was asked for beside it"))
@@ -76,13 +102,17 @@ fn time_to_live(text: &[u8]) -> Result<Option<u32>, Nonsense> {
 
 /// The answer to `ms` and `md`, of which nothing but the word was asked for.
 pub(super) fn done<'b>(command: &Command<'_>, text: &[u8]) -> Option<Reply<'b>> {
-    let stores = matches!(command, Command::StoreLeased { .. });
+    let stores = matches!(command, Command::Store { .. } | Command::StoreLeased { .. });
+    let compares = matches!(
+        command,
+        Command::StoreLeased { .. } | Command::EndLease { .. } | Command::Store { verb: Verb::Cas(_), .. }
+    );
     match text {
         b"HD" if stores => Some(Reply::Stored),
         b"HD" => Some(Reply::Deleted),
         b"NS" if stores => Some(Reply::NotStored),
-        b"EX" => Some(Reply::Exists),
-        b"NF" => Some(Reply::NotFound),
+        b"EX" if compares => Some(Reply::Exists),
+        b"NF" if compares || !stores => Some(Reply::NotFound),
         _ => None,
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! [`compose`] writes a [`Command`], [`parse`] reads the [`Reply`] to it, [`pending`] keeps what was
 //! asked of one connection and is not answered yet. Classic commands are the rule; meta commands
-//! (memcached 1.6+) serve where they carry something classic ones lack (rule 11).
+//! (memcached 1.6+) serve where they carry something classic ones lack (rule 11); a key that no
+//! line of text can hold goes by them alone ([`coded`]).
 
+mod coded;
 pub mod compose;
 mod meta;
 pub mod parse;
@@ -41,7 +43,8 @@ pub enum Direction {
     Decr,
 }
 
-/// One question to one server. Keys are valid (see [`super::key`]); the composer sends what it gets.
+/// One question to one server. Keys have passed [`super::key::check_binary`]; one that is not plain
+/// needs a server with meta commands, whatever the command.
 /// `exptime` is memcached's: 0 never, up to 30 days in seconds, above a time of the clock, below 0 at once.
 #[allow(missing_docs, reason = "fields are told of with their variant")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -164,6 +167,6 @@ pub enum Reply<'a> {
     Noop,
     /// The server will not do it: the whole line, `ERROR`, `CLIENT_ERROR …` or `SERVER_ERROR …`.
     Refused(&'a [u8]),
-    /// Nothing was sent: this command needs meta commands and the server has none.
+    /// Nothing was sent: this command, or this key, needs meta commands and the server has none.
     Unsupported,
 }

@@ -11,8 +11,9 @@
 
 use memchr::memchr;
 
-use super::compose::needs_meta;
-use super::{Command, Reply, Value, Verb, meta, stats};
+use super::compose::{Form, form};
+use super::meta::Proof;
+use super::{Command, Reply, Value, Verb, coded, meta, stats};
 
 /// How much a parser takes in before it calls an answer nonsense.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,14 +78,16 @@ pub(super) fn resume<'b>(
     bytes: &'b [u8],
     limits: &Limits,
 ) -> Parsed<'b> {
-    if needs_meta(command) && !meta {
-        return Err(Nonsense("an answer to a command that this server was never sent"));
+    const UNASKED: Nonsense = Nonsense("an answer to a command that this server was never sent");
+    if form(command, meta).map_err(|_| UNASKED)? == Form::Coded {
+        return coded::answer(command, bytes, limits);
     }
+    let value = |key, full| meta::value(Proof::key(key), full, bytes, limits);
     match *command {
-        Command::Get { key, meta: true } if meta => meta::value(key, false, bytes, limits),
-        Command::GetAndTouch { key, .. } if meta => meta::value(key, false, bytes, limits),
-        Command::Fetch { key } if meta => meta::value(key, true, bytes, limits),
-        Command::Lease { key, .. } => meta::value(key, true, bytes, limits),
+        Command::Get { key, meta: true } if meta => value(key, false),
+        Command::GetAndTouch { key, .. } if meta => value(key, false),
+        Command::Fetch { key } if meta => value(key, true),
+        Command::Lease { key, .. } => value(key, true),
         Command::Get { key, .. } | Command::GetAndTouch { key, .. } => classic(key, false, bytes, limits),
         Command::Fetch { key } => classic(key, true, bytes, limits),
         Command::Stats { .. } => block(progress, bytes, limits),

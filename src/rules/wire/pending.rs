@@ -10,9 +10,10 @@
 
 use std::collections::VecDeque;
 
-use super::compose::{compose, needs_meta};
+use super::compose::{form, write};
 use super::parse::{Head, Limits, Nonsense, Parsed, Progress, ends_connection, head, resume};
 use super::{Command, Reply};
+use crate::rules::key;
 
 /// The longest `get` line, in bytes, with its end. memcached 1.6.18 takes lines of megabytes, but
 /// from 2048 bytes without a line end on it leaves its fixed buffer, and takes anything but a get
@@ -56,17 +57,17 @@ impl<T: Copy> Default for Pending<T> {
 impl<T: Copy> Pending<T> {
     /// Appends `command`'s bytes to `out` and remembers that `question` awaits its answer. A
     /// classic get that follows another one in the same unsent buffer is joined to its line: call
-    /// [`Pending::close`] before the bytes are sent. False: the command needs meta commands and
-    /// the server has none; nothing was written or remembered.
+    /// [`Pending::close`] before the bytes are sent. False: the command, or its key, needs meta
+    /// commands and the server has none; nothing was written or remembered.
     pub fn ask(&mut self, question: T, command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> bool {
         match *command {
-            Command::Get { key, meta: wanted } if !(wanted && meta) => self.join(key, out),
-            _ if needs_meta(command) && !meta => return false,
+            Command::Get { key, meta: wanted } if !(wanted && meta) && key::is_plain(key) => {
+                self.join(key, out);
+            }
             _ => {
+                let Ok(form) = form(command, meta) else { return false };
                 self.close(out);
-                if compose(command, meta, out).is_err() {
-                    return false;
-                }
+                write(command, meta, form, out);
             }
         }
         self.questions.push_back(Asked { question, joined: false });
