@@ -121,7 +121,10 @@ fn types(page: &Page, items: &[Item], places: &Places) -> String {
             }
             text.push_str(&paragraphs(&item.doc, page.name, places));
             for (field, doc) in item.fields.iter().filter(|(_, doc)| is_public(doc)) {
-                text.push_str(&element(field, &paragraphs(doc, page.name, places)));
+                text.push_str(&element(
+                    field.trim_end_matches([';', ',']),
+                    &paragraphs(doc, page.name, places),
+                ));
             }
         }
     }
