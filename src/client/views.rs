@@ -85,6 +85,7 @@ impl Views {
             return false;
         };
         *held = Some(Held { since: now, missed_write: false });
+        self.mutating = false; // no call is at work
         self.seen = 0;
         self.refresh(now);
         true
@@ -96,6 +97,7 @@ impl Views {
         if held.missed_write {
             self.known[server.index()].passed_by(held.since, now, &self.settings);
         }
+        self.mutating = false;
         self.seen = 0;
         self.refresh(now);
     }
