@@ -173,7 +173,7 @@ static void servers(struct memcache *mc, int count_of_servers) {
     struct memcache_server_stats *one, *all;
     struct memcache_server *ms;
     u_int64_t sets = 0;
-    int n = 0;
+    int n = 0, i;
 
     CHECK(mc->num_servers == (u_int32_t)count_of_servers && mc->servers[count_of_servers] == NULL);
     TAILQ_FOREACH(ms, &mc->server_list, entries) {
