@@ -477,8 +477,14 @@ struct tailq_head_memcache_server {
 };
 
 /*
- A handle on a pool of servers. One thread at a time may use it; any number of handles may be
- used at once. Made by mc_new, freed by mc_free.
+ A handle on a pool of servers. One thread at a time may use it; any number of handles may be used
+ at once, in as many threads. A debug build of the library notices two threads in one handle:
+ the second call raises ASSERT, does nothing and fails. Callbacks, error handlers and hooks may use
+ the handle that called them, in the same thread.
+
+ After fork() a child may go on with its parent's handles, and so may the parent: the child makes
+ connections of its own. Not with a handle that another thread was inside of at that moment.
+ Made by mc_new, freed by mc_free.
  */
 struct memcache {
     /*
@@ -1668,8 +1674,9 @@ u_int32_t mcm_hash_key(const struct memcache_ctxt *ctxt, const char *key, size_t
 u_int32_t mc_hash_key(const char *key, size_t len);
 
 /*
- Takes a server that is down back into use. What it holds from before is flushed. One that failed by
- itself needs no call: it is tried again and used as soon as it can be. 0; -1: its host is unknown, or
+ Takes a server that mc_server_deactivate took out back into use. It is not connected to here; what it
+ holds from before is flushed by one of the next calls, and then it is used. One that failed by itself
+ needs no call: it is tried again and used as soon as it can be. 0; -1: its host is unknown, or
  a pointer is NULL; -2: it was never added to this handle; -3: it is up already.
  */
 int mcm_server_activate(const struct memcache_ctxt *ctxt,

@@ -168,6 +168,39 @@ fn a_program_may_choose_the_servers_itself() {
     run(&program, &servers.each_ref().map(Memcached::address));
 }
 
+/// Fork: a value carries its writer and its number, and none is ever wrong.
+#[test]
+fn a_parent_and_its_children_share_a_handle() {
+    let servers = [Memcached::start(), Memcached::start(), Memcached::start()];
+    let addresses = servers.each_ref().map(Memcached::address);
+    let program = compile("fork", "c99");
+    let with = |how: [&str; 3]| [&how.map(str::to_owned)[..], &addresses].concat();
+    run(&program, &with(["8", "100000", "0"]));
+    run(&program, &with(["20", "4000", "3"]));
+    run_in_valgrind(&program, &with(["2", "300", "0"]));
+}
+
+#[test]
+fn the_library_is_loaded_forked_and_unloaded_again_and_again() {
+    let server = Memcached::start();
+    let program = compile("reload", "c99");
+    let library = program.folder.join("libmemcache.so.0").display().to_string();
+    run(&program, &[library, "50".to_owned(), server.address()]);
+}
+
+#[test]
+fn two_threads_in_one_handle_are_noticed() {
+    let servers = [Memcached::start(), Memcached::start()];
+    let addresses = servers.each_ref().map(Memcached::address);
+    let program = compile("threads", "c99");
+    let output = Command::new(&program.path).args(&addresses).env_remove("MEMCACHE_POOL").output();
+    let output = output.expect("it runs");
+    passed("threads", &output);
+    let noticed = if cfg!(debug_assertions) { "1\n" } else { "0\n" };
+    assert_eq!(String::from_utf8_lossy(&output.stdout), noticed, "ASSERTs raised");
+    run_in_valgrind(&program, &addresses);
+}
+
 #[test]
 fn the_environment_chooses_the_servers() {
     let program = compile("pool", "c99");

@@ -9,12 +9,13 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::constants::*;
 use super::context::{Context, mc_global_ctxt, mcErrFunc, memcache_ctxt};
 use super::guard::{NO, guard};
 use super::types::u_int32_t;
+use crate::client::fork::PerProcess;
 
 /// One raised error, as an error handler sees it.
 #[repr(C)]
@@ -158,17 +159,21 @@ fn silenced(ctxt: Context, level: u32) -> bool {
 
 /// Keeps two threads from writing to one context's struct at once. No code of the program's runs
 /// while it is held.
-static LAST_ERROR: Mutex<()> = Mutex::new(());
+static LAST_ERROR: PerProcess<Mutex<()>> = PerProcess::new();
+
+fn last_error() -> MutexGuard<'static, ()> {
+    LAST_ERROR.get(|_| Mutex::default()).lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What a program stored in the context's struct.
 fn misc(ctxt: Context) -> *mut c_void {
-    let _lock = LAST_ERROR.lock().unwrap_or_else(PoisonError::into_inner);
+    let _lock = last_error();
     // SAFETY: a live context; its struct is NULL or valid.
     unsafe { (*ctxt.as_ptr()).ectxt.as_ref().map_or(ptr::null_mut(), |last| last.misc) }
 }
 
 fn keep(ctxt: Context, error: &memcache_err_ctxt) {
-    let _lock = LAST_ERROR.lock().unwrap_or_else(PoisonError::into_inner);
+    let _lock = last_error();
     // SAFETY: as in `misc`.
     unsafe {
         if let Some(last) = (*ctxt.as_ptr()).ectxt.as_mut() {

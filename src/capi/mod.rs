@@ -42,3 +42,4 @@ mod address;
 mod guard;
 mod handle;
 mod layout;
+mod turn;
