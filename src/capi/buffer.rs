@@ -115,6 +115,15 @@ impl Text {
         self.end();
     }
 
+    /// Gives its memory back.
+    fn free(self) {
+        // SAFETY: from this context, by the promise of `new`; the last use of it.
+        unsafe {
+            self.ctxt.free(self.fields().ptr);
+            self.ctxt.free(self.buf);
+        }
+    }
+
     fn at(&self, offset: usize) -> *mut c_char {
         // SAFETY: within the memory, or one past it.
         unsafe { self.fields().ptr.add(offset) }
@@ -136,27 +145,29 @@ fn make(ctxt: Context, text: &[u8]) -> Option<*mut memcache_buf> {
     if made.set_size(INIT_GET_BUF_SIZE.max(text.len().saturating_add(1))) && made.append(text) {
         return Some(buf);
     }
-    // SAFETY: fresh from this context.
-    unsafe {
-        ctxt.free((*buf).ptr);
-        ctxt.free(buf);
-    }
+    made.free();
     None
 }
 
-/// Every match of `find` in `text` replaced; overlapping matches count once, an empty one not at all.
-fn replaced(text: &[u8], find: &[u8], replace: &[u8]) -> Vec<u8> {
-    let mut result = Vec::with_capacity(text.len());
+/// A new buffer with every match of `find` replaced; overlapping matches count once, an empty one not at
+/// all. All of it in the context's memory, which may say that there is not as much.
+fn make_replaced(ctxt: Context, text: &[u8], find: &[u8], replace: &[u8]) -> Option<*mut memcache_buf> {
+    let buf = make(ctxt, b"")?;
+    let mut made = Text { ctxt, buf };
     let mut rest = text;
-    while let Some(at) =
-        Some(find).filter(|find| !find.is_empty()).and_then(|find| memchr::memmem::find(rest, find))
+    let mut whole = true;
+    while whole
+        && !find.is_empty()
+        && let Some(at) = memchr::memmem::find(rest, find)
     {
-        result.extend_from_slice(&rest[..at]);
-        result.extend_from_slice(replace);
+        whole = made.append(&rest[..at]) && made.append(replace);
         rest = &rest[at + find.len()..];
     }
-    result.extend_from_slice(rest);
-    result
+    if whole && made.append(rest) {
+        return Some(buf);
+    }
+    made.free();
+    None
 }
 
 /// The bytes before a text's NUL; `None` for NULL.
@@ -241,8 +252,7 @@ pub unsafe extern "C" fn mcm_buf_free(ctxt: *mut memcache_ctxt, buf: *mut *mut m
             let place = buf.as_mut()?;
             let text = Text::new(ctxt, *place)?;
             *place = ptr::null_mut();
-            text.ctxt.free(text.fields().ptr);
-            text.ctxt.free(text.buf);
+            text.free();
             Some(1)
         }
     })
@@ -516,8 +526,7 @@ pub unsafe extern "C" fn mcm_buf_find_replace(
         // SAFETY: the caller's context, buffers and texts.
         unsafe {
             let (text, find) = (Text::new(ctxt, buf)?, Text::new(ctxt, find)?);
-            let new = replaced(text.bytes(), find.bytes(), Text::new(ctxt, replace)?.bytes());
-            make(text.ctxt, &new)
+            make_replaced(text.ctxt, text.bytes(), find.bytes(), Text::new(ctxt, replace)?.bytes())
         }
     })
 }
@@ -534,8 +543,7 @@ pub unsafe extern "C" fn mcm_buf_find_replace2(
         // SAFETY: the caller's context, buffers and texts.
         unsafe {
             let text = Text::new(ctxt, buf)?;
-            let new = replaced(text.bytes(), c_text(find)?, Text::new(ctxt, replace)?.bytes());
-            make(text.ctxt, &new)
+            make_replaced(text.ctxt, text.bytes(), c_text(find)?, Text::new(ctxt, replace)?.bytes())
         }
     })
 }

@@ -5,6 +5,7 @@
 //! the struct: two threads that share the global context and fail at once would else read each
 //! other's message, which by then may be gone.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
@@ -177,15 +178,43 @@ fn keep(ctxt: Context, error: &memcache_err_ctxt) {
     }
 }
 
+/// A handler may have written to the context's struct instead of the one that it was given: to old
+/// programs they were the same. Its retcode is not looked for there: another thread's may lie there.
+fn take_what_the_handler_left(ctxt: Context, error: &mut memcache_err_ctxt, before: *mut c_void) {
+    let _lock = LAST_ERROR.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: as in `misc`.
+    let Some(left) = (unsafe { (*ctxt.as_ptr()).ectxt.as_ref() }) else { return };
+    if error.misc == before {
+        error.misc = left.misc;
+    }
+    if error.cont == NOTHING.cont {
+        error.cont = left.cont;
+    }
+}
+
+thread_local! {
+    /// What the handler answered to this thread's last error.
+    static RETCODE: Cell<c_int> = const { Cell::new(0) };
+}
+
+/// What an int call returns whose failure was raised somewhere within it: `result`, or the retcode of
+/// a handler that was told.
+pub(super) fn unless_replaced(call: impl FnOnce() -> Result<(), c_int>) -> c_int {
+    RETCODE.set(0);
+    call().map_or_else(|result| replaced(RETCODE.get(), result), |()| 0)
+}
+
 /// Calls the handler, then does what it decided.
 fn deliver(ctxt: Context, mut error: memcache_err_ctxt) -> c_int {
-    error.misc = misc(ctxt);
+    let before = misc(ctxt);
+    error.misc = before;
     error.ctxt = ctxt.as_ptr().cast();
     keep(ctxt, &error);
     // SAFETY: a live context.
     let handler = unsafe { (*ctxt.as_ptr()).mcErr }.unwrap_or(print);
     // SAFETY: a handler of the context's; both pointers are valid while it runs.
     unsafe { handler(ctxt.as_ptr().cast(), (&raw mut error).cast()) };
+    take_what_the_handler_left(ctxt, &mut error, before);
     match error.cont as u8 {
         // SAFETY: ends the process, as the program's handler asked.
         b'n' => unsafe { libc::exit(error.sysexit) },
@@ -197,6 +226,7 @@ fn deliver(ctxt: Context, mut error: memcache_err_ctxt) -> c_int {
     error.errmsg = ptr::null();
     error.errlen = 0;
     keep(ctxt, &error);
+    RETCODE.set(error.retcode);
     error.retcode
 }
 

@@ -5,6 +5,7 @@ use std::ptr;
 
 use super::constants::*;
 use super::context::{Context, mc_global_ctxt, mcResCallback, memcache_ctxt};
+use super::error::unless_replaced;
 use super::guard::{FAILED, NO, bytes, guard};
 use super::list::{self, Linked, tailq_entry, tailq_head};
 use super::types::{u_int16_t, u_int32_t};
@@ -56,6 +57,10 @@ pub struct memcache_res {
     pub _flags: c_char,
     /// Private: what val was when the library allocated it.
     pub _own: *mut c_void,
+    /// Private: what size was then.
+    pub _own_size: usize,
+    /// Private: the program said who frees val.
+    pub _told: c_char,
 }
 
 /// A callback that waits for a response.
@@ -103,14 +108,27 @@ impl memcache_res {
         self._flags & flag != 0
     }
 
+    /// Whether `val` is what the library allocated. A program that freed it and made room of its own may
+    /// have been given the same address for that: then the size is another one.
+    fn is_allocated(&self) -> bool {
+        !self.val.is_null() && self.val == self._own && (self.size == 0 || self.size == self._own_size)
+    }
+
     /// Whether `val` is the library's: it allocated it, and nobody took it over or replaced it.
     fn owns_value(&self) -> bool {
-        !self.val.is_null() && self.val == self._own && !self.has(MCM_RES_NO_FREE_ON_DELETE)
+        self.is_allocated() && !self.has(MCM_RES_NO_FREE_ON_DELETE)
     }
 
     /// Whether the program said where the value shall go.
     fn has_place(&self) -> bool {
-        !self.val.is_null() && self.size > 0 && self.val != self._own
+        !self.val.is_null() && self.size > 0 && !self.is_allocated()
+    }
+
+    /// Whether the value goes with the response. The mark on what the library allocated does not pass on
+    /// to what the program put in its place.
+    fn frees_value(&self) -> bool {
+        let marked = self._own.is_null() || self.is_allocated() || self._told != 0;
+        self.has(MCM_RES_FREE_ON_DELETE) && marked
     }
 
     /// A fetch begins: what an earlier one found is gone.
@@ -137,7 +155,7 @@ impl memcache_res {
             let Some(memory) = ctxt.try_malloc_atomic(value.len() + 1) else { return false };
             // SAFETY: fresh memory of one byte more than the value.
             self.val = unsafe { super::context::with_nul(memory.as_ptr(), value) };
-            (self._own, self.size) = (self.val, value.len());
+            (self._own, self._own_size, self.size) = (self.val, value.len(), value.len());
             if !self.has(MCM_RES_NO_FREE_ON_DELETE) {
                 self._flags |= MCM_RES_FREE_ON_DELETE;
             }
@@ -156,7 +174,7 @@ impl memcache_res {
 unsafe fn free(ctxt: Context, res: *mut memcache_res) {
     // SAFETY: the caller's promise.
     unsafe {
-        if (*res).has(MCM_RES_FREE_ON_DELETE) {
+        if (*res).frees_value() {
             ctxt.free((*res).val);
         }
         if (*res).has(MCM_RES_NEED_FREE_KEY) {
@@ -228,6 +246,8 @@ unsafe fn add(
         flags: 0,
         _flags: 0,
         _own: ptr::null_mut(),
+        _own_size: 0,
+        _told: 0,
     };
     let res = ctxt.allocate(function, fresh)?;
     if copied {
@@ -408,6 +428,7 @@ pub unsafe extern "C" fn mcm_res_free_on_delete(
             _ => (MCM_RES_FREE_ON_DELETE, MCM_RES_NO_FREE_ON_DELETE),
         };
         res._flags = (res._flags | set) & !cleared;
+        res._told = 1;
         Some(())
     });
 }
@@ -437,10 +458,12 @@ pub unsafe extern "C" fn mcm_res_register_fetch_cb(
         }
         let entries = tailq_entry { tqe_next: ptr::null_mut(), tqe_prev: ptr::null_mut() };
         let fresh = memcache_res_cb { misc, ctxt, req, res, cb, entries, _told: request._fetches };
-        let cb = context.allocate(c"mc_res_register_fetch_cb", fresh)?;
-        // SAFETY: the caller's request, and a fresh struct that is in no list.
-        unsafe { list::append(&raw mut request.cb, cb) };
-        Some(0)
+        Some(unless_replaced(|| {
+            let cb = context.allocate(c"mc_res_register_fetch_cb", fresh).ok_or(FAILED)?;
+            // SAFETY: the caller's request, and a fresh struct that is in no list.
+            unsafe { list::append(&raw mut request.cb, cb) };
+            Ok(())
+        }))
     })
 }
 
