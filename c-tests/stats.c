@@ -98,7 +98,6 @@ int main(int argc, char **argv) {
     struct memcache *mc;
     begin();
     mc = open_servers(argc, argv);
-    CHECK(MC(flush_all, mc) == 0); /* another run was here before */
     statistics(mc);
     flushing(mc);
     failures(mc);

@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+#[path = "../client/fake.rs"]
+#[allow(dead_code)] // the client's tests use more of it
+mod fake;
+mod hostile;
+
 use memcache::capi::{context, memcache as handle, memory};
 
 /// A memcached on a free port; killed when dropped.
@@ -163,6 +168,11 @@ fn has_sanitizers() -> bool {
     output.stdout.contains(&b'/')
 }
 
+fn watches() -> impl Iterator<Item = Watch> {
+    let all = [Watch::None, Watch::Valgrind, Watch::Sanitizers];
+    all.into_iter().filter(|watch| *watch != Watch::Sanitizers || has_sanitizers())
+}
+
 /// How to run a program under a watch.
 fn command(program: &Program, watch: Watch) -> Command {
     let mut command = match watch {
@@ -190,10 +200,8 @@ fn run_watched(source: Source, watch: Watch, arguments: &[String]) {
 /// Runs a program of c-tests in both families and under every watch.
 fn run_all(name: &'static str, arguments: impl Fn(Watch) -> Vec<String>) {
     for family in [Family::Mc, Family::Mcm] {
-        for watch in [Watch::None, Watch::Valgrind, Watch::Sanitizers] {
-            if watch != Watch::Sanitizers || has_sanitizers() {
-                run_watched(Source { name, family }, watch, &arguments(watch));
-            }
+        for watch in watches() {
+            run_watched(Source { name, family }, watch, &arguments(watch));
         }
     }
 }
@@ -205,12 +213,17 @@ fn three() -> ([Memcached; 3], Vec<String>) {
     (servers, addresses)
 }
 
+/// Runs a program in both families and under every watch, each time with three fresh servers; and with
+/// one.
 fn run_with_servers(name: &'static str) {
-    let (_servers, addresses) = three();
     for family in [Family::Mc, Family::Mcm] {
-        run_watched(Source { name, family }, Watch::None, &addresses[..1]);
+        for watch in watches() {
+            let (_servers, addresses) = three();
+            run_watched(Source { name, family }, watch, &addresses);
+        }
+        let server = Memcached::start();
+        run_watched(Source { name, family }, Watch::None, &[server.address()]);
     }
-    run_all(name, |_| addresses.clone());
 }
 
 #[test]
@@ -294,8 +307,12 @@ fn out_of_memory_at_every_allocation() {
 
 #[test]
 fn a_program_may_choose_the_servers_itself() {
-    let (_servers, addresses) = three();
-    run_all("hooks", |_| addresses.clone());
+    for family in [Family::Mc, Family::Mcm] {
+        for watch in watches() {
+            let (_servers, addresses) = three();
+            run_watched(Source { name: "hooks", family }, watch, &addresses);
+        }
+    }
 }
 
 #[test]
@@ -309,7 +326,9 @@ fn the_environment_chooses_the_servers() {
             passed(&format!("pool {what}"), &output.expect("it runs"));
         };
         let pool = |one: &str, other: &str| {
-            format!("[pool]\ntimeout = \"5s\"\n[[server]]\naddress = {one:?}\n[[server]]\naddress = {other:?}\n")
+            format!(
+                "[pool]\ntimeout = \"5s\"\n[[server]]\naddress = {one:?}\n[[server]]\naddress = {other:?}\n"
+            )
         };
         let mut servers = [Memcached::start(), Memcached::start()];
         let [one, other] = servers.each_ref().map(Memcached::address);
