@@ -1,7 +1,6 @@
-/* A server that breaks the protocol on purpose. Arguments: its address, a good server's address, and whether it
- * lies within the protocol ("liar": a well-formed answer to another question counts as none). Every call ends,
- * by itself and within its time, with a failure or with the next place's answer; never with a wrong value; and
- * the handle can be used afterwards. */
+/* A server that breaks the protocol on purpose. Arguments: its address, and a good server's. Every call ends, by
+ * itself and within its time, with a failure or with the next place's answer; never with a wrong value; and the
+ * handle can be used afterwards. */
 #include <sys/resource.h>
 #include <time.h>
 
