@@ -577,6 +577,14 @@ struct memcache_res {
      Private: what val was when the library allocated it.
      */
     void *_own;
+    /*
+     Private: what size was then.
+     */
+    size_t _own_size;
+    /*
+     Private: the program said who frees val.
+     */
+    char _told;
 };
 
 /*
@@ -709,7 +717,7 @@ struct memcache_server_stats {
      */
     time_t time;
     /*
-     Its version; NULL when it told none.
+     Its version; empty when it told none.
      */
     char *version;
     /*
@@ -1234,7 +1242,7 @@ void mc_server_disconnect_all(const struct memcache *mc);
 
  0: added (or ignored, in a process that has a pool file in MEMCACHE_POOL). -1: no memory, or mc is
  NULL; -2, -3: no memory for the host, the port; -4: the host does not resolve; -5: the list could
- not grow. The list is as it was after a failure.
+ not grow. The list is as it was after a failure. A handler's retcode replaces each but 0.
  */
 int mcm_server_add(const struct memcache_ctxt *ctxt,
                    struct memcache *mc,
@@ -1428,8 +1436,8 @@ int mc_res_register_fetch_cb(struct memcache_req *req,
 
  0: stored, in a pool with backups on both servers. 1: not stored. 2: an unexpected reply. 4: the server
  refused, and its text went to the error handler (MC_STORE). -1: no server could be asked, or it
- is not known whether it stored; or a pointer is NULL. -2: time was up; it may be stored still. A key
- that may not be sent: what the context's mcKeyValid returns (the position of the offending byte,
+ is not known whether it stored; or a pointer is NULL. -2: time was up; it may be stored still. -4:
+ the value is longer than 1 GiB, and nothing was sent (MC_STORE). A key that may not be sent: what the context's mcKeyValid returns (the position of the offending byte,
  counted from 1), and the error handler gets PROTO. A handler's retcode replaces each but 0.
  */
 int mcm_set(const struct memcache_ctxt *ctxt,

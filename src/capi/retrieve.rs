@@ -8,7 +8,8 @@ use super::context::{Context, mc_global_ctxt, memcache_ctxt, with_nul};
 use super::guard::{bytes, guard};
 use super::list;
 use super::memcache::{Cache, memcache};
-use super::request::{self, memcache_req, memcache_res};
+use super::request::{memcache_req, memcache_res};
+use super::response;
 use super::server;
 use super::store::unavailable;
 use crate::rules::operation::{Batch, Operation, Outcome, Read};
@@ -238,7 +239,7 @@ pub unsafe extern "C" fn mcm_get(ctxt: *const memcache_ctxt, mc: *mut memcache, 
         }
         cache.handle().batch = batch;
         // SAFETY: the caller's request.
-        unsafe { request::call_back(ctxt, req) };
+        unsafe { response::call_back(ctxt, req) };
         Some(())
     });
 }
