@@ -1556,9 +1556,12 @@ void *mc_aget2(struct memcache *mc, const char *key, size_t len, size_t *retlen)
  Fetches every key of a request, from all the servers at once, and fills in each response: see
  struct memcache_res, mc_res_found. Then the callbacks run, in the order in which they were
  registered. A response that was not found is a miss, unless the error handler was told otherwise:
- see mc_aget.
+ see mc_aget. While functions of the program's own choose the servers (mcHashKey, mcServerFind), they are
+ asked one after another, each within its timeout.
  */
-void mcm_get(const struct memcache_ctxt *ctxt, struct memcache *mc, struct memcache_req *req);
+void mcm_get(const struct memcache_ctxt *ctxt,
+             struct memcache *mc,
+             struct memcache_req *req);
 
 /*
  See mcm_get.

@@ -216,7 +216,8 @@ fn tell_many(ctxt: Context, many: &Many<'_>, outcome: Outcome, refusal: &str) {
 /// Fetches every key of a request, from all the servers at once, and fills in each response: see
 /// struct memcache_res, mc_res_found. Then the callbacks run, in the order in which they were
 /// registered. A response that was not found is a miss, unless the error handler was told otherwise:
-/// see mc_aget.
+/// see mc_aget. While functions of the program's own choose the servers (mcHashKey, mcServerFind), they are
+/// asked one after another, each within its timeout.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mcm_get(ctxt: *const memcache_ctxt, mc: *mut memcache, req: *mut memcache_req) {
     guard((), || {
