@@ -45,6 +45,7 @@ static void one_dies(char **addresses) {
     size_t dead;
     void *value;
 
+    REASON(mc, mc_option_set(mc, "connect_timeout", "4s"), MC_REASON_DONE); /* as long the first trial waits */
     REASON(mc, mc_option_set(mc, "backups", "pairs"), MC_REASON_DONE);
     prepare();
     CHECK(mc_store_many(mc, items, MANY) == MANY);

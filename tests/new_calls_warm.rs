@@ -85,7 +85,7 @@ fn allocations(backups: &CStr, servers: &[Memcached], key: &[u8]) -> usize {
 fn a_warm_call_allocates_nothing() {
     let servers = [Memcached::start(), Memcached::start()];
     for key in [&[b'k'; 250][..], b"key", b"a b\0\n"] {
-        assert_eq!(allocations(c"none", &servers, key), 0, "without backups: {key:?}");
-        assert_eq!(allocations(c"pairs", &servers, key), 0, "with backups: {key:?}");
+        assert_eq!(allocations(c"none", &servers, key), 0, "without backups: {}", key.escape_ascii());
+        assert_eq!(allocations(c"pairs", &servers, key), 0, "with backups: {}", key.escape_ascii());
     }
 }

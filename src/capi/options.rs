@@ -52,9 +52,11 @@ impl Default for Chosen {
 fn set(cache: Cache, name: &str, value: &str) -> Result<(), String> {
     let chosen = &mut cache.handle().chosen;
     match name {
-        "timeout" => return Ok(set_timeout(cache, limits::TIMEOUT.parse(value)?)),
+        "timeout" => return limits::TIMEOUT.parse(value).map(|timeout| set_timeout(cache, timeout)),
         "connect_timeout" => return set_connect_timeout(cache, limits::CONNECT_TIMEOUT.parse(value)?),
-        "tcp_nodelay" => return Ok(super::tune::set_nodelay(cache, config::choose(value, &SWITCH)?)),
+        "tcp_nodelay" => {
+            return config::choose(value, &SWITCH).map(|enabled| super::tune::set_nodelay(cache, enabled));
+        }
         "backups" => chosen.options.backups = of_program(cache, config::choose(value, &BACKUPS))?,
         "read_backup" => chosen.options.read_backup = of_program(cache, config::choose(value, &READ_BACKUP))?,
         "window" => chosen.options.window = of_program(cache, limits::WINDOW.parse(value))?,
