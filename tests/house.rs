@@ -126,13 +126,18 @@ fn unsafe_code_stands_where_it_must() {
                 continue;
             }
             in_config += usize::from(source.is_in("src/config/"));
-            let allowed = source.is_in("src/capi/") || (source.is_in("src/config/") && in_config == 1);
+            let allowed = source.is_in("src/capi/")
+                || source.path == "src/client/fork.rs"
+                || (source.is_in("src/config/") && in_config == 1);
             if !allowed {
                 faults.push(format!("{}:{number}", source.path));
             }
         }
     }
-    nothing_found("unsafe code only in the C interface (and one block in config)", faults);
+    nothing_found(
+        "unsafe code only in the C interface, for the page of fork.rs, and one block in config",
+        faults,
+    );
 }
 
 /// An unsafe block or impl must have its argument within the comment above it.

@@ -19,12 +19,15 @@
 
 pub mod activation;
 pub mod buffer;
+pub mod buffer_search;
+pub mod buffer_size;
 pub mod buffer_type;
 pub mod constants;
 pub mod context;
 pub mod count64;
 pub mod counter;
 pub mod error;
+pub mod error_filter;
 pub mod fetch;
 pub mod hash;
 pub mod keep;
@@ -37,6 +40,7 @@ pub mod options;
 pub mod place;
 pub mod reason;
 pub mod request;
+pub mod response;
 pub mod retrieve;
 pub mod server;
 pub mod server_add;
@@ -48,6 +52,8 @@ pub mod types;
 pub mod version;
 
 mod address;
+mod buffer_text;
 mod guard;
 mod handle;
 mod layout;
+mod turn;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
+use rustix::net::{RecvFlags, SendFlags, connect_unspec, recv, send, sockopt};
 
 use super::dial::Dial;
 use super::inbox::{Inbox, KEPT};
@@ -377,8 +377,12 @@ impl Connection {
     /// Closes it. `reset`: and lets nothing more arrive at the server.
     pub(super) fn close(&mut self, reset: bool) {
         if let Some(socket) = self.socket().filter(|_| reset) {
-            // Should it fail, the connection is closed all the same.
+            // Disconnected and not only closed, with linger 0: a forked child, or a program that was
+            // started without regard to CLOEXEC, may have a descriptor of it still, and as long as
+            // it has, closing ends nothing. Linger for where there is nothing to disconnect. Should
+            // both fail, the connection is closed all the same.
             let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+            let _ = connect_unspec(socket);
         }
         self.phase = Phase::Closed;
         self.pending.drain().for_each(drop);
