@@ -8,7 +8,8 @@ static void is_back(struct memcache *mc, struct memcache_server *server, const c
     for (i = 0; i < 1000000 && server->active != 'u'; i++) {
         char *read = MC(aget, mc, (char *)key, strlen(key));
         CHECK(read == NULL || strcmp(read, value) == 0);
-        free(read);
+        if (read != NULL)
+            counting_free(read);
     }
     CHECK(server->active == 'u');
 }

@@ -16,6 +16,7 @@ use rustix::net::{RecvFlags, SendFlags, connect_unspec, recv, send, sockopt};
 use super::dial::Dial;
 use super::inbox::{Inbox, KEPT};
 use super::registry::Known;
+use super::silence::Silence;
 use crate::rules::greeting::Greeting;
 use crate::rules::operation::{Failure, Operation, Tag};
 use crate::rules::pool::ServerId;
@@ -84,8 +85,8 @@ pub(super) struct Connection {
     starts: VecDeque<u64>,
     /// Commands that wait for the connection to be ready.
     held: Vec<Tag>,
-    /// Since when nothing moved while something was owed.
-    owed_since: Instant,
+    /// Nothing moved while something was owed.
+    silence: Silence,
     used: Instant,
     /// What poll said last.
     pub(super) ready: PollFlags,
@@ -109,7 +110,7 @@ impl Connection {
             pending: Pending::default(),
             starts: VecDeque::new(),
             held: Vec::new(),
-            owed_since: Instant(0),
+            silence: Silence::default(),
             used: Instant(0),
             ready: PollFlags::empty(),
             dirty: false,
@@ -163,20 +164,25 @@ impl Connection {
 
     /// Whether an answer is all that is awaited, and since `now`.
     pub(super) fn only_answers(&self, now: Instant) -> bool {
-        self.ready() && !self.unsent() && now.since(self.owed_since) <= self.terms.patience / 16
+        self.ready() && !self.unsent() && self.silence.lasts(now) <= self.terms.patience / 16
     }
 
     /// When its silence is too long, or dialing has something to do.
     pub(super) fn due(&self) -> Instant {
         match &self.phase {
             Phase::Dialing(dial) => dial.due(),
-            _ => self.owed_since + self.terms.patience,
+            _ => self.silence.due(self.terms.patience),
         }
     }
 
     /// Its server had all the patience there is.
     pub(super) fn overdue(&self, now: Instant) -> bool {
-        now >= self.owed_since + self.terms.patience
+        now >= self.silence.due(self.terms.patience)
+    }
+
+    /// Nothing came in time, and that is its server's fault.
+    pub(super) fn convicted(&mut self, now: Instant) -> bool {
+        self.silence.convicts(now, self.terms.patience)
     }
 
     pub(super) fn terms(&self) -> &Terms {
@@ -212,7 +218,7 @@ impl Connection {
 
     /// The first command after a rest.
     fn begin(&mut self, now: Instant) {
-        self.owed_since = now;
+        self.silence.broken(now);
         if self.ready() && now.since(self.used) > IDLE && self.closed_meanwhile() {
             self.close(false);
         }
@@ -264,7 +270,7 @@ impl Connection {
         self.used = now;
         if !self.terms.greets {
             self.meta = false;
-            self.owed_since = now;
+            self.silence.broken(now);
             self.phase = Phase::Ready(socket);
             return Ok(true);
         }
@@ -286,7 +292,7 @@ impl Connection {
                 Ok(sent) => {
                     self.sent += sent;
                     if self.ready() {
-                        self.owed_since = now;
+                        self.silence.broken(now);
                     }
                 }
                 Err(Errno::INTR) => {}
@@ -314,7 +320,7 @@ impl Connection {
 
     /// Bytes came.
     pub(super) fn moved(&mut self, now: Instant) {
-        self.owed_since = now;
+        self.silence.broken(now);
     }
 
     /// The next whole answer among the bytes that came.

@@ -24,6 +24,7 @@ pub(crate) mod fork;
 mod inbox;
 mod registry;
 mod resolve;
+mod silence;
 mod trial;
 mod twin;
 mod views;
