@@ -5,7 +5,7 @@ mod support;
 
 use std::ffi::c_int;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use memcache::capi::place::mc_state;
@@ -22,14 +22,17 @@ const VALGRIND: [&str; 5] = [
     "--errors-for-leak-kinds=definite,indirect",
 ];
 
-fn compiled(scratch: &Scratch, name: &str) -> PathBuf {
-    cc::program(scratch, name, &[&format!("c-tests/{name}.c")])
+/// The program twice: with the calls that take the global context, and with those that are given it.
+fn compiled(scratch: &Scratch, name: &str) -> [PathBuf; 2] {
+    let sources = [&*format!("c-tests/{name}.c")];
+    let twins = cc::program_with(scratch, &format!("{name}_twins"), &sources, &["-DTWINS"]);
+    [cc::program(scratch, name, &sources), twins]
 }
 
-/// The program, as it is and under valgrind.
-fn twice(program: &Path) -> [Command; 2] {
+/// One family as it is, the other under valgrind.
+fn twice([program, twins]: &[PathBuf; 2]) -> [Command; 2] {
     let mut checked = Command::new("valgrind");
-    checked.args(VALGRIND).arg(program);
+    checked.args(VALGRIND).arg(twins);
     [Command::new(program), checked]
 }
 
