@@ -215,6 +215,115 @@ struct addrinfo;
 #define MC_RES_NEED_FREE_KEY 16
 
 /*
+ How a call ended. 0 and above: it was carried out, and this is the answer. Below 0: it was not, or
+ nobody knows whether it was; then nothing may be concluded about the key: "unavailable" is
+ not "no such session". Calls that answer with a reason never run the error handler.
+ */
+enum mc_reason {
+    /*
+     Done; or no call was made yet.
+     */
+    MC_REASON_DONE = 0,
+    /*
+     The value was found.
+     */
+    MC_REASON_HIT = 1,
+    /*
+     Stored; in a pool with backups on both servers.
+     */
+    MC_REASON_STORED = 2,
+    /*
+     Deleted on every server that may have it.
+     */
+    MC_REASON_DELETED = 3,
+    /*
+     Its expiry time was changed.
+     */
+    MC_REASON_TOUCHED = 4,
+    /*
+     Counted; the new number was handed out.
+     */
+    MC_REASON_NUMBER = 5,
+    /*
+     There is no such value.
+     */
+    MC_REASON_MISS = 10,
+    /*
+     The condition did not hold: add where there is a value, replace, append or prepend where
+     there is none.
+     */
+    MC_REASON_NOT_STORED = 11,
+    /*
+     Not stored: since the token of mc_cas was handed out the value was changed, or its server
+     restarted or was replaced by another.
+     */
+    MC_REASON_EXISTS = 12,
+    /*
+     There is nothing under that key to be deleted, touched, counted or compared.
+     */
+    MC_REASON_NOT_FOUND = 13,
+    /*
+     The server that knows could not be asked, or it is unknown whether it did what it was asked.
+     */
+    MC_REASON_UNAVAILABLE = -1,
+    /*
+     The call's time was up. What was to be changed may be changed still.
+     */
+    MC_REASON_TIMEOUT = -2,
+    /*
+     A server refused: mc_reason_text has its words. Also: the key needs meta commands
+     (memcached 1.6) and the server has none. Also: what is to be counted is no number.
+     */
+    MC_REASON_REFUSED = -3,
+    /*
+     The key may not be sent; nothing was.
+     */
+    MC_REASON_BAD_KEY = -4,
+    /*
+     An argument is NULL that must not be, or a value is longer than 1 GiB; nothing was sent.
+     */
+    MC_REASON_BAD_VALUE = -5,
+    /*
+     The context's allocator gave NULL. A value that was found could not be handed out.
+     */
+    MC_REASON_NO_MEMORY = -6,
+    /*
+     The handle has no servers.
+     */
+    MC_REASON_NO_SERVERS = -7,
+    /*
+     The pool file that MEMCACHE_POOL names cannot be used, so the handle has no servers.
+     */
+    MC_REASON_BAD_FILE = -8,
+    /*
+     There is no such option, it cannot have this value, or it is the operator's to set.
+     */
+    MC_REASON_BAD_OPTION = -9,
+    /*
+     A fault of the library, caught at its boundary. It is unknown how far the call came.
+     */
+    MC_REASON_INTERNAL = -10,
+};
+
+/*
+ A server's state; see mc_server_state.
+ */
+enum mc_state {
+    /*
+     It answers, and everything that belongs on it is there; or it was not tried yet.
+     */
+    MC_STATE_STEADY = 0,
+    /*
+     It answers again, but not everything that belongs on it is there yet.
+     */
+    MC_STATE_RETURNED = 1,
+    /*
+     It failed, or the program took it out of use.
+     */
+    MC_STATE_DOWN = 2,
+};
+
+/*
  Frees what the others gave; like free(3).
  */
 typedef void (*mcFreeFunc)(void *ptr);
@@ -460,6 +569,10 @@ struct memcache_server {
      Private: the program took it out of use.
      */
     char _deactivated;
+    /*
+     Private: its socket is without TCP_NODELAY.
+     */
+    char _nagle;
 };
 
 /*
@@ -780,6 +893,80 @@ struct memcache_server_stats {
      Bytes it may use for items.
      */
     u_int64_t limit_maxbytes;
+};
+
+/*
+ One item of a call with many. Set what the call reads; memset the rest to 0 if you like.
+ */
+struct mc_item {
+    /*
+     The key; as for mc_store.
+     */
+    const char *key;
+    /*
+     The key's length.
+     */
+    size_t key_len;
+    /*
+     The value: yours for mc_store_many. Set by mc_fetch_many, whatever it was: memory of the context's
+     allocator that you free, with a NUL behind it; or NULL.
+     */
+    void *value;
+    /*
+     The value's length.
+     */
+    size_t bytes;
+    /*
+     Of mc_store_many: the expiry time, as for mc_store.
+     */
+    time_t expire;
+    /*
+     What is stored with the value.
+     */
+    u_int32_t flags;
+    /*
+     Set by mc_fetch_many: the token for mc_cas.
+     */
+    u_int64_t cas;
+    /*
+     Set by every call: how it ended for this item, a number of enum mc_reason.
+     */
+    int reason;
+};
+
+/*
+ Where a key lives; see mc_where. The servers are those of the handle's list, NULL where there is none.
+ */
+struct mc_where {
+    /*
+     The server it lives on while all is well.
+     */
+    const struct memcache_server *home;
+    /*
+     Where writes go and reads begin at this moment: home, or who stands in for it.
+     */
+    const struct memcache_server *acting;
+    /*
+     Where the second copy of a write goes at this moment. NULL in a pool without backups, and
+     while no other server is live.
+     */
+    const struct memcache_server *mirror;
+    /*
+     Home's backup: the mirror while all is well.
+     */
+    const struct memcache_server *backup;
+    /*
+     How many servers may hold a copy. Can be more than places has room for.
+     */
+    size_t num_places;
+    /*
+     They, in the order in which reads ask them; acting is the first.
+     */
+    const struct memcache_server *places[8];
+    /*
+     Why, as a sentence that ends in a NUL.
+     */
+    char why[256];
 };
 
 /*
@@ -1790,6 +1977,546 @@ const char *mc_version(void);
  See mc_version. ctxt is not used.
  */
 const char *mcm_version(const struct memcache_ctxt *ctxt);
+
+/*
+ How the handle's last call ended: a number of enum mc_reason. MC_REASON_BAD_VALUE when mc is NULL.
+
+ Of a call of the old interface too, where it folds several reasons into one return value: after
+ mc_aget gave NULL, MC_REASON_MISS says that there is no such value, and anything below 0 that it is
+ not known. Calls that only read the handle (mc_option_get, mc_server_find, ...) leave it as it is,
+ and so does an old call that was given NULL.
+ */
+int mcm_reason(const struct memcache_ctxt *ctxt, const struct memcache *mc);
+
+/*
+ See mcm_reason.
+ */
+int mc_reason(const struct memcache *mc);
+
+/*
+ How the handle's last call ended, as a sentence for a person: with the key (bytes that are not
+ printable ASCII escaped, as \x00), the servers that it was about and their states, and a server's own
+ words when it refused. Ends in a NUL, never NULL, and is the handle's: valid until its next call,
+ to be copied by whoever keeps it.
+ */
+const char *mcm_reason_text(const struct memcache_ctxt *ctxt,
+                            const struct memcache *mc);
+
+/*
+ See mcm_reason_text.
+ */
+const char *mc_reason_text(const struct memcache *mc);
+
+/*
+ The name of a reason, "MC_REASON_HIT" for 1: for logs. "(no such reason)" for any other number.
+ Never NULL; lives as long as the library.
+ */
+const char *mcm_reason_name(const struct memcache_ctxt *ctxt, int reason);
+
+/*
+ See mcm_reason_name.
+ */
+const char *mc_reason_name(int reason);
+
+/*
+ A new handle with the servers and options of a pool file, whatever MEMCACHE_POOL says. pool_file is
+ a path that ends in a NUL. The servers are the operator's: the program's own mc_server_add calls are
+ accepted and ignored, and mc_option_set changes timeouts only. Names that do not resolve now keep
+ their slots. Free the handle with mc_free.
+
+ NULL when the file cannot be read or used, when pool_file is NULL, or when there is no memory. Then
+ error has the message: every problem as "file:line: what is wrong, and what is allowed", one per line,
+ as many whole lines as fit into error_size bytes (of a single line what fits), always with a NUL.
+ After a success it is empty. error may be NULL, error_size 0: then nobody is told. The error handler
+ is told of missing memory alone.
+ */
+struct memcache *mcm_open(const struct memcache_ctxt *ctxt,
+                          const char *pool_file,
+                          char *error,
+                          size_t error_size);
+
+/*
+ See mcm_open.
+ */
+struct memcache *mc_open(const char *pool_file, char *error, size_t error_size);
+
+/*
+ Sets an option of a handle by its name; both texts end in a NUL, and are written as in a pool file:
+
+     backups          "pairs" or "none" (preset): every value on two servers. The servers of the list
+                      are paired in their order, each counted once: 1 and 2, 3 and 4, ...; an odd
+                      last one has its second copies on the first
+     read_backup      "recovering" (preset) or "always": ask the backup after every miss
+     window           "24h": how long a server that came back is taken for incomplete
+     max_ttl          "7d", or "none" (preset): nothing lives longer than this
+     timeout          "500ms": of a whole call; sets the timeout of every server, see mc_timeout
+     connect_timeout  "100ms": how long a connection may take to be made; at most timeout
+     tcp_nodelay      "on" (preset) or "off"; see mc_nodelay_enable
+
+ MC_REASON_DONE; MC_REASON_BAD_OPTION: nothing was changed, and mc_reason_text says what is wrong and
+ what is allowed. In a pool that came from a file (mc_open, MEMCACHE_POOL) a program may set timeout,
+ connect_timeout and tcp_nodelay; the others are agreed among all programs that share the pool, and
+ only its file decides them. Setting one of those others in your own pool makes the next call
+ connect anew, and every program that shares the servers should set it alike, before its first call.
+ */
+int mcm_option_set(const struct memcache_ctxt *ctxt,
+                   struct memcache *mc,
+                   const char *name,
+                   const char *value);
+
+/*
+ See mcm_option_set.
+ */
+int mc_option_set(struct memcache *mc, const char *name, const char *value);
+
+/*
+ An option's present value, as mc_option_set takes it. Copies as much of it as fits to the size bytes
+ at value, with a NUL behind it; value may be NULL when size is 0. Returns the value's whole length
+ without the NUL, as snprintf does; -1 when there is no such option, or a pointer is NULL. Leaves the
+ handle's last reason as it is.
+ */
+int mcm_option_get(const struct memcache_ctxt *ctxt,
+                   const struct memcache *mc,
+                   const char *name,
+                   char *value,
+                   size_t size);
+
+/*
+ See mcm_option_get.
+ */
+int mc_option_get(const struct memcache *mc, const char *name, char *value, size_t size);
+
+/*
+ Resolves the names of all servers anew; the next call connects to where they are now. It takes as
+ long as the system's resolver does. Keys live where they lived: a server is its name, not its
+ address. 0; -1 when a pointer is NULL, or when a name did not resolve: the error handler gets NET_HOST
+ for each, and what was known of it stays.
+ */
+int mcm_server_reset_all_dns(const struct memcache_ctxt *ctxt,
+                             struct memcache *mc);
+
+/*
+ See mcm_server_reset_all_dns.
+ */
+int mc_server_reset_all_dns(struct memcache *mc);
+
+/*
+ Resolves one server's name anew, as mcm_server_reset_all_dns; the handle it was added to connects
+ to all its servers anew.
+ */
+int mcm_server_reset_dns(const struct memcache_ctxt *ctxt, struct memcache_server *ms);
+
+/*
+ See mcm_server_reset_dns.
+ */
+int mc_server_reset_dns(struct memcache_server *ms);
+
+/*
+ Whether what is sent to the servers of a handle leaves at once (TCP_NODELAY; preset: it does), or may
+ wait until what was sent before is acknowledged: enable is 1 or 0. For the servers of its list and those
+ added later, from now on. Of no effect on unix sockets.
+ */
+void mcm_nodelay_enable(const struct memcache_ctxt *ctxt,
+                        struct memcache *mc,
+                        int enable);
+
+/*
+ See mcm_nodelay_enable.
+ */
+void mc_nodelay_enable(struct memcache *mc, int enable);
+
+/*
+ As mcm_nodelay_enable, for one server. Where the same server is in the list several times, the last
+ one of them counts.
+ */
+void mcm_server_nodelay_enable(const struct memcache_ctxt *ctxt,
+                               struct memcache_server *ms,
+                               int enable);
+
+/*
+ See mcm_server_nodelay_enable.
+ */
+void mc_server_nodelay_enable(struct memcache_server *ms, int enable);
+
+/*
+ Fetches a value. key points to key_len bytes: 1 to MAX_KEY_LEN of them; any bytes up to 186 from a
+ server with meta commands (memcached 1.6), else none a space, a control character or a NUL.
+
+ MC_REASON_HIT: *value is a copy in memory of the context's allocator, which you free with its free
+ (free(3) unless you chose another), with a NUL behind it that is not counted; *bytes its length,
+ *flags what was stored with it, *cas the token for mc_cas. Each of the four may be NULL; without
+ value nothing is copied, without cas no token is asked for. MC_REASON_MISS: there is no such
+ value. Anything below 0 says nothing about the key; MC_REASON_NO_MEMORY that there is a value, of
+ *bytes bytes, and no memory for it. In every case but these *value is NULL and the others are 0.
+ */
+int mcm_fetch(const struct memcache_ctxt *ctxt,
+              struct memcache *mc,
+              const char *key,
+              size_t key_len,
+              void **value,
+              size_t *bytes,
+              u_int32_t *flags,
+              u_int64_t *cas);
+
+/*
+ See mcm_fetch.
+ */
+int mc_fetch(struct memcache *mc,
+             const char *key,
+             size_t key_len,
+             void **value,
+             size_t *bytes,
+             u_int32_t *flags,
+             u_int64_t *cas);
+
+/*
+ Fetches a value into your own memory: as mcm_fetch, and copies as much of it as fits to the size
+ bytes at buf, without a NUL. *bytes is the value's full length: more than size tells that it was cut.
+ buf may be NULL when size is 0. Allocates nothing. MC_REASON_BAD_VALUE when buf is NULL and size is not 0.
+ */
+int mcm_fetch_into(const struct memcache_ctxt *ctxt,
+                   struct memcache *mc,
+                   const char *key,
+                   size_t key_len,
+                   void *buf,
+                   size_t size,
+                   size_t *bytes,
+                   u_int32_t *flags,
+                   u_int64_t *cas);
+
+/*
+ See mcm_fetch_into.
+ */
+int mc_fetch_into(struct memcache *mc,
+                  const char *key,
+                  size_t key_len,
+                  void *buf,
+                  size_t size,
+                  size_t *bytes,
+                  u_int32_t *flags,
+                  u_int64_t *cas);
+
+/*
+ Fetches a value and gives it a new expiry time, on every server that has it: as mcm_fetch, without
+ a token. expire as for mc_store. When the value was found and it is unknown whether every copy of it
+ has the new expiry time, the answer is MC_REASON_UNAVAILABLE or MC_REASON_TIMEOUT, without a value.
+ */
+int mcm_gat(const struct memcache_ctxt *ctxt,
+            struct memcache *mc,
+            const char *key,
+            size_t key_len,
+            time_t expire,
+            void **value,
+            size_t *bytes,
+            u_int32_t *flags);
+
+/*
+ See mcm_gat.
+ */
+int mc_gat(struct memcache *mc,
+           const char *key,
+           size_t key_len,
+           time_t expire,
+           void **value,
+           size_t *bytes,
+           u_int32_t *flags);
+
+/*
+ Stores a value, whatever is there.
+
+ key points to key_len bytes: 1 to MAX_KEY_LEN of them; any bytes up to 186 to a server with meta
+ commands (memcached 1.6), else none a space, a control character or a NUL. value points to bytes
+ bytes; it may be NULL when that is 0. expire: 0 never, up to 30 days in seconds from now, above that in
+ seconds since 1970, negative at once. flags are stored with the value, all 32 bits.
+
+ MC_REASON_STORED: stored, in a pool with backups on both servers. MC_REASON_REFUSED: mc_reason_text
+ has the server's words. MC_REASON_UNAVAILABLE: no server could be asked, or it is unknown whether it
+ stored. MC_REASON_TIMEOUT: time was up; it may be stored still. MC_REASON_BAD_KEY,
+ MC_REASON_BAD_VALUE, MC_REASON_NO_SERVERS, MC_REASON_BAD_FILE: nothing was sent.
+ */
+int mcm_store(const struct memcache_ctxt *ctxt,
+              struct memcache *mc,
+              const char *key,
+              size_t key_len,
+              const void *value,
+              size_t bytes,
+              time_t expire,
+              u_int32_t flags);
+
+/*
+ See mcm_store.
+ */
+int mc_store(struct memcache *mc,
+             const char *key,
+             size_t key_len,
+             const void *value,
+             size_t bytes,
+             time_t expire,
+             u_int32_t flags);
+
+/*
+ Stores a value where nothing is stored yet. As mcm_store; MC_REASON_NOT_STORED when the key exists.
+ */
+int mcm_store_add(const struct memcache_ctxt *ctxt,
+                  struct memcache *mc,
+                  const char *key,
+                  size_t key_len,
+                  const void *value,
+                  size_t bytes,
+                  time_t expire,
+                  u_int32_t flags);
+
+/*
+ See mcm_store_add.
+ */
+int mc_store_add(struct memcache *mc,
+                 const char *key,
+                 size_t key_len,
+                 const void *value,
+                 size_t bytes,
+                 time_t expire,
+                 u_int32_t flags);
+
+/*
+ Stores a value where one is stored already. As mcm_store; MC_REASON_NOT_STORED when there is none.
+ */
+int mcm_store_replace(const struct memcache_ctxt *ctxt,
+                      struct memcache *mc,
+                      const char *key,
+                      size_t key_len,
+                      const void *value,
+                      size_t bytes,
+                      time_t expire,
+                      u_int32_t flags);
+
+/*
+ See mcm_store_replace.
+ */
+int mc_store_replace(struct memcache *mc,
+                     const char *key,
+                     size_t key_len,
+                     const void *value,
+                     size_t bytes,
+                     time_t expire,
+                     u_int32_t flags);
+
+/*
+ Appends bytes to a value; its flags and expiry time stay as they are. Otherwise as mcm_store.
+ MC_REASON_NOT_STORED when there is no value.
+ */
+int mcm_append(const struct memcache_ctxt *ctxt,
+               struct memcache *mc,
+               const char *key,
+               size_t key_len,
+               const void *value,
+               size_t bytes);
+
+/*
+ See mcm_append.
+ */
+int mc_append(struct memcache *mc,
+              const char *key,
+              size_t key_len,
+              const void *value,
+              size_t bytes);
+
+/*
+ Puts bytes in front of a value; its flags and expiry time stay as they are. Otherwise as mcm_store.
+ MC_REASON_NOT_STORED when there is no value.
+ */
+int mcm_prepend(const struct memcache_ctxt *ctxt,
+                struct memcache *mc,
+                const char *key,
+                size_t key_len,
+                const void *value,
+                size_t bytes);
+
+/*
+ See mcm_prepend.
+ */
+int mc_prepend(struct memcache *mc,
+               const char *key,
+               size_t key_len,
+               const void *value,
+               size_t bytes);
+
+/*
+ Stores a value if it is still the one that mc_fetch handed out with the token cas. As mcm_store, and
+ MC_REASON_EXISTS: the value was changed since, or the server that handed out the token restarted or
+ another one stands in for it: fetch again. MC_REASON_NOT_FOUND: there is no value any more.
+ */
+int mcm_cas(const struct memcache_ctxt *ctxt,
+            struct memcache *mc,
+            const char *key,
+            size_t key_len,
+            const void *value,
+            size_t bytes,
+            time_t expire,
+            u_int32_t flags,
+            u_int64_t cas);
+
+/*
+ See mcm_cas.
+ */
+int mc_cas(struct memcache *mc,
+           const char *key,
+           size_t key_len,
+           const void *value,
+           size_t bytes,
+           time_t expire,
+           u_int32_t flags,
+           u_int64_t cas);
+
+/*
+ Deletes a key on every server that may have it. MC_REASON_DELETED; MC_REASON_NOT_FOUND: there was
+ nothing. Below 0 as mcm_store.
+ */
+int mcm_remove(const struct memcache_ctxt *ctxt,
+               struct memcache *mc,
+               const char *key,
+               size_t key_len);
+
+/*
+ See mcm_remove.
+ */
+int mc_remove(struct memcache *mc, const char *key, size_t key_len);
+
+/*
+ Gives a value a new expiry time, on every server that has it; expire as for mcm_store.
+ MC_REASON_TOUCHED; MC_REASON_NOT_FOUND: there is no value. Below 0 as mcm_store.
+ */
+int mcm_touch(const struct memcache_ctxt *ctxt,
+              struct memcache *mc,
+              const char *key,
+              size_t key_len,
+              time_t expire);
+
+/*
+ See mcm_touch.
+ */
+int mc_touch(struct memcache *mc, const char *key, size_t key_len, time_t expire);
+
+/*
+ Adds delta to a number that is stored as decimal text, of 64 bits; it wraps around at 2^64. A key as
+ for mc_store. MC_REASON_NUMBER: *value is the new number; value may be NULL. MC_REASON_NOT_FOUND: there
+ is no such key, and none is made. MC_REASON_REFUSED: what is stored is no number. In every case but
+ the first *value is 0. MC_REASON_UNAVAILABLE and MC_REASON_TIMEOUT: it is unknown whether it counted;
+ a delta is never sent again to a server that may have taken it.
+ */
+int mcm_incr64(const struct memcache_ctxt *ctxt,
+               struct memcache *mc,
+               const char *key,
+               size_t key_len,
+               u_int64_t delta,
+               u_int64_t *value);
+
+/*
+ See mcm_incr64.
+ */
+int mc_incr64(struct memcache *mc,
+              const char *key,
+              size_t key_len,
+              u_int64_t delta,
+              u_int64_t *value);
+
+/*
+ Subtracts delta; a number stops at 0. As mcm_incr64.
+ */
+int mcm_decr64(const struct memcache_ctxt *ctxt,
+               struct memcache *mc,
+               const char *key,
+               size_t key_len,
+               u_int64_t delta,
+               u_int64_t *value);
+
+/*
+ See mcm_decr64.
+ */
+int mc_decr64(struct memcache *mc,
+              const char *key,
+              size_t key_len,
+              u_int64_t delta,
+              u_int64_t *value);
+
+/*
+ Stores n items, whatever is there, on all their servers at once: reads key, key_len, value, bytes,
+ expire and flags of each, and sets its reason, as mcm_store returns it. Returns how many were stored.
+ Items with the same key are stored in their order, so the last one wins. The whole call ends within
+ the handle's timeout; an item whose turn did not come by then has MC_REASON_TIMEOUT. mc_reason is then
+ that of the first item that failed (below 0), MC_REASON_DONE when none did. When a pointer is NULL or
+ no items are there, nothing is stored.
+ */
+size_t mcm_store_many(const struct memcache_ctxt *ctxt,
+                      struct memcache *mc,
+                      struct mc_item *items,
+                      size_t n);
+
+/*
+ See mcm_store_many.
+ */
+size_t mc_store_many(struct memcache *mc, struct mc_item *items, size_t n);
+
+/*
+ Fetches n items from all their servers at once: reads key and key_len of each, and sets its value,
+ bytes, flags, cas and reason, as mcm_fetch does. A value is memory of the context's allocator, yours
+ to free; what value pointed to before is forgotten. Returns how many were found. The call ends within
+ the handle's timeout (one for each million of items). mc_reason as after mcm_store_many.
+ */
+size_t mcm_fetch_many(const struct memcache_ctxt *ctxt,
+                      struct memcache *mc,
+                      struct mc_item *items,
+                      size_t n);
+
+/*
+ See mcm_fetch_many.
+ */
+size_t mc_fetch_many(struct memcache *mc, struct mc_item *items, size_t n);
+
+/*
+ Deletes n items on all their servers at once: reads key and key_len of each, and sets its reason, as
+ mcm_remove returns it. Returns how many were deleted; one that was not found is not among them.
+ mc_reason as after mcm_store_many.
+ */
+size_t mcm_remove_many(const struct memcache_ctxt *ctxt,
+                       struct memcache *mc,
+                       struct mc_item *items,
+                       size_t n);
+
+/*
+ See mcm_remove_many.
+ */
+size_t mc_remove_many(struct memcache *mc, struct mc_item *items, size_t n);
+
+/*
+ Where a key lives, as this process sees its servers at this moment, and why; asks no server. The key as
+ for mc_store. Fills in *where, whatever it held, and returns MC_REASON_DONE. MC_REASON_UNAVAILABLE: no
+ server is live, and only home, backup and why are known. Other reasons: nothing is known, and *where
+ is empty. where->why is such as "home 127.0.0.1:11211 is down; 127.0.0.1:11213 stands in for it; second
+ copy on 127.0.0.1:11212". The servers are valid until the handle's list changes.
+ */
+int mcm_where(const struct memcache_ctxt *ctxt,
+              struct memcache *mc,
+              const char *key,
+              size_t key_len,
+              struct mc_where *where);
+
+/*
+ See mcm_where.
+ */
+int mc_where(struct memcache *mc, const char *key, size_t key_len, struct mc_where *where);
+
+/*
+ A server's state, as this process sees it at this moment; asks nobody: a number of enum mc_state. -1
+ when a pointer is NULL or the server is not of this handle.
+ */
+int mcm_server_state(const struct memcache_ctxt *ctxt,
+                     struct memcache *mc,
+                     const struct memcache_server *ms);
+
+/*
+ See mcm_server_state.
+ */
+int mc_server_state(struct memcache *mc, const struct memcache_server *ms);
 
 #ifdef __cplusplus
 }  // extern "C"

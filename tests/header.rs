@@ -52,6 +52,15 @@ fn main_header() -> String {
         "activation.rs",
         "text.rs",
         "version.rs",
+        "reason.rs",
+        "open.rs",
+        "options.rs",
+        "tune.rs",
+        "fetch.rs",
+        "keep.rs",
+        "count64.rs",
+        "many.rs",
+        "place.rs",
     ];
     generate(config(), &files)
 }

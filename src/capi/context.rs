@@ -266,6 +266,15 @@ impl Context {
         if retcode != 0 { retcode } else { answer }
     }
 
+    /// Whether the program's own validator refuses a key; false when it has none of its own.
+    pub(super) fn program_refuses_key(self, key: &[u8]) -> bool {
+        let own = self.get().mcKeyValid.filter(|own| *own as usize != key_valid as *const () as usize);
+        // SAFETY: a validator of the context's, which reads `len` bytes.
+        own.is_some_and(|own| unsafe {
+            own(self.as_ptr().cast(), key.as_ptr().cast_mut().cast(), key.len()) != 0
+        })
+    }
+
     /// Whether a program's own functions choose the servers.
     pub(super) fn places_keys_itself(self) -> bool {
         let context = self.get();

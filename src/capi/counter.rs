@@ -25,7 +25,7 @@ unsafe fn count(
 ) -> Option<u_int32_t> {
     // SAFETY: the caller's promise.
     let (ctxt, cache, key) = unsafe { (Context::new(ctxt)?, Cache::new(mc)?, bytes(key.cast(), key_len)?) };
-    if ctxt.refuses_key(function, key) != 0 {
+    if cache.refuses_key(ctxt, function, key) != 0 {
         ctxt.set_errnum(libc::EINVAL);
         return None;
     }

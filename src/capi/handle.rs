@@ -14,6 +14,8 @@ use super::address;
 use super::constants::*;
 use super::context::Context;
 use super::memcache::Cache;
+use super::options::Chosen;
+use super::reason::Last;
 use super::request::memcache_res;
 use super::server::{self, memcache_server};
 use super::server_add;
@@ -22,8 +24,8 @@ use crate::client::Client;
 use crate::config;
 use crate::rules::address::Address;
 use crate::rules::operation::{Operation, Outcome};
-use crate::rules::pool::{Options, Pool, Server, ServerId};
-use crate::rules::view::{Meta, State};
+use crate::rules::pool::{Options, Pool, Server, ServerId, pair_up};
+use crate::rules::view::{Meta, State, View};
 
 /// The id of a C struct whose server the pool does not have. No pool has so many.
 const NOT_IN_POOL: u16 = u16::MAX;
@@ -40,6 +42,8 @@ pub struct Handle {
     file: Option<Option<Arc<Pool>>>,
     /// The servers' timeouts as the client was last told them, in the list's order.
     timeouts: Vec<Duration>,
+    /// The client does not know whose sockets are without TCP_NODELAY.
+    untold: bool,
     /// A client of one server each, for programs whose own functions choose the servers.
     alone: HashMap<*mut memcache_server, Box<Client>>,
     /// Servers of mc_server_add3 beside a pool file; freed with the handle.
@@ -48,6 +52,10 @@ pub struct Handle {
     told: bool,
     /// The responses of the request that is being fetched; kept for its memory.
     pub(super) batch: Vec<*mut memcache_res>,
+    /// What mc_option_set chose.
+    pub(super) chosen: Chosen,
+    /// How the last call ended.
+    pub(super) last: Last,
 }
 
 impl Handle {
@@ -60,6 +68,23 @@ impl Handle {
     /// Whether the servers come from a pool file.
     pub(super) fn has_file(&self) -> bool {
         self.file.is_some()
+    }
+
+    /// Whether they should, and the file cannot be used.
+    pub(super) fn has_bad_file(&self) -> bool {
+        matches!(self.file, Some(None))
+    }
+
+    /// The pool of the file.
+    pub(super) fn file(&self) -> Option<&Pool> {
+        self.file.as_ref()?.as_deref()
+    }
+
+    /// The next call tells the client of every timeout, and of whose sockets wait.
+    pub(super) fn terms_changed(&mut self) {
+        self.timeouts.clear();
+        self.alone.clear();
+        self.untold = true;
     }
 }
 
@@ -89,15 +114,20 @@ impl Cache {
                 ctxt.raise_at(HERE, MCM_ERR_MC_SERV_LIST, MCM_ERR_LVL_ERR, format_args!("{problem}"));
             }
         }
-        let pool = pool.ok();
-        for configured in pool.iter().flat_map(|pool| pool.servers()) {
-            if server_add::append_configured(ctxt, self, configured, pool_timeout(&pool)).is_none() {
-                break; // Raised where it failed; the pool is complete all the same.
-            }
-        }
+        self.adopt(ctxt, pool.ok()); // Raised where it failed; the pool is complete all the same.
+    }
+
+    /// Takes the servers from a file; `None`: from one that cannot be used. False when there is no
+    /// memory for the list.
+    pub(super) fn adopt(self, ctxt: Context, pool: Option<Arc<Pool>>) -> bool {
+        let mut servers = pool.iter().flat_map(|pool| pool.servers());
+        let listed = servers.all(|configured| {
+            server_add::append_configured(ctxt, self, configured, pool_timeout(&pool)).is_some()
+        });
         let handle = self.handle();
         handle.file = Some(pool);
         handle.outdated = true;
+        listed
     }
 
     /// The program adds a server beside a pool file: once, somebody is told.
@@ -116,13 +146,22 @@ impl Cache {
     /// Carries out an operation on a key, wherever it lives. An operation that uses several keys is
     /// given by any one of them.
     pub(super) fn run(self, ctxt: Context, key: &[u8], operation: &mut dyn Operation) -> Outcome {
-        if !ctxt.places_keys_itself() {
-            return self.run_in_pool(operation);
-        }
-        match server::chosen_by_program(ctxt, self, key) {
-            Some(server) => self.run_on(server, operation),
-            None => Outcome::Unavailable,
-        }
+        let outcome = if !ctxt.places_keys_itself() {
+            self.run_in_pool(operation)
+        } else {
+            match server::chosen_by_program(ctxt, self, key) {
+                Some(server) => self.run_on(server, operation),
+                None => Outcome::Unavailable,
+            }
+        };
+        self.ended(ctxt, key, outcome, operation.refusal());
+        outcome
+    }
+
+    /// How the pool's servers are seen at this moment; `None` in a handle that has none.
+    pub(super) fn view<'a>(self) -> Option<&'a View> {
+        self.bring_up_to_date();
+        Some(self.handle().client.as_mut()?.view())
     }
 
     /// Carries out an operation by the pool's own rules.
@@ -133,6 +172,7 @@ impl Cache {
         let Some(mut client) = handle.client.take() else { return Outcome::Unavailable };
         let outcome = client.run(operation);
         handle.client = Some(client);
+        handle.last.set(outcome.into());
         self.show_states();
         outcome
     }
@@ -144,14 +184,20 @@ impl Cache {
             Some(client) => client,
             None => match server::address_of(server) {
                 Some(address) => {
-                    let options = Options { timeout: server::timeout_of(server), ..Options::default() };
-                    Box::new(Client::open(Arc::new(Pool::new("", options, vec![entry(address)]))))
+                    let timeout = server::timeout_of(server);
+                    let connect_timeout = handle.chosen.options.connect_timeout.min(timeout);
+                    let options = Options { timeout, connect_timeout, ..Options::default() };
+                    let pool = Pool::new("", options, vec![entry(address)]);
+                    let mut client = Box::new(Client::open(Arc::new(pool)));
+                    client.set_nodelay(ServerId(0), server::has_nodelay(server));
+                    client
                 }
                 None => return Outcome::Unavailable,
             },
         };
         let outcome = client.run(operation);
         handle.alone.insert(server, client);
+        handle.last.set(outcome.into());
         outcome
     }
 
@@ -194,11 +240,12 @@ impl Cache {
             };
             let Some(pool) = pool.filter(|pool| !pool.servers().is_empty()) else { return };
             number_servers(self, &pool);
-            handle.timeouts.clear();
+            handle.terms_changed();
             handle.client = Some(Box::new(Client::open(pool)));
             self.servers().for_each(|server| self.pass_use_on(server));
         }
         self.pass_timeouts_on();
+        self.pass_nodelay_on();
     }
 
     /// Whether any struct of a server is in use. Of a server that is several times in the list the
@@ -231,13 +278,28 @@ impl Cache {
         handle.timeouts.clear();
         handle.timeouts.extend(current());
         let longest = handle.timeouts.iter().max().copied().unwrap_or(Options::default().timeout);
-        let connect = client.pool().options.connect_timeout;
+        let connect = handle.chosen.connect_timeout.unwrap_or(client.pool().options.connect_timeout);
         client.set_timeouts(connect.min(longest), longest);
         for (server, timeout) in self.servers().zip(&handle.timeouts) {
             // SAFETY: a server of the list.
             let id = unsafe { (*server)._id };
             if id != NOT_IN_POOL {
                 client.set_server_timeout(ServerId(id), Some(*timeout));
+            }
+        }
+    }
+
+    /// Tells the client whose sockets are without TCP_NODELAY.
+    fn pass_nodelay_on(self) {
+        let handle = self.handle();
+        let Some(client) = handle.client.as_mut().filter(|_| std::mem::take(&mut handle.untold)) else {
+            return;
+        };
+        for server in self.servers() {
+            // SAFETY: a server of the list.
+            let id = unsafe { (*server)._id };
+            if id != NOT_IN_POOL {
+                client.set_nodelay(ServerId(id), server::has_nodelay(server));
             }
         }
     }
@@ -294,7 +356,11 @@ fn pool_of(cache: Cache) -> Option<Pool> {
         };
         slots.push(ServerId(u16::try_from(index).ok().filter(|index| *index < u16::MAX)?));
     }
-    Some(Pool::with_slots("", Options::default(), servers, slots))
+    let options = cache.handle().chosen.options.clone();
+    if options.backups {
+        pair_up(&mut servers);
+    }
+    Some(Pool::with_slots("", options, servers, slots))
 }
 
 /// Writes into every C struct which server of the pool it is.

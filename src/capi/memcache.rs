@@ -1,6 +1,6 @@
 //! The handle: struct memcache, its making and its end.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::ptr::{self, NonNull};
 
 use libc::timeval;
@@ -64,6 +64,26 @@ impl Cache {
         free.then_some(cache)
     }
 
+    /// A fresh handle without servers; `None` when there is no memory, which is raised.
+    pub(super) fn make(ctxt: Context, function: &CStr) -> Option<Cache> {
+        let fresh = memcache {
+            misc: ptr::null_mut(),
+            tv: timeval { tv_sec: 0, tv_usec: 0 },
+            num_servers: 0,
+            servers: ptr::null_mut(),
+            server_list: tailq_head { tqh_first: ptr::null_mut(), tqh_last: ptr::null_mut() },
+            _handle: ptr::null_mut(),
+        };
+        let mc = ctxt.allocate(function, fresh)?;
+        // SAFETY: a fresh struct.
+        unsafe {
+            list::init(&raw mut (*mc).server_list);
+            (*mc)._handle = Box::into_raw(Box::new(Private::new(ctxt))).cast();
+        }
+        // SAFETY: it is complete now.
+        unsafe { Cache::new(mc) }
+    }
+
     pub(super) fn as_ptr(self) -> *mut memcache {
         self.0.as_ptr()
     }
@@ -101,6 +121,7 @@ impl Cache {
             (*mc).num_servers += 1;
             list::append(&raw mut (*mc).server_list, server);
             (*server)._owner = mc;
+            (*server)._nagle |= std::ffi::c_char::from(!self.handle().chosen.nodelay);
         }
         self.handle().list_changed();
         true
@@ -145,24 +166,9 @@ pub unsafe extern "C" fn mcm_new(ctxt: *const memcache_ctxt) -> *mut memcache {
     guard(ptr::null_mut(), || {
         // SAFETY: the caller's context.
         let ctxt = unsafe { Context::new(ctxt) }?;
-        let fresh = memcache {
-            misc: ptr::null_mut(),
-            tv: timeval { tv_sec: 0, tv_usec: 0 },
-            num_servers: 0,
-            servers: ptr::null_mut(),
-            server_list: tailq_head { tqh_first: ptr::null_mut(), tqh_last: ptr::null_mut() },
-            _handle: ptr::null_mut(),
-        };
-        let mc = ctxt.allocate(c"mc_new", fresh)?;
-        // SAFETY: a fresh struct.
-        unsafe {
-            list::init(&raw mut (*mc).server_list);
-            (*mc)._handle = Box::into_raw(Box::new(Private::new(ctxt))).cast();
-        }
-        // SAFETY: it is complete now.
-        let cache = unsafe { Cache::new(mc) }?;
+        let cache = Cache::make(ctxt, c"mc_new")?;
         cache.adopt_pool_file(ctxt);
-        Some(mc)
+        Some(cache.as_ptr())
     })
 }
 

@@ -59,7 +59,7 @@ fn tell(ctxt: Context, function: &CStr, outcome: Outcome, refusal: &str) {
 
 fn fetch_one(ctxt: Context, cache: Cache, key: &[u8]) -> Option<(NonNull<c_void>, usize)> {
     const HERE: &CStr = c"mc_aget";
-    if ctxt.refuses_key(HERE, key) != 0 {
+    if cache.refuses_key(ctxt, HERE, key) != 0 {
         return None;
     }
     let mut one = One { ctxt, key, value: None, len: 0, no_memory: false };
@@ -184,7 +184,7 @@ fn fetch(ctxt: Context, cache: Cache, responses: &mut [*mut memcache_res]) {
         let outcome = cache.run_in_pool(&mut read);
         let refusal = refusal_of(&read, outcome);
         drop(read);
-        return tell_many(ctxt, &many, outcome, &refusal);
+        return tell_many(ctxt, cache, &many, outcome, &refusal);
     }
     let server = |res: &*mut memcache_res| {
         // SAFETY: a live response of the request.
@@ -201,15 +201,16 @@ fn fetch(ctxt: Context, cache: Cache, responses: &mut [*mut memcache_res]) {
         };
         let refusal = refusal_of(&read, outcome);
         drop(read);
-        tell_many(ctxt, &many, outcome, &refusal);
+        tell_many(ctxt, cache, &many, outcome, &refusal);
     }
 }
 
-fn tell_many(ctxt: Context, many: &Many<'_>, outcome: Outcome, refusal: &str) {
+fn tell_many(ctxt: Context, cache: Cache, many: &Many<'_>, outcome: Outcome, refusal: &str) {
     if many.no_memory > 0 {
         ctxt.out_of_memory(GET, many.no_memory);
     }
     let told = if outcome == Outcome::Done { many.worst.unwrap_or(outcome) } else { outcome };
+    cache.handle().last.set(told.into());
     tell(ctxt, GET, told, refusal);
 }
 
@@ -231,7 +232,7 @@ pub unsafe extern "C" fn mcm_get(ctxt: *const memcache_ctxt, mc: *mut memcache, 
             // SAFETY: a live response.
             let response = unsafe { &mut *res };
             response.begin(ctxt);
-            if ctxt.refuses_key(GET, response.key_bytes()) == 0 {
+            if cache.refuses_key(ctxt, GET, response.key_bytes()) == 0 {
                 batch.push(res);
             }
         }

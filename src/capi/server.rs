@@ -54,6 +54,8 @@ pub struct memcache_server {
     pub _id: u16,
     /// Private: the program took it out of use.
     pub _deactivated: c_char,
+    /// Private: its socket is without TCP_NODELAY.
+    pub _nagle: c_char,
 }
 
 impl Linked for memcache_server {
@@ -71,13 +73,23 @@ pub(super) const UNKNOWN_HOST: c_char = b'n' as c_char;
 /// How long a call to this server may take.
 pub(super) fn timeout_of(server: *mut memcache_server) -> Duration {
     // SAFETY: a server of a list.
-    let tv = unsafe { (*server).tv };
+    span_of(unsafe { (*server).tv })
+}
+
+/// A timeout; the default for one that is not set.
+pub(super) fn span_of(tv: timeval) -> Duration {
     match (u64::try_from(tv.tv_sec), u32::try_from(tv.tv_usec)) {
         (Ok(sec), Ok(usec)) if (sec, usec) != (0, 0) => {
             Duration::from_secs(sec) + Duration::from_micros(usec.into())
         }
         _ => Options::default().timeout,
     }
+}
+
+/// Whether what is sent to it leaves at once.
+pub(super) fn has_nodelay(server: *mut memcache_server) -> bool {
+    // SAFETY: a server of a list.
+    unsafe { (*server)._nagle == 0 }
 }
 
 /// Where a server listens; `None` when its struct names nothing that could be an address.
@@ -153,6 +165,7 @@ pub(super) fn fresh(tv: timeval) -> memcache_server {
         _owner: ptr::null_mut(),
         _id: 0,
         _deactivated: 0,
+        _nagle: 0,
     }
 }
 

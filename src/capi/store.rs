@@ -73,7 +73,7 @@ unsafe fn store(function: &CStr, verb: Verb, item: Item) -> Option<c_int> {
     let (ctxt, cache) = unsafe { (Context::new(item.ctxt)?, Cache::new(item.mc)?) };
     // SAFETY: the caller's promise.
     let key = unsafe { bytes(item.key.cast(), item.key_len) }?;
-    let refusal = ctxt.refuses_key(function, key);
+    let refusal = cache.refuses_key(ctxt, function, key);
     if refusal != 0 {
         return Some(refusal);
     }
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn mcm_delete(
         // SAFETY: the caller's context, handle and key.
         let (ctxt, cache, key) =
             unsafe { (Context::new(ctxt)?, Cache::new(mc)?, bytes(key.cast(), key_len)?) };
-        let refusal = ctxt.refuses_key(HERE, key);
+        let refusal = cache.refuses_key(ctxt, HERE, key);
         if refusal != 0 {
             return Some(refusal);
         }

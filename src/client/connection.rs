@@ -53,6 +53,8 @@ pub(super) struct Terms {
     pub(super) limits: Limits,
     /// Whether a new connection first asks who the server is.
     pub(super) greets: bool,
+    /// Whether what is sent leaves at once (TCP_NODELAY).
+    pub(super) nodelay: bool,
 }
 
 enum Phase {
@@ -189,8 +191,12 @@ impl Connection {
 
     /// Other terms from now on.
     pub(super) fn set_terms(&mut self, terms: Terms) {
-        self.terms = terms;
+        let nodelay = std::mem::replace(&mut self.terms, terms).nodelay;
         if let Some(socket) = self.socket() {
+            if nodelay != terms.nodelay {
+                // A unix socket has no such option, and needs none.
+                let _ = sockopt::set_tcp_nodelay(socket, terms.nodelay);
+            }
             // A socket that takes no timeout is found out by the poll before it.
             let _ = set_patience(socket, terms.patience);
         }
@@ -256,6 +262,10 @@ impl Connection {
         let Phase::Dialing(dial) = &mut self.phase else { return Ok(false) };
         let Some(socket) = dial.step(now)? else { return Ok(false) };
         set_patience(&socket, self.terms.patience).map_err(|_| Loss::Local)?;
+        if !self.terms.nodelay {
+            // It was made with it; a unix socket has no such option, and needs none.
+            let _ = sockopt::set_tcp_nodelay(&socket, false);
+        }
         self.dirty = true;
         self.used = now;
         if !self.terms.greets {

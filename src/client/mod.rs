@@ -56,6 +56,8 @@ pub struct Client {
     options: Options,
     /// What [`Client::set_server_timeout`] chose, by server.
     own_timeouts: Vec<Option<Duration>>,
+    /// What [`Client::set_nodelay`] chose, by server.
+    nodelay: Vec<bool>,
     /// How long a whole call may take.
     total: Duration,
     terms: Vec<Terms>,
@@ -79,7 +81,8 @@ impl Client {
         let mut client = Client {
             total: options.timeout,
             own_timeouts: vec![None; count],
-            terms: vec![terms(&options, None); count],
+            nodelay: vec![true; count],
+            terms: vec![terms(&options, None, true); count],
             exchange: Exchange::new(Vec::new()),
             trials: Trials::default(),
             unresolved: vec![None; count],
@@ -240,12 +243,22 @@ impl Client {
         }
     }
 
+    /// Whether what is sent to a server leaves at once (TCP_NODELAY; as it does unless told otherwise),
+    /// or may wait for the acknowledgement of what was sent before. Of no effect on unix sockets. From
+    /// now on.
+    pub fn set_nodelay(&mut self, server: ServerId, nodelay: bool) {
+        if let Some(own) = self.nodelay.get_mut(server.index()) {
+            *own = nodelay;
+            self.set_terms();
+        }
+    }
+
     fn set_terms(&mut self) {
         let longest = self.own_timeouts.iter().flatten().max();
         self.total = longest.map_or(self.options.timeout, |longest| self.options.timeout.max(*longest));
-        let chosen = self.own_timeouts.iter().zip(&mut self.terms);
-        for ((own, terms_of), connection) in chosen.zip(self.exchange.connections()) {
-            *terms_of = terms(&self.options, *own);
+        let chosen = self.own_timeouts.iter().zip(&self.nodelay).zip(&mut self.terms);
+        for (((own, nodelay), terms_of), connection) in chosen.zip(self.exchange.connections()) {
+            *terms_of = terms(&self.options, *own, *nodelay);
             connection.set_terms(*terms_of);
         }
     }
@@ -298,8 +311,8 @@ impl Drop for Client {
     }
 }
 
-fn terms(options: &Options, own_timeout: Option<Duration>) -> Terms {
+fn terms(options: &Options, own_timeout: Option<Duration>, nodelay: bool) -> Terms {
     let own = own_timeout.map(|timeout| Options { timeout, ..options.clone() });
     let patience = own.as_ref().unwrap_or(options).patience();
-    Terms { connect: options.connect_timeout, patience, limits: Limits::default(), greets: true }
+    Terms { connect: options.connect_timeout, patience, limits: Limits::default(), greets: true, nodelay }
 }

@@ -1,6 +1,6 @@
 //! Names: what may be one, and which one was probably meant.
 
-use super::error::quoted;
+use super::error::{listed, quoted};
 use super::limits;
 
 /// Whether a text can be the name of a pool or a server.
@@ -34,6 +34,26 @@ pub(super) fn closest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a s
         .filter(|&(distance, _)| distance <= allowed)
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// What one of a few words means.
+///
+/// # Errors
+/// Which words are allowed, and which one was probably meant; to be put after what it is to be.
+pub fn choose<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let meant = closest(text, words.iter().map(|(word, _)| *word))
+            .map_or(String::new(), |near| format!(" (did you mean {}?)", quoted(near)));
+        let quoted_words: Vec<String> = words.iter().map(|(word, _)| quoted(word)).collect();
+        format!("{} is not known{meant}; allowed is {}", quoted(text), listed(&quoted_words, "or"))
+    })
+}
+
+/// What to say of a name that is none of these: which are, and which one was probably meant.
+pub fn unknown(what: &str, text: &str, names: &[&str]) -> String {
+    let meant =
+        closest(text, names.iter().copied()).map_or(String::new(), |near| format!(" (did you mean {near}?)"));
+    format!("unknown {what} {}{meant}; allowed are {}", quoted(text), listed(names, "and"))
 }
 
 /// How many bytes must be put in, taken out or changed to make one of the other. Both are about as

@@ -7,7 +7,7 @@ use toml_edit::{Item, Key, Table};
 
 use super::duration::Range;
 use super::error::{Report, listed, quoted};
-use super::names::closest;
+use super::names::{choose, closest};
 
 /// The sections as they are written.
 const SECTIONS: [(&str, &str); 4] =
@@ -153,13 +153,7 @@ impl<'a> Section<'a> {
     ) -> Option<Located<T>> {
         let quoted_words: Vec<String> = words.iter().map(|(word, _)| quoted(word)).collect();
         let allowed = listed(&quoted_words, "or");
-        self.read(report, key, &allowed, |text| {
-            words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
-                let meant = closest(text, words.iter().map(|(word, _)| *word))
-                    .map_or(String::new(), |near| format!(" (did you mean {}?)", quoted(near)));
-                format!("{} is not known{meant}; allowed is {allowed}", quoted(text))
-            })
-        })
+        self.read(report, key, &allowed, |text| choose(text, words))
     }
 
     /// A whole number from 1 to `most`.

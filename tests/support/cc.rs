@@ -34,6 +34,11 @@ pub fn built_library() -> PathBuf {
 /// Compiles `sources` (paths in the repository) to a program called `name` in `scratch`, with
 /// the library of [`built_library`], which it finds again when it runs.
 pub fn program(scratch: &Scratch, name: &str, sources: &[&str]) -> PathBuf {
+    program_with(scratch, name, sources, &[])
+}
+
+/// As [`program`], with further options for the compiler.
+pub fn program_with(scratch: &Scratch, name: &str, sources: &[&str], options: &[&str]) -> PathBuf {
     let library = scratch.path().join("lib");
     if !library.exists() {
         std::fs::create_dir(&library).expect("a directory for the library");
@@ -44,8 +49,8 @@ pub fn program(scratch: &Scratch, name: &str, sources: &[&str]) -> PathBuf {
     let include = format!("-I{}", root().join("include").display());
     let search = format!("-L{}", library.display());
     let run_path = format!("-Wl,-rpath,{}", library.display());
-    compile(scratch, name, sources, &[&include, &search, &run_path, "-lmemcache"])
-        .unwrap_or_else(|words| panic!("{name} does not compile:\n{words}"))
+    let all = [options, &[&include, &search, &run_path, "-lmemcache"]].concat();
+    compile(scratch, name, sources, &all).unwrap_or_else(|words| panic!("{name} does not compile:\n{words}"))
 }
 
 /// Compiles `sources` (paths in the repository) to a program called `name` in `scratch`. Else what

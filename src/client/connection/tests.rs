@@ -38,7 +38,8 @@ fn pair(name: &str) -> (Connection, TcpListener) {
     let known = registry::known(name, &Address::Unix("of a unit test".into()));
     known.found(vec![SocketAddrAny::from(listener.local_addr().unwrap())]);
     let patience = Duration::from_secs(60);
-    let terms = Terms { connect: patience, patience, limits: Limits::default(), greets: false };
+    let terms =
+        Terms { connect: patience, patience, limits: Limits::default(), greets: false, nodelay: true };
     (Connection::new(ServerId(0), known, terms), listener)
 }
 

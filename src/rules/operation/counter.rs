@@ -129,7 +129,10 @@ impl<'a> Counter<'a> {
     fn decider_counted(&mut self, view: &View, value: u64, mirror: Option<Fate>) {
         let mirrored = match mirror {
             Some(Fate::Number(other)) => value != 0 || other == 0 || self.direction == Direction::Incr,
-            _ => false,
+            // Where the decider is the only place there is nobody to tell.
+            None => writable(view, self.key)
+                .is_ok_and(|placement| placement.places.as_slice() == [self.decider.server]),
+            Some(_) => false,
         };
         if mirrored && !self.others && self.generation == view.generation {
             self.stage = Stage::Over(Outcome::Number(value));

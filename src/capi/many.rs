@@ -1,0 +1,380 @@
+//! Many items in one call, in parallel over the servers, with a reason for each.
+//!
+//! An item that may not be sent is answered at once and stays out; the others travel as one operation.
+//! Where the program's own functions choose the servers, as one for each server.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use libc::time_t;
+
+use super::context::{Context, mc_global_ctxt, memcache_ctxt};
+use super::fetch::copied;
+use super::guard::guard;
+use super::keep;
+use super::memcache::{Cache, memcache};
+use super::reason::mc_reason;
+use super::server::{self, memcache_server};
+use super::types::{u_int32_t, u_int64_t};
+use crate::rules::operation::{Batch, Many, Operation, Outcome, Parts, Read, Spread, Write};
+use crate::rules::wire::Value;
+
+use mc_reason::*;
+
+/// How many keys are fetched at once. A read keeps each one's place in a tag of 32 bits, and what is
+/// sent for so many is memory enough.
+const READ_AT_ONCE: usize = 1 << 20;
+
+/// One item of a call with many. Set what the call reads; memset the rest to 0 if you like.
+#[repr(C)]
+#[derive(Debug)]
+pub struct mc_item {
+    /// The key; as for mc_store.
+    pub key: *const c_char,
+    /// The key's length.
+    pub key_len: usize,
+    /// The value: yours for mc_store_many. Set by mc_fetch_many, whatever it was: memory of the context's
+    /// allocator that you free, with a NUL behind it; or NULL.
+    pub value: *mut c_void,
+    /// The value's length.
+    pub bytes: usize,
+    /// Of mc_store_many: the expiry time, as for mc_store.
+    pub expire: time_t,
+    /// What is stored with the value.
+    pub flags: u_int32_t,
+    /// Set by mc_fetch_many: the token for mc_cas.
+    pub cas: u_int64_t,
+    /// Set by every call: how it ended for this item, a number of enum mc_reason.
+    pub reason: c_int,
+}
+
+/// An item that may be sent.
+#[derive(Clone, Copy)]
+struct Ready<'a> {
+    index: usize,
+    key: &'a [u8],
+    value: &'a [u8],
+    expire: i64,
+    flags: u32,
+}
+
+/// Who carries a group of items.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Pool,
+    /// The program chose it; NULL: it chose none.
+    Server(*mut memcache_server),
+}
+
+/// One call with many items.
+struct Call<'a> {
+    ctxt: Context,
+    cache: Cache,
+    items: &'a mut [mc_item],
+    /// The words of a server that refused, with the lowest index that it refused.
+    refusal: Option<(usize, Vec<u8>)>,
+}
+
+impl Call<'_> {
+    /// An item, if it may be sent.
+    ///
+    /// # Safety
+    /// The pointers of the item are what [`mc_item`] says.
+    unsafe fn checked<'k>(&self, index: usize, with_value: bool) -> Result<Ready<'k>, mc_reason> {
+        let item = &self.items[index];
+        // SAFETY: the caller's promise.
+        let (key, value) = unsafe {
+            let value: &[u8] = match with_value {
+                true => keep::value(self.cache, item.value, item.bytes)?,
+                false => &[],
+            };
+            (self.cache.key(self.ctxt, item.key, item.key_len)?, value)
+        };
+        Ok(Ready { index, key, value, expire: item.expire, flags: item.flags })
+    }
+
+    /// The items that may be sent; the others have their answer.
+    ///
+    /// # Safety
+    /// The pointers of the items are what [`mc_item`] says.
+    unsafe fn ready<'k>(&mut self, with_value: bool) -> Vec<Ready<'k>> {
+        let mut ready = Vec::with_capacity(self.items.len());
+        for index in 0..self.items.len() {
+            // SAFETY: the caller's promise.
+            match unsafe { self.checked(index, with_value) } {
+                Ok(item) => ready.push(item),
+                Err(reason) => self.items[index].reason = reason as c_int,
+            }
+        }
+        ready
+    }
+
+    /// Each group of items that travels together, with its way.
+    fn groups<'k>(&self, ready: &mut [Ready<'k>]) -> Vec<(Way, Vec<Ready<'k>>)> {
+        if !self.ctxt.places_keys_itself() {
+            return vec![(Way::Pool, ready.to_vec())];
+        }
+        let way = |item: &Ready<'_>| {
+            let server = server::chosen_by_program(self.ctxt, self.cache, item.key);
+            server.unwrap_or(ptr::null_mut())
+        };
+        let mut chosen: Vec<_> = ready.iter().map(|item| (way(item), *item)).collect();
+        chosen.sort_by_key(|(server, _)| *server); // stable: equal keys stay in their order
+        let groups = chosen.chunk_by(|(one, _), (other, _)| one == other);
+        groups.map(|group| (Way::Server(group[0].0), group.iter().map(|(_, item)| *item).collect())).collect()
+    }
+
+    fn travel(&self, way: Way, operation: &mut dyn Operation) -> Outcome {
+        match way {
+            Way::Pool => self.cache.run_in_pool(operation),
+            Way::Server(server) if server.is_null() => Outcome::Unavailable,
+            Way::Server(server) => self.cache.run_on(server, operation),
+        }
+    }
+
+    fn settle(&mut self, index: usize, outcome: Outcome, refusal: Option<&[u8]>) {
+        self.items[index].reason = mc_reason::from(outcome) as c_int;
+        let first = self.refusal.as_ref().is_none_or(|(other, _)| index < *other);
+        if let (Outcome::Refused, Some(words), true) = (outcome, refusal, first) {
+            self.refusal = Some((index, words.to_vec()));
+        }
+    }
+
+    /// Carries out one operation for each item.
+    fn change<'k, O: Operation>(&mut self, ready: &mut [Ready<'k>], make: impl Fn(&Ready<'k>) -> O) {
+        for (way, group) in self.groups(ready) {
+            let mut many = Many::new(Changes { group: &group, make: &make });
+            let whole = self.travel(way, &mut many);
+            for (part, item) in group.iter().enumerate() {
+                let outcome = many.outcome_of(part).unwrap_or(whole);
+                self.settle(item.index, outcome, many.refusal_of(part));
+            }
+        }
+    }
+
+    /// Fetches the value of each item.
+    fn fetch(&mut self, ready: &mut [Ready<'_>]) {
+        for (way, group) in self.groups(ready) {
+            for group in group.chunks(READ_AT_ONCE) {
+                self.fetch_group(way, group);
+            }
+        }
+    }
+
+    fn fetch_group(&mut self, way: Way, group: &[Ready<'_>]) {
+        let mut values =
+            Values { ctxt: self.ctxt, items: self.items, group, settled: vec![false; group.len()] };
+        let mut read = Read::with_cas(&mut values);
+        let carrier = Call { ctxt: self.ctxt, cache: self.cache, items: &mut [], refusal: None };
+        let whole = carrier.travel(way, &mut read);
+        let refusal = read.refusal().map(<[u8]>::to_vec);
+        drop(read);
+        let settled = values.settled;
+        for (item, settled) in group.iter().zip(settled) {
+            if !settled {
+                self.settle(item.index, whole, None);
+            } else if self.items[item.index].reason == MC_REASON_REFUSED as c_int {
+                self.settle(item.index, Outcome::Refused, refusal.as_deref());
+            }
+        }
+    }
+
+    /// The handle's reason: that of the first item that failed. How many items have `success`.
+    ///
+    /// # Safety
+    /// The pointers of the items are what [`mc_item`] says.
+    unsafe fn end(self, success: mc_reason, with_value: bool) -> usize {
+        let (ctxt, cache) = (self.ctxt, self.cache);
+        cache.handle().last.set(MC_REASON_DONE);
+        if let Some(index) = self.items.iter().position(|item| item.reason < 0) {
+            let outcome = match self.items[index].reason {
+                reason if reason == MC_REASON_UNAVAILABLE as c_int => Some(Outcome::Unavailable),
+                reason if reason == MC_REASON_TIMEOUT as c_int => Some(Outcome::Timeout),
+                reason if reason == MC_REASON_REFUSED as c_int => Some(Outcome::Refused),
+                _ => None,
+            };
+            // SAFETY: the caller's promise. Of an item that may not be sent this notes why once more.
+            match (unsafe { self.checked(index, with_value) }, outcome) {
+                (Ok(item), Some(outcome)) => {
+                    let words = self.refusal.as_ref().filter(|(other, _)| *other == index);
+                    cache.ended(ctxt, item.key, outcome, words.map(|(_, words)| words.as_slice()));
+                }
+                (Ok(item), None) => cache.handle().last.set_for(MC_REASON_NO_MEMORY, item.key),
+                (Err(_), _) => {}
+            }
+        }
+        self.items.iter().filter(|item| item.reason == success as c_int).count()
+    }
+}
+
+/// The parts of a call that changes something.
+struct Changes<'c, 'k, F> {
+    group: &'c [Ready<'k>],
+    make: &'c F,
+}
+
+impl<'k, O: Operation, F: Fn(&Ready<'k>) -> O> Parts for Changes<'_, 'k, F> {
+    type Part = O;
+    fn len(&self) -> usize {
+        self.group.len()
+    }
+    fn key(&self, index: usize) -> &[u8] {
+        self.group[index].key
+    }
+    fn part(&self, index: usize) -> O {
+        (self.make)(&self.group[index])
+    }
+}
+
+/// The items whose values are fetched.
+struct Values<'c, 'k> {
+    ctxt: Context,
+    items: &'c mut [mc_item],
+    group: &'c [Ready<'k>],
+    settled: Vec<bool>,
+}
+
+impl Batch for Values<'_, '_> {
+    fn len(&self) -> usize {
+        self.group.len()
+    }
+    fn key(&self, index: usize) -> &[u8] {
+        self.group[index].key
+    }
+    fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>) {
+        self.settled[index] = true;
+        let item = &mut self.items[self.group[index].index];
+        item.reason = match answer {
+            Ok(value) => {
+                (item.bytes, item.flags, item.cas) = (value.data.len(), value.flags, value.cas);
+                let memory = copied(self.ctxt, value.data);
+                item.value = memory.map_or(ptr::null_mut(), NonNull::as_ptr);
+                if memory.is_some() { MC_REASON_HIT } else { MC_REASON_NO_MEMORY }
+            }
+            Err(outcome) => outcome.into(),
+        } as c_int;
+    }
+}
+
+/// Runs a call with many items; what `body` gives is how many succeeded. None when a pointer is NULL,
+/// and after a panic.
+///
+/// # Safety
+/// The pointers are what [`mcm_store_many`] asks for.
+unsafe fn many_guard(
+    ctxt: *const memcache_ctxt,
+    mc: *mut memcache,
+    (items, n): (*mut mc_item, usize),
+    body: impl FnOnce(Call<'_>) -> usize,
+) -> usize {
+    guard(0, || {
+        let fits = n <= isize::MAX as usize / size_of::<mc_item>();
+        let items: &mut [mc_item] = match (items.is_null(), fits) {
+            // SAFETY: the caller's array.
+            (false, true) => unsafe { slice::from_raw_parts_mut(items, n) },
+            _ => &mut [],
+        };
+        // SAFETY: the caller's context and handle.
+        let (ctxt, cache) = unsafe { (Context::new(ctxt), Cache::new(mc)) };
+        let (Some(ctxt), Some(cache)) = (ctxt, cache) else {
+            items.iter_mut().for_each(|item| item.reason = MC_REASON_BAD_VALUE as c_int);
+            return None;
+        };
+        if items.len() != n {
+            cache.bad_value(format_args!("there are no {n} items"));
+            return None;
+        }
+        cache.handle().last.set(MC_REASON_INTERNAL); // what it stays if the body panics
+        items.iter_mut().for_each(|item| item.reason = MC_REASON_INTERNAL as c_int);
+        Some(body(Call { ctxt, cache, items, refusal: None }))
+    })
+}
+
+/// Stores n items, whatever is there, on all their servers at once: reads key, key_len, value, bytes,
+/// expire and flags of each, and sets its reason, as mcm_store returns it. Returns how many were stored.
+/// Items with the same key are stored in their order, so the last one wins. The whole call ends within
+/// the handle's timeout; an item whose turn did not come by then has MC_REASON_TIMEOUT. mc_reason is then
+/// that of the first item that failed (below 0), MC_REASON_DONE when none did. When a pointer is NULL or
+/// no items are there, nothing is stored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mcm_store_many(
+    ctxt: *const memcache_ctxt,
+    mc: *mut memcache,
+    items: *mut mc_item,
+    n: usize,
+) -> usize {
+    // SAFETY: the caller's context, handle and items.
+    unsafe {
+        many_guard(ctxt, mc, (items, n), |mut call| {
+            let mut ready = call.ready(true);
+            call.change(&mut ready, |item| Write::new(item.key, item.flags, item.expire, item.value));
+            call.end(MC_REASON_STORED, true)
+        })
+    }
+}
+
+/// See mcm_store_many.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mc_store_many(mc: *mut memcache, items: *mut mc_item, n: usize) -> usize {
+    // SAFETY: the caller's promise; the global context is always valid.
+    unsafe { mcm_store_many(mc_global_ctxt(), mc, items, n) }
+}
+
+/// Fetches n items from all their servers at once: reads key and key_len of each, and sets its value,
+/// bytes, flags, cas and reason, as mcm_fetch does. A value is memory of the context's allocator, yours
+/// to free; what value pointed to before is forgotten. Returns how many were found. The call ends within
+/// the handle's timeout (one for each million of items). mc_reason as after mcm_store_many.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mcm_fetch_many(
+    ctxt: *const memcache_ctxt,
+    mc: *mut memcache,
+    items: *mut mc_item,
+    n: usize,
+) -> usize {
+    // SAFETY: the caller's context, handle and items.
+    unsafe {
+        many_guard(ctxt, mc, (items, n), |mut call| {
+            for item in call.items.iter_mut() {
+                (item.value, item.bytes, item.flags, item.cas) = (ptr::null_mut(), 0, 0, 0);
+            }
+            let mut ready = call.ready(false);
+            call.fetch(&mut ready);
+            call.end(MC_REASON_HIT, false)
+        })
+    }
+}
+
+/// See mcm_fetch_many.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mc_fetch_many(mc: *mut memcache, items: *mut mc_item, n: usize) -> usize {
+    // SAFETY: the caller's promise; the global context is always valid.
+    unsafe { mcm_fetch_many(mc_global_ctxt(), mc, items, n) }
+}
+
+/// Deletes n items on all their servers at once: reads key and key_len of each, and sets its reason, as
+/// mcm_remove returns it. Returns how many were deleted; one that was not found is not among them.
+/// mc_reason as after mcm_store_many.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mcm_remove_many(
+    ctxt: *const memcache_ctxt,
+    mc: *mut memcache,
+    items: *mut mc_item,
+    n: usize,
+) -> usize {
+    // SAFETY: the caller's context, handle and items.
+    unsafe {
+        many_guard(ctxt, mc, (items, n), |mut call| {
+            let mut ready = call.ready(false);
+            call.change(&mut ready, |item| Spread::delete(item.key));
+            call.end(MC_REASON_DELETED, false)
+        })
+    }
+}
+
+/// See mcm_remove_many.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mc_remove_many(mc: *mut memcache, items: *mut mc_item, n: usize) -> usize {
+    // SAFETY: the caller's promise; the global context is always valid.
+    unsafe { mcm_remove_many(mc_global_ctxt(), mc, items, n) }
+}
