@@ -276,6 +276,10 @@ impl Owned {
                 head.extend_from_slice(format!("VA {len}").as_bytes());
                 for flag in words.skip(1) {
                     let text = match flag[0] {
+                        b'k' => {
+                            head.extend_from_slice(&[b" k", key].concat());
+                            String::new()
+                        }
                         b'f' => format!(" f{}", self.flags),
                         b't' => {
                             (value.ttl, value.ttl_known) = (Some(7), true);
@@ -285,7 +289,6 @@ impl Owned {
                             value.cas = self.number;
                             format!(" c{}", self.number)
                         }
-                        b'k' => format!(" k{}", std::str::from_utf8(key).unwrap()),
                         b'O' => format!(" {}", std::str::from_utf8(flag).unwrap()),
                         b'N' => {
                             value.lease = Some(Lease::Taken);
