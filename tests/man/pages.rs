@@ -177,7 +177,7 @@ pub const PAGES: &[Page] = &[
         name: "mc_where",
         about: "where a key lives, and why",
         functions: &["mc_where", "mc_server_state"],
-        types: &["mc_where"],
+        types: &["mc_where", "mc_state"],
         constants: &["MC_STATE_"],
         see: &["mc_hash", "libmemcache-pool"],
         ..NOTHING
