@@ -21,6 +21,7 @@ use crate::rules::greeting::Greeting;
 use crate::rules::operation::{Failure, Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
+use crate::rules::view::ServerView;
 use crate::rules::wire::parse::Limits;
 use crate::rules::wire::pending::Pending;
 use crate::rules::wire::{Command, Reply};
@@ -85,6 +86,8 @@ pub(super) struct Connection {
     starts: VecDeque<u64>,
     /// Commands that wait for the connection to be ready.
     held: Vec<Tag>,
+    /// How the server was seen when the first of them was planned.
+    planned: ServerView,
     /// Nothing moved while something was owed.
     silence: Silence,
     used: Instant,
@@ -110,6 +113,7 @@ impl Connection {
             pending: Pending::default(),
             starts: VecDeque::new(),
             held: Vec::new(),
+            planned: ServerView::default(),
             silence: Silence::default(),
             used: Instant(0),
             ready: PollFlags::empty(),
@@ -204,13 +208,17 @@ impl Connection {
 
     /// Takes in a command: into the buffer, or held back until the connection is ready. False:
     /// the server has no meta commands.
-    pub(super) fn ask(&mut self, tag: Tag, command: &Command<'_>, now: Instant) -> bool {
+    /// `planned`: how the server was seen when that was decided.
+    pub(super) fn ask(&mut self, tag: Tag, command: &Command<'_>, planned: ServerView, now: Instant) -> bool {
         if !self.owes() {
             self.begin(now);
         }
         self.dirty = true;
         if self.ready() {
             return self.compose(tag, command);
+        }
+        if self.held.is_empty() {
+            self.planned = planned;
         }
         self.held.push(tag);
         true
@@ -242,6 +250,11 @@ impl Connection {
             self.starts.push_back(start);
         }
         composed
+    }
+
+    /// How the server was seen when what is held back was planned.
+    pub(super) fn planned(&self) -> ServerView {
+        self.planned
     }
 
     /// Takes out the commands that were held back; give the list back with [`Connection::spare`].

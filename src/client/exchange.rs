@@ -16,15 +16,16 @@ use crate::rules::greeting::Greeting;
 use crate::rules::operation::{Failure, Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
-use crate::rules::view::View;
+use crate::rules::view::{ServerView, View};
 use crate::rules::wire::Reply;
 
 /// Who is told what the exchange meets with, and says how the servers are seen.
 pub(super) trait Witness {
     /// The view to decide by.
     fn view(&self) -> &View;
-    /// A new connection was greeted. False: what was planned for the server no longer holds.
-    fn met(&mut self, server: ServerId, greeting: &Greeting, now: Instant) -> bool;
+    /// A new connection was greeted, for commands of a plan that saw the server as `planned`. False:
+    /// they no longer hold, whether this greeting shows it or another client found out before.
+    fn met(&mut self, server: ServerId, planned: ServerView, greeting: &Greeting, now: Instant) -> bool;
     /// A server gave a good answer.
     fn answered(&mut self, server: ServerId, now: Instant);
     /// A connection was lost. `doubt`: a change was sent over it and never answered. When this
@@ -89,7 +90,8 @@ impl Exchange {
             if !connection.owes() && !self.busy.contains(&server.index()) {
                 self.busy.push(server.index());
             }
-            if !connection.ask(tag, &operation.command(tag), now) {
+            let planned = witness.view().server(server);
+            if !connection.ask(tag, &operation.command(tag), planned, now) {
                 operation.answer(witness.view(), tag, &Reply::Unsupported);
             }
         }
@@ -125,7 +127,8 @@ impl Exchange {
             if operation.outcome().is_some() {
                 break;
             }
-            if !self.connections[index].ask(tag, &operation.command(tag), now) {
+            let planned = self.connections[index].planned();
+            if !self.connections[index].ask(tag, &operation.command(tag), planned, now) {
                 operation.answer(witness.view(), tag, &Reply::Unsupported);
                 self.take(operation, witness, now);
             }
@@ -220,7 +223,8 @@ impl Exchange {
     ) -> Result<(), Loss> {
         if self.connections[index].greeting() {
             let Some(greeting) = self.connections[index].greeted()? else { return Ok(()) };
-            if witness.met(self.connections[index].server(), &greeting, now) {
+            let (server, planned) = (self.connections[index].server(), self.connections[index].planned());
+            if witness.met(server, planned, &greeting, now) {
                 self.release(index, operation, witness, now);
             } else {
                 self.recall(index, operation, witness, now);

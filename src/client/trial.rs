@@ -23,7 +23,7 @@ use crate::rules::operation::Operation;
 use crate::rules::pool::{Pool, ServerId};
 use crate::rules::rejoin::Rejoin;
 use crate::rules::time::Instant;
-use crate::rules::view::View;
+use crate::rules::view::{ServerView, View};
 
 /// The trial of one server.
 struct Trial {
@@ -54,7 +54,7 @@ impl Witness for Private<'_> {
     fn view(&self) -> &View {
         self.0
     }
-    fn met(&mut self, _: ServerId, _: &Greeting, _: Instant) -> bool {
+    fn met(&mut self, _: ServerId, _: ServerView, _: &Greeting, _: Instant) -> bool {
         true
     }
     fn answered(&mut self, _: ServerId, _: Instant) {}

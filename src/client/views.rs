@@ -185,6 +185,7 @@ impl Views {
     pub(super) fn end_trial(&mut self, number: u64, rejoin: &Rejoin, outcome: Option<Outcome>, now: Instant) {
         let event = match outcome {
             Some(Outcome::Done) => Event::Rejoined { incarnation: rejoin.incarnation(), meta: rejoin.meta() },
+            Some(_) if rejoin.held_back() => Event::HeldBack,
             _ => Event::TrialFailed,
         };
         self.known[rejoin.server().index()].end_trial(number, now, event, &self.settings);
@@ -212,13 +213,12 @@ impl Witness for Views {
         &self.view
     }
 
-    fn met(&mut self, server: ServerId, greeting: &Greeting, now: Instant) -> bool {
-        let before = self.view.server(server);
+    fn met(&mut self, server: ServerId, planned: ServerView, greeting: &Greeting, now: Instant) -> bool {
         let event = Event::Met { incarnation: greeting.incarnation(), meta: greeting.meta() };
         self.known[server.index()].tell(now, event, &self.settings);
         self.refresh(now);
         // Another client may have given it up while it was greeted.
-        self.view.state(server) != State::Down && !upsets(before, self.view.server(server))
+        self.view.state(server) != State::Down && !upsets(planned, self.view.server(server))
     }
 
     fn answered(&mut self, server: ServerId, now: Instant) {

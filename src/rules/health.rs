@@ -99,6 +99,10 @@ pub enum Event {
     TrialBegun,
     /// The trial failed.
     TrialFailed,
+    /// The trial's probes were good, but the server must be flushed and most others seem down, so it
+    /// was not (rule 14). It stays down; but as it answers, it no longer counts among those that seem
+    /// down: else a pool in which most servers owe a flush would wait for itself.
+    HeldBack,
     /// The trial passed: its probes were good, and it was flushed if it owed a flush. Whether it is
     /// steady (it missed nothing and it is the same process) or returned is decided here.
     Rejoined {
@@ -120,11 +124,15 @@ pub struct Health {
     /// Whether it was ever met; then `incarnation`, `meta` and `mark` mean something.
     met: bool,
     incarnation: Option<Incarnation>,
+    /// The life before that one.
+    former: Option<Incarnation>,
     meta: Meta,
     mark: u16,
     /// Connections that broke since its last good answer.
     breaks: u32,
     missed_write: bool,
+    /// It is down, but its last trial was only held back.
+    held_back: bool,
     /// When a trial is next allowed; means something while it is down.
     due: Instant,
     /// The wait that led to `due`; the next one is twice as long.
@@ -148,10 +156,12 @@ impl Health {
             reason: "never failed",
             met: false,
             incarnation: None,
+            former: None,
             meta: Meta::Unknown,
             mark: 0,
             breaks: 0,
             missed_write: false,
+            held_back: false,
             due: Instant(0),
             wait: Duration::ZERO,
             trial: false,
@@ -173,7 +183,8 @@ impl Health {
 
     /// What others see of it.
     pub fn view(&self) -> ServerView {
-        ServerView { state: self.state, meta: self.meta, incarnation: self.mark }
+        let held_back = self.held_back && self.state == State::Down;
+        ServerView { state: self.state, meta: self.meta, incarnation: self.mark, held_back }
     }
 
     /// Its state.
@@ -228,6 +239,8 @@ impl Health {
                     self.go_down(now, "connection broke", settings);
                 }
             }
+            // A greeting that was long on its way: lives do not come back.
+            Event::Met { incarnation, .. } if surely_same(self.former, incarnation) => {}
             Event::Met { incarnation, meta } => {
                 let restarted = self.met && !same_as_met(self.incarnation, incarnation);
                 self.meet(incarnation, meta, restarted);
@@ -242,7 +255,11 @@ impl Health {
                 }
             }
             // What is said of a trial here comes too late: the server is in use.
-            Event::MissedWrite | Event::TrialBegun | Event::TrialFailed | Event::Rejoined { .. } => {}
+            Event::MissedWrite
+            | Event::TrialBegun
+            | Event::TrialFailed
+            | Event::HeldBack
+            | Event::Rejoined { .. } => {}
         }
     }
 
@@ -259,7 +276,13 @@ impl Health {
             }
             Event::TrialFailed => {
                 self.end_trial();
+                self.held_back = false;
                 self.wait = twice(self.wait, settings);
+                self.due = now + self.wait;
+            }
+            Event::HeldBack => {
+                self.end_trial();
+                self.held_back = true;
                 self.due = now + self.wait;
             }
             Event::Rejoined { incarnation, meta } => self.rejoin(now, incarnation, meta),
@@ -281,6 +304,7 @@ impl Health {
         self.wait = if flaps { twice(self.wait, settings) } else { settings.retry_first };
         self.due = now + self.wait;
         self.missed_write = false;
+        self.held_back = false;
         self.complete = self.state == State::Steady;
         self.breaks = 0;
         self.end_trial();
@@ -288,8 +312,7 @@ impl Health {
     }
 
     fn rejoin(&mut self, now: Instant, incarnation: Option<Incarnation>, meta: bool) {
-        let restarted = surely_another(self.incarnation, incarnation);
-        if self.missed_in_trial && !restarted {
+        if self.missed_in_trial {
             // The trial began before this write was missed, so it did not flush. It proves only
             // that the server is well: another trial, which does flush, is due at once.
             self.end_trial();
@@ -331,6 +354,7 @@ impl Health {
         let mark = incarnation.map_or(1, Incarnation::mark);
         // The CAS values of the life before must not pass for this one's.
         self.mark = if mark == self.mark { mark.wrapping_add(1).max(1) } else { mark };
+        self.former = self.incarnation;
         self.incarnation = incarnation;
         self.met = true;
     }
@@ -355,11 +379,6 @@ fn same_as_met(known: Option<Incarnation>, met: Option<Incarnation>) -> bool {
 /// Both lives are known and they are one. After a fall, silence proves nothing.
 fn surely_same(known: Option<Incarnation>, met: Option<Incarnation>) -> bool {
     matches!((known, met), (Some(known), Some(met)) if known.same_as(met))
-}
-
-/// Both lives are known and they are two.
-fn surely_another(known: Option<Incarnation>, met: Option<Incarnation>) -> bool {
-    matches!((known, met), (Some(known), Some(met)) if !known.same_as(met))
 }
 
 fn twice(wait: Duration, settings: &Settings) -> Duration {

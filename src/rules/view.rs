@@ -38,6 +38,8 @@ pub struct ServerView {
     /// 16 bits that tell this life of its process from its earlier ones: the mark that its CAS
     /// values carry when they are handed to a caller (rule 10). Never 0 once it was met.
     pub incarnation: u16,
+    /// It is down, but answered its last trial: only its flush was held back (rule 14).
+    pub held_back: bool,
 }
 
 /// A pool and the state of each of its servers at one moment. A driver refreshes it whenever the

@@ -208,16 +208,18 @@ fn on_value(call: &Call, old: &Held, now: i64, all: &mut Results) {
             all.push((Outcome::Exists, same()));
         }
         Call::Delete { .. } => all.push((Outcome::Deleted, None)),
-        Call::Count { direction, delta, .. } => match number(&old.data) {
-            None => all.push((Outcome::Refused, same())),
-            Some(n) => {
+        Call::Count { direction, delta, .. } => {
+            if number(&old.data).is_none() {
+                all.push((Outcome::Refused, same()));
+            }
+            if let Some(n) = number(&old.data).or_else(|| padded_number(&old.data)) {
                 let n = match direction {
                     Direction::Incr => n.wrapping_add(*delta),
                     Direction::Decr => n.saturating_sub(*delta),
                 };
                 all.push((Outcome::Number(n), with(n.to_string().as_bytes().into())));
             }
-        },
+        }
         Call::Touch { exptime, .. } => {
             all.push((Outcome::Touched, Some(Held { expires: expires(*exptime, now), ..old.clone() })));
         }
@@ -228,6 +230,12 @@ fn on_value(call: &Call, old: &Held, now: i64, all: &mut Results) {
         Call::FlushAll => all.push((Outcome::Done, None)),
         Call::Versions => all.push((Outcome::Done, same())),
     }
+}
+
+/// A number to which something was appended is none, unless it had been counted down and padded: the
+/// server stops reading at the space (`9 .5` counts on from 9). The truth knows of no padding.
+fn padded_number(data: &[u8]) -> Option<u64> {
+    number(data.split(|b| *b == b'.').next()?)
 }
 
 fn held(data: &[u8], flags: u32, exptime: i64, now: i64) -> State {

@@ -10,73 +10,13 @@ use memcache::rules::operation::{Failure, Outcome, Tag};
 use memcache::rules::pool::{Pool, ServerId};
 use memcache::rules::rejoin::Rejoin;
 use memcache::rules::time::Instant;
-use memcache::rules::view::{State, View};
+use memcache::rules::view::{Meta, ServerView, State, View};
+use memcache::rules::wire::Reply;
 
+use super::carrier::{Carrier, Link, Manners, Phase, Planted, planted_answer};
 use super::message::{Answer, Ask};
 use super::net::{ConnId, Delivery, EPOCH_MILLIS, Event, Net};
 use super::task::Task;
-
-/// A known fault that is put into the world on purpose, so that the checks prove themselves.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Planted {
-    #[default]
-    Nothing,
-    /// A cut-off server comes back with what it had.
-    NoFlush,
-    /// A write deletes nothing on the other places.
-    NoClearing,
-    /// A delta whose answer was lost is sent again.
-    BlindResend,
-    /// What waited for a connection is sent although the view changed since it was planned.
-    StaleSend,
-}
-
-/// How a driver may behave where its contract leaves it free.
-#[derive(Clone, Copy, Debug)]
-pub struct Manners {
-    /// An idle connection that the peer closed is noticed before anything is sent on it.
-    pub notices_idle_loss: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Phase {
-    Connecting,
-    Greeting(Greeting),
-    Ready,
-}
-
-#[derive(Clone, Debug)]
-struct Link {
-    conn: ConnId,
-    phase: Phase,
-    meta: bool,
-    /// The peer closed it while nothing was under way.
-    lost: bool,
-    waiting: VecDeque<Tag>,
-    asked: VecDeque<Tag>,
-    owed_since: u64,
-    /// The view under which it was opened: what waits was planned with it.
-    generation: u64,
-}
-
-impl Link {
-    fn owes(&self) -> bool {
-        !matches!(self.phase, Phase::Ready) || !self.asked.is_empty()
-    }
-}
-
-/// Who carries one operation at a time: a client, or a trial of a down server.
-#[derive(Default)]
-pub struct Carrier {
-    links: Vec<Option<Link>>,
-    pub task: Option<Task>,
-    pub deadline: u64,
-    pub begun: u64,
-    /// Messages of the operation at work.
-    pub messages: u32,
-    armed: Option<u64>,
-    trial_of: Option<usize>,
-}
 
 pub struct Driver {
     pub net: Net,
@@ -93,6 +33,8 @@ pub struct Driver {
     /// A broken contract, in words.
     pub broken: Option<String>,
     generation: u64,
+    /// When a connection to each server was last given up with an unanswered change on it.
+    doubts: Vec<u64>,
 }
 
 impl Driver {
@@ -110,6 +52,7 @@ impl Driver {
             changes: Vec::new(),
             broken: None,
             generation: 0,
+            doubts: vec![0; servers],
         };
         for _ in 0..clients {
             driver.carriers.push(Carrier::of(servers));
@@ -129,16 +72,33 @@ impl Driver {
 
     /// Something happened to a server.
     pub fn tell(&mut self, server: usize, event: HealthEvent) {
-        let (now, before) = (self.now(), self.health[server].state());
+        let (now, before) = (self.now(), self.health[server].view());
+        let owed = self.health[server].missed_write();
         let changed = self.health[server].on(now, event, &self.settings);
-        let after = self.health[server].state();
+        let after = self.health[server].view();
         if changed {
-            self.generation += 1;
+            self.generation += u64::from(upsets(before, after));
             self.look();
         }
+        let (before, after) = (before.state, after.state);
         if before != after {
             self.changes.push((server, before, after));
             self.net.note(|| format!("s{server} is now {after:?} (was {before:?}): {event:?}"));
+        }
+        if !owed && self.health[server].missed_write() {
+            self.net.note(|| format!("s{server} owes a flush"));
+        }
+    }
+
+    /// A connection was given up with a change on it that was never answered, and that may still be
+    /// executed: a server that is down must be emptied after it, so a trial under way is void.
+    fn doubt(&mut self, server: usize) {
+        self.doubts[server] = self.net.now;
+        self.tell(server, HealthEvent::MissedWrite);
+        let on_trial = |c: &Carrier| c.trial_of == Some(server) && c.task.is_some();
+        if let Some(carrier) = self.carriers.iter().position(on_trial) {
+            self.abandon(carrier);
+            self.tell(server, HealthEvent::TrialFailed);
         }
     }
 
@@ -154,7 +114,7 @@ impl Driver {
     }
 
     fn begin_trial(&mut self, server: usize) {
-        let since = EPOCH_MILLIS + self.health[server].since().0 / 1000;
+        let since = EPOCH_MILLIS + self.health[server].since().0.max(self.doubts[server]) / 1000;
         self.tell(server, HealthEvent::TrialBegun);
         self.look();
         let rejoin = Rejoin::new(&self.view, ServerId(server as u16), &self.health[server], since);
@@ -166,7 +126,10 @@ impl Driver {
             self.carriers.push(Carrier::of(self.health.len()));
         }
         self.carriers[carrier].trial_of = Some(server);
-        self.net.note(|| format!("s{server} TRIAL begins"));
+        let (owed, life) = (self.health[server].missed_write(), self.health[server].incarnation());
+        self.net.note(|| {
+            format!("s{server} TRIAL begins, owes a flush: {owed}, down since {since}, last met as {life:?}")
+        });
         self.start(carrier, Task::trial(rejoin));
     }
 
@@ -177,6 +140,7 @@ impl Driver {
         c.begun = self.net.now;
         c.deadline = self.net.now + timeout;
         c.messages = 0;
+        c.asked_once.clear();
         self.go_on(carrier);
     }
 
@@ -236,7 +200,7 @@ impl Driver {
                 waiting: VecDeque::new(),
                 asked: VecDeque::new(),
                 owed_since: self.net.now,
-                generation: self.generation,
+                planned: self.health[server].view(),
             });
         }
         let c = &mut self.carriers[carrier];
@@ -251,6 +215,13 @@ impl Driver {
         }
         if let Some(answer) = planted_answer(self.planted, trial, &ask, c.task.as_ref()) {
             return Some(answer);
+        }
+        if self.planted == Planted::NoConfirming && !trial && !c.task.as_ref()?.mutates() {
+            let once = (server, tag, self.generation);
+            if c.asked_once.contains(&once) {
+                return Some(Answer::Miss);
+            }
+            c.asked_once.push(once);
         }
         if link.asked.is_empty() {
             link.owed_since = self.net.now;
@@ -320,7 +291,13 @@ impl Driver {
             self.tell(server, HealthEvent::Answered);
         }
         if let Some(task) = &mut self.carriers[carrier].task {
-            task.answer(&self.view, tag, &answer.reply());
+            let mut reply = answer.reply();
+            if let (Planted::StubIsValue, Reply::Value(value), false) =
+                (self.planted, &mut reply, task.mutates())
+            {
+                value.lease = None;
+            }
+            task.answer(&self.view, tag, &reply);
         }
         self.go_on(carrier);
     }
@@ -332,7 +309,7 @@ impl Driver {
         }
         self.tell(server, met);
         let Some(link) = &mut self.carriers[carrier].links[server] else { return };
-        if self.generation != link.generation && self.planted != Planted::StaleSend {
+        if upsets(link.planned, self.health[server].view()) && self.planted != Planted::StaleSend {
             // Planned under an older view: on a server that restarted meanwhile a condition would be
             // decided by an empty one.
             let waiting = std::mem::take(&mut link.waiting);
@@ -374,9 +351,19 @@ impl Driver {
     fn lose(&mut self, carrier: usize, server: usize, event: HealthEvent) {
         if !self.is_trial(carrier, server) {
             self.tell(server, event);
+            if self.owes_change(carrier, server) {
+                self.doubt(server);
+            }
         }
         self.note_missed_writes(carrier);
         self.drop_link(carrier, server, Failure::Unanswered);
+    }
+
+    /// It was sent a change and has not answered.
+    fn owes_change(&self, carrier: usize, server: usize) -> bool {
+        let c = &self.carriers[carrier];
+        let asked = c.links[server].as_ref().is_some_and(|link| !link.asked.is_empty());
+        asked && c.task.as_ref().is_some_and(Task::mutates)
     }
 
     fn drop_link(&mut self, carrier: usize, server: usize, asked: Failure) {
@@ -389,6 +376,7 @@ impl Driver {
     }
 
     fn fail(&mut self, carrier: usize, tags: VecDeque<Tag>, failure: Failure) {
+        self.carriers[carrier].asked_once.clear();
         for tag in tags {
             let Some(task) = &mut self.carriers[carrier].task else { return };
             let blind = self.planted == Planted::BlindResend
@@ -449,8 +437,16 @@ impl Driver {
             if !link.owes() && link.waiting.is_empty() {
                 continue;
             }
+            let patience = self.view.pool.options.patience().as_micros() as u64;
+            let overdue = self.net.now >= link.owed_since + patience;
             if outcome == Outcome::Timeout && !self.is_trial(carrier, server) {
-                self.tell(server, HealthEvent::Silent);
+                // Who was sent nothing yet, and had less time than it may take, is not accused.
+                if overdue || !link.asked.is_empty() {
+                    self.tell(server, HealthEvent::Silent);
+                }
+                if self.owes_change(carrier, server) {
+                    self.doubt(server);
+                }
             } else if mutates && !link.asked.is_empty() {
                 self.broken = Some(format!("an operation that changes a key ends before s{server} answered"));
             }
@@ -471,6 +467,7 @@ impl Driver {
             Some(rejoin) if outcome == Outcome::Done => {
                 HealthEvent::Rejoined { incarnation: rejoin.incarnation(), meta: rejoin.meta() }
             }
+            Some(rejoin) if rejoin.held_back() => HealthEvent::HeldBack,
             _ => HealthEvent::TrialFailed,
         };
         self.net.note(|| format!("s{server} TRIAL ends: {outcome:?}"));
@@ -490,18 +487,9 @@ impl Driver {
     }
 }
 
-impl Carrier {
-    fn of(servers: usize) -> Carrier {
-        Carrier { links: vec![None; servers], ..Carrier::default() }
-    }
-}
-
-/// What a planted fault answers in the server's stead.
-fn planted_answer(planted: Planted, trial: bool, ask: &Ask, task: Option<&Task>) -> Option<Answer> {
-    let writes = task.is_some_and(Task::is_set);
-    match (planted, ask) {
-        (Planted::NoFlush, Ask::FlushAll { .. }) if trial => Some(Answer::Ok),
-        (Planted::NoClearing, Ask::Delete { .. }) if writes => Some(Answer::Deleted),
-        _ => None,
-    }
+/// Whether a change of one server upsets plans. To learn more of it does not.
+fn upsets(old: ServerView, new: ServerView) -> bool {
+    old.state != new.state
+        || (old.incarnation != 0 && old.incarnation != new.incarnation)
+        || (old.meta != Meta::Unknown && old.meta != new.meta)
 }

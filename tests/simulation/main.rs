@@ -12,14 +12,19 @@
 //!   world's whole story.
 
 mod calls;
+mod carrier;
 mod driver;
 mod memcached;
 mod message;
+mod model_vs_real;
 mod net;
 mod plan;
 mod rng;
 mod seeds;
 mod small;
+#[path = "../support/mod.rs"]
+mod support;
+mod tally;
 mod task;
 mod truth;
 mod world;

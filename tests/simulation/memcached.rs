@@ -61,10 +61,12 @@ impl Memcached {
             Ask::Fetch { key } => self.get(now, key, self.meta, true),
             Ask::Lease { key, seconds } => self.lease(now, key, *seconds),
             Ask::GetAndTouch { key, exptime } => {
+                // The value is handed out even when its new expiry time is over at once.
+                let found = self.get(now, key, self.meta, false);
                 if let Some(item) = self.live(now, key) {
                     item.expires = expiry(now, *exptime);
                 }
-                self.get(now, key, self.meta, false)
+                found
             }
             Ask::Store { verb, key, flags, exptime, value } => {
                 self.store(now, *verb, key, *flags, *exptime, value)
@@ -215,11 +217,12 @@ impl Memcached {
     }
 }
 
-/// Digits, then perhaps spaces: what the server takes for a number.
+/// What the server takes for a number: space, digits, and then the end, or a space and anything.
 pub fn number(data: &[u8]) -> Option<u64> {
+    let data = data.trim_ascii_start();
     let digits = data.iter().take_while(|b| b.is_ascii_digit()).count();
-    let (number, padding) = data.split_at(digits);
-    if number.is_empty() || padding.iter().any(|b| *b != b' ') {
+    let (number, rest) = data.split_at(digits);
+    if number.is_empty() || rest.first().is_some_and(|b| !b.is_ascii_whitespace()) {
         return None;
     }
     std::str::from_utf8(number).ok()?.parse().ok()

@@ -11,10 +11,11 @@ use memcache::rules::view::State as ServerState;
 use memcache::rules::wire::{Direction, Verb};
 
 use super::calls::{Call, Key};
-use super::driver::{Manners, Planted};
+use super::carrier::{Manners, Planted};
 use super::net::{Cut, Event, Wires};
 use super::rng::Rng;
-use super::world::{Tally, World, get};
+use super::tally::Tally;
+use super::world::{World, get};
 
 /// How failures may meet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,6 +137,7 @@ impl Plan {
         }
         let World { mut driver, mut tally, bad, .. } = run.world;
         tally.messages = driver.net.executed;
+        tally.world(self.failures);
         Run { tally, bad, trace: driver.net.trace.take().unwrap_or_default() }
     }
 }
@@ -275,7 +277,7 @@ impl Running<'_> {
             _ => Fault::Break,
         };
         let fault = if self.plan.counting && self.rng.chance(700) { Fault::Break } else { fault };
-        self.world.tally.failures += 1;
+        self.world.tally.fault(fault);
         inflict(&mut self.world, server, fault);
         if fault == Fault::Crash && self.rng.chance(300) {
             // The whole machine: nobody answers, not even with a reset.
@@ -300,19 +302,9 @@ impl Running<'_> {
                 self.end_fault(server, fault);
             }
         }
-        // A trial that must flush while most servers are down waits for that to be over, for a while.
-        for _ in 0..4000 {
-            if self.all_live() || self.world.bad.is_some() {
-                break;
-            }
-            let key = self.rng.below(self.plan.keys as u64) as Key;
-            self.world.call(0, get(&[key], false));
-            self.world.pass(50_000);
-        }
-        if !self.all_live() {
-            self.world.complain("NEVER BACK: every failure is over, and a server is still down".to_string());
-        }
-        // Connections that broke while they were idle are met once by every client.
+        self.wait_for_all();
+        // Connections that broke while they were idle are met once by every client; two of them in a
+        // row take their server down once more.
         let everything: Vec<Key> = (0..self.plan.keys as Key).collect();
         for client in 0..self.plan.clients {
             for _ in 0..3 {
@@ -320,6 +312,20 @@ impl Running<'_> {
                 self.world.call(client, Call::Versions);
             }
         }
+        self.wait_for_all();
+    }
+
+    /// Trials ride along with calls, and one that must flush while most servers are down waits.
+    fn wait_for_all(&mut self) {
+        for _ in 0..4000 {
+            if self.all_live() || self.world.bad.is_some() {
+                return;
+            }
+            let key = self.rng.below(self.plan.keys as u64) as Key;
+            self.world.call(0, get(&[key], false));
+            self.world.pass(50_000);
+        }
+        self.world.complain("NEVER BACK: every failure is over, and a server is still down".to_string());
     }
 
     fn all_live(&self) -> bool {

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use memcache::rules::operation::Outcome;
+use memcache::rules::wire::Verb;
 
 use super::calls::{Call, State, may_be_seen, results};
 use super::memcached::number;
@@ -30,7 +31,9 @@ pub struct Truth {
     pub faulted_meanwhile: u64,
     /// The servers on which that call left the value.
     pub holders: u64,
-    /// When the last acknowledged call began, in microseconds.
+    /// When the last acknowledged call began that gave it a time to live, in microseconds. A copy on a
+    /// stand-in is capped at the window (rule 6), and what is moved or counted keeps what is left of
+    /// that (rule 8).
     pub since: u64,
     /// A server that did not hold it turned steady by the window alone: what outlives the window
     /// without being written is not promised.
@@ -103,6 +106,9 @@ impl Truth {
             |(_, state): &(Outcome, State)| state.as_ref().is_some_and(|h| number(&h.data).is_some());
         let keep: BTreeSet<State> = if matches!(outcome, Outcome::Number(_)) {
             all.into_iter().filter(counted).map(|(_, state)| state).collect()
+        } else if matches!(call, Call::GetAndTouch { .. }) {
+            // It copies no value either: what it read of one server decides nothing about another's.
+            all.into_iter().filter(|(result, _)| *result == outcome).map(|(_, state)| state).collect()
         } else {
             all.into_iter().filter(fits).map(|(_, state)| state).collect()
         };
@@ -123,9 +129,13 @@ impl Truth {
     }
 
     /// An acknowledged call left new copies.
-    pub fn acknowledged(&mut self, holders: u64, began: u64) {
+    pub fn acknowledged(&mut self, call: &Call, holders: u64, began: u64) {
         self.holders = holders;
-        self.since = began;
+        let keeps_ttl =
+            matches!(call, Call::Count { .. } | Call::Store { verb: Verb::Append | Verb::Prepend, .. });
+        if !keeps_ttl {
+            self.since = began;
+        }
         self.faulted = self.faulted_meanwhile;
         self.outlived = false;
     }

@@ -12,10 +12,12 @@ use memcache::rules::view::State as ServerState;
 use smallvec::SmallVec;
 
 use super::calls::{Call, Key, State, key_bytes};
-use super::driver::{Driver, Manners, Planted};
+use super::carrier::{Manners, Planted};
+use super::driver::Driver;
 use super::message::{Bytes, show};
 use super::net::{Event, Net, Wires};
 use super::rng::Rng;
+use super::tally::Tally;
 use super::task::{Settled, Task};
 use super::truth::{Span, Truth, describe, may_find, merely_seen};
 
@@ -27,34 +29,6 @@ struct Active {
     readable: BTreeMap<Key, BTreeSet<State>>,
     /// Nothing was amiss that was not known, when it began and since.
     quiet: bool,
-}
-
-/// How a run counts.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
-    pub calls: u64,
-    pub hits: u64,
-    pub misses: u64,
-    pub acknowledged: u64,
-    pub unavailable: u64,
-    pub timeouts: u64,
-    pub lost: u64,
-    pub failures: u64,
-    pub messages: u64,
-}
-
-impl Tally {
-    pub fn add(&mut self, other: Tally) {
-        self.calls += other.calls;
-        self.hits += other.hits;
-        self.misses += other.misses;
-        self.acknowledged += other.acknowledged;
-        self.unavailable += other.unavailable;
-        self.timeouts += other.timeouts;
-        self.lost += other.lost;
-        self.failures += other.failures;
-        self.messages += other.messages;
-    }
 }
 
 pub struct World {
@@ -356,7 +330,7 @@ impl World {
         // A touch copies nothing: what was single stays single.
         if !merely_seen(&active.call, outcome) && !matches!(outcome, Outcome::Touched | Outcome::Hit) {
             let holders = self.holders(key);
-            self.keys[index].acknowledged(holders, active.began);
+            self.keys[index].acknowledged(&active.call, holders, active.began);
             self.check_copies(key, active, holders);
         }
     }
@@ -445,7 +419,8 @@ impl World {
         // nothing until it has planned anew.
         // The same when both of a write's servers die under it.
         let backups = self.driver.view.pool.options.backups;
-        let between = truth.busy && (!backups || truth.faulted_meanwhile.count_ones() >= 2);
+        let fatal = if backups { 2 } else { 1 };
+        let between = truth.busy && truth.faulted_meanwhile.count_ones() >= fatal;
         let lost = readable == 0 && (every_holder_failed || aged || single || between);
         self.tally.lost += u64::from(lost);
         lost

@@ -10,7 +10,7 @@ use crate::client::inbox::ROOM;
 use crate::client::registry;
 use crate::rules::address::Address;
 use crate::rules::operation::Outcome;
-use crate::rules::view::View;
+use crate::rules::view::{Meta, State, View};
 
 /// Every question is a get of "k".
 struct Gets;
@@ -29,6 +29,8 @@ impl Operation for Gets {
     }
 }
 
+const SEEN: ServerView =
+    ServerView { state: State::Steady, meta: Meta::Unknown, incarnation: 0, held_back: false };
 const GET: Command<'static> = Command::Get { key: b"k", meta: false };
 const START: Instant = Instant(1_000_000_000);
 
@@ -54,10 +56,10 @@ fn establish(connection: &mut Connection, listener: &TcpListener) -> TcpStream {
 
 /// Asks, and sends the question.
 fn ask(connection: &mut Connection, listener: &TcpListener, now: Instant) -> TcpStream {
-    assert!(connection.ask(0, &GET, now));
+    assert!(connection.ask(0, &GET, SEEN, now));
     let stream = establish(connection, listener);
     for tag in connection.take_held() {
-        assert!(connection.ask(tag, &GET, now));
+        assert!(connection.ask(tag, &GET, SEEN, now));
     }
     connection.flush(now).unwrap();
     stream
@@ -121,7 +123,7 @@ fn an_idle_connection_that_was_closed_is_found_before_anything_is_sent() {
     connection.rest(START);
 
     // Still open: it is used again, however long it rested.
-    assert!(connection.ask(1, &GET, START + IDLE * 3));
+    assert!(connection.ask(1, &GET, SEEN, START + IDLE * 3));
     assert!(connection.ready());
     connection.flush(START).unwrap();
     hear(&mut stream);
@@ -131,7 +133,7 @@ fn an_idle_connection_that_was_closed_is_found_before_anything_is_sent() {
     connection.rest(START);
 
     drop(stream);
-    assert!(connection.ask(2, &GET, START + IDLE * 3));
+    assert!(connection.ask(2, &GET, SEEN, START + IDLE * 3));
     assert!(connection.dialing(), "a new connection is made");
     let mut lost = Vec::new();
     connection.lose(&mut lost);
@@ -152,8 +154,8 @@ fn only_what_was_sent_is_in_doubt() {
         exptime: 0,
         value: &value,
     };
-    assert!(connection.ask(1, &store, START));
-    assert!(connection.ask(2, &Command::Version, START));
+    assert!(connection.ask(1, &store, SEEN, START));
+    assert!(connection.ask(2, &Command::Version, SEEN, START));
     connection.flush(START).unwrap();
     assert!(connection.unsent());
     let mut lost = Vec::new();
@@ -169,7 +171,7 @@ fn only_what_was_sent_is_in_doubt() {
 fn refusal_and_silence_are_told_apart_while_dialing() {
     let (mut connection, listener) = pair("refusal");
     drop(listener);
-    assert!(connection.ask(0, &GET, START));
+    assert!(connection.ask(0, &GET, SEEN, START));
     let loss = loop {
         match connection.dial(START) {
             Ok(done) => assert!(!done),
@@ -186,13 +188,13 @@ fn the_next_address_is_tried_when_one_refuses() {
     let addresses = [refuses.local_addr().unwrap(), listener.local_addr().unwrap()];
     drop(refuses);
     connection.known.found(addresses.map(SocketAddrAny::from).to_vec());
-    assert!(connection.ask(0, &GET, START));
+    assert!(connection.ask(0, &GET, SEEN, START));
     while !connection.dial(START).unwrap() {
         std::thread::yield_now();
     }
     let (mut stream, _) = listener.accept().unwrap();
     for tag in connection.take_held() {
-        assert!(connection.ask(tag, &GET, START));
+        assert!(connection.ask(tag, &GET, SEEN, START));
     }
     connection.flush(START).unwrap();
     hear(&mut stream);

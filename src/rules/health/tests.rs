@@ -222,8 +222,38 @@ fn a_write_missed_during_a_trial_makes_its_pass_worthless() {
     s.on(Event::Refused);
     s.wait(LIMIT).on(Event::TrialBegun);
     s.on(Event::MissedWrite);
-    assert!(s.rejoin(life(9, 900)), "one that restarted is empty without a flush");
+    assert!(!s.rejoin(life(9, 900)), "another life than was known may be older than the fall");
+    assert!(s.due());
+}
+
+#[test]
+fn a_greeting_of_the_life_before_comes_too_late() {
+    let mut s = Story::begin();
+    s.meet(life(7, 100));
+    s.meet(life(9, 900));
     assert_eq!(s.state(), State::Returned);
+    s.wait(s.settings.window).on(Event::Tick);
+    let mark = s.mark();
+    s.meet(life(7, 100));
+    assert_eq!((s.state(), s.mark()), (State::Steady, mark), "lives do not come back");
+    assert_eq!(s.health.incarnation(), life(9, 900));
+}
+
+#[test]
+fn a_trial_that_was_held_back_shows_that_the_server_answers() {
+    let mut s = Story::begin();
+    assert!(!s.health.view().held_back);
+    s.on(Event::Refused);
+    s.on(Event::MissedWrite);
+    s.wait(FIRST).on(Event::TrialBegun);
+    s.on(Event::HeldBack);
+    assert_eq!((s.state(), s.health.missed_write()), (State::Down, true));
+    assert!(s.health.view().held_back && !s.due());
+    s.wait(FIRST);
+    assert!(s.due(), "soon, not twice as late");
+    s.on(Event::TrialBegun);
+    s.on(Event::TrialFailed);
+    assert!(!s.health.view().held_back);
 }
 
 #[test]

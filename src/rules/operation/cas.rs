@@ -9,14 +9,15 @@ use crate::rules::view::View;
 
 const VALUE_BITS: u32 = 48;
 
-/// The token that a caller is handed for `cas`, a CAS value of `server`.
-pub(super) fn token(view: &View, server: ServerId, cas: u64) -> u64 {
-    u64::from(view.server(server).incarnation) << VALUE_BITS | cas & ((1 << VALUE_BITS) - 1)
+/// The token that a caller is handed for `cas`, a CAS value that a server gave in `life`, the mark of
+/// its incarnation. 0: which life it was is not known, and the token is worth nothing.
+pub(super) fn token(life: u16, cas: u64) -> u64 {
+    u64::from(life) << VALUE_BITS | cas & ((1 << VALUE_BITS) - 1)
 }
 
 /// The CAS value to send to `server` for a token; `None` when the token is from elsewhere, or from
 /// an earlier life: what it names has certainly changed.
 pub(super) fn value(view: &View, server: ServerId, token: u64) -> Option<u64> {
     let mark = (token >> VALUE_BITS) as u16;
-    (mark == view.server(server).incarnation).then_some(token & ((1 << VALUE_BITS) - 1))
+    (mark != 0 && mark == view.server(server).incarnation).then_some(token & ((1 << VALUE_BITS) - 1))
 }

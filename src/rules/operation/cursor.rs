@@ -18,6 +18,8 @@ pub(super) struct Cursor {
     attempts: u16,
     /// The index of the server that was asked last.
     server: u16,
+    /// The life that it was known in when it was asked; 0: nobody had met it.
+    life: u16,
     /// A place cannot be asked about this key at all.
     unable: bool,
 }
@@ -28,6 +30,16 @@ impl Cursor {
         ServerId(self.server)
     }
 
+    /// The life that it was known in when it was asked: the one that answers, or an older.
+    pub(super) fn life(&self, view: &View) -> u16 {
+        let now = view.server(self.server());
+        match self.life {
+            // Met since. It was steady, so had it been restarted since, it would not be steady now.
+            0 if now.state == State::Steady => now.incarnation,
+            life => life,
+        }
+    }
+
     /// Whom to ask first.
     pub(super) fn begin(&mut self, view: &View, key: &[u8]) -> Result<ServerId, Outcome> {
         self.generation = view.generation;
@@ -35,11 +47,12 @@ impl Cursor {
         self.confirming = false;
         self.unable = false;
         let first = first(view, key).ok_or(Outcome::Unavailable)?;
-        Ok(self.ask(first))
+        Ok(self.ask(view, first))
     }
 
-    fn ask(&mut self, server: ServerId) -> ServerId {
+    fn ask(&mut self, view: &View, server: ServerId) -> ServerId {
         self.server = server.0;
+        self.life = view.server(server).incarnation;
         server
     }
 
@@ -77,10 +90,10 @@ impl Cursor {
         let next = usize::from(self.place) + 1;
         if next < asked {
             self.place = next as u16;
-            return Ok(self.ask(placement.places[next]));
+            return Ok(self.ask(view, placement.places[next]));
         }
         self.confirming = true;
-        Ok(self.ask(placement.places[0]))
+        Ok(self.ask(view, placement.places[0]))
     }
 
     /// The place that was asked did not answer; the view shows what became of it.

@@ -12,7 +12,7 @@ use super::put::Put;
 use super::round::{Fate, Round};
 use super::{Failure, Outcome, Tag, attempts, expiry, writable};
 use crate::rules::pool::ServerId;
-use crate::rules::view::View;
+use crate::rules::view::{State, View};
 use crate::rules::wire::{Command, Reply};
 
 /// A server in one of its lives. What it was seen to hold is gone when it is met in another one, or
@@ -34,9 +34,14 @@ impl Source {
         Source { server: ServerId(0), life: 0 }
     }
 
-    /// Whether it still is in that life.
+    /// Whether it still is in that life. One that nobody had met was steady, and to meet it for the
+    /// first time changes nothing; had it been restarted since, it would not be steady any more.
     pub(super) fn intact(self, view: &View) -> bool {
-        view.live(self.server) && view.server(self.server).incarnation == self.life
+        let now = view.server(self.server);
+        match self.life {
+            0 => now.state == State::Steady,
+            life => now.state != State::Down && now.incarnation == life,
+        }
     }
 }
 

@@ -101,8 +101,9 @@ impl Operation for Read<'_> {
     fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
         match reply {
             Reply::Value(value) if !value.is_stub() => {
-                let from = self.cursors[tag as usize].server();
-                let cas = if self.with_cas { cas::token(view, from, value.cas) } else { 0 };
+                // Not the life that is known now: an answer can come after news of a restart.
+                let life = self.cursors[tag as usize].life(view);
+                let cas = if self.with_cas { cas::token(life, value.cas) } else { 0 };
                 self.settle(tag, Ok(Value { cas, ..*value }));
             }
             Reply::Refused(text) => {

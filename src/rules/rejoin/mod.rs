@@ -111,6 +111,7 @@ pub struct Rejoin {
     /// When the first probe began.
     proved_from: u64,
     flushed: bool,
+    held_back: bool,
     /// Questions to the keeper so far.
     looks: u32,
     claimed_at: u64,
@@ -144,6 +145,7 @@ impl Rejoin {
             misses: 0,
             proved_from: 0,
             flushed: false,
+            held_back: false,
             looks: 0,
             claimed_at: 0,
             probe_name,
@@ -170,6 +172,12 @@ impl Rejoin {
         self.greeting.meta()
     }
 
+    /// It ended because the server answers well and must be flushed, and may not be yet: report
+    /// `Event::HeldBack`.
+    pub fn held_back(&self) -> bool {
+        self.held_back
+    }
+
     /// How the trial stands, or why it ended as it did, in a few words for a message.
     pub fn reason(&self) -> &'static str {
         self.reason
@@ -181,19 +189,21 @@ impl Rejoin {
     fn owes_flush(&self) -> bool {
         match (self.previous, self.incarnation()) {
             (Some(previous), Some(life)) if !previous.same_as(life) => {
-                // Start times are whole seconds and jitter by one.
-                let latest_start = life.start.saturating_add(2).saturating_mul(1000);
-                self.missed_write && latest_start <= self.down_since
+                // Start times are whole seconds and jitter by one; in doubt it is flushed.
+                let earliest_start = life.start.saturating_sub(1).saturating_mul(1000);
+                self.missed_write && earliest_start <= self.down_since
             }
             _ => self.missed_write,
         }
     }
 
     /// Rule 14: most servers seem down, so the fault is rather ours and nothing is flushed. The server
-    /// on trial itself has just answered and does not count among them.
+    /// on trial itself has just answered and does not count among them, nor does one that is down
+    /// only because it could not be flushed either.
     fn isolated(&self, view: &View) -> bool {
         let ids = view.pool.ids();
-        let down = ids.filter(|&id| id != self.server && !view.live(id)).count();
+        let down =
+            ids.filter(|&id| id != self.server && !view.live(id) && !view.server(id).held_back).count();
         down * 2 > view.pool.servers().len()
     }
 
@@ -281,6 +291,7 @@ impl Rejoin {
 
     fn flush(&mut self, view: &View) {
         if self.isolated(view) {
+            self.held_back = true;
             return self
                 .fail_trial("it must be flushed, but most other servers are down: the network is suspect");
         }

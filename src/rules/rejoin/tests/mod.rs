@@ -183,7 +183,7 @@ fn probes_differ_from_each_other_and_from_other_probers() {
 #[test]
 fn a_process_that_started_since_is_empty_and_not_flushed() {
     let mut trial = Trial::of(view(3, &[0]), &health(life(7, OLD), true));
-    trial.greet(8, DOWN_SINCE / 1000).probe().probe().ends(Outcome::Done);
+    trial.greet(8, DOWN_SINCE / 1000 + 2).probe().probe().ends(Outcome::Done);
 }
 
 #[test]
@@ -192,6 +192,7 @@ fn a_process_that_is_not_certainly_empty_is_flushed() {
         (None, 7, OLD),                             // never met before
         (life(7, OLD), 7, OLD + 1),                 // the same, its start jitters
         (life(6, OLD), 7, DOWN_SINCE / 1000 - 100), // another, but older than the fall
+        (life(6, OLD), 7, DOWN_SINCE / 1000),       // another, perhaps older than the fall
     ] {
         let mut trial = Trial::of(view(3, &[0]), &health(before, true));
         trial.greet(pid, start).probe().probe().claim(Reply::Stored).flush(Reply::Ok);
@@ -315,12 +316,28 @@ fn while_the_network_is_suspect_nothing_is_flushed() {
     let mut trial = Trial::of(view(5, &down), &health(life(7, OLD), true));
     trial.greet(7, OLD).probe().probe();
     assert!(trial.ends(Outcome::Unavailable).contains("network"));
+    assert!(trial.rejoin.held_back());
     let mut trial = Trial::of(view(5, &down), &health(life(7, OLD), false));
     trial.greet(7, OLD).probe().probe().ends(Outcome::Done);
     let mut trial = Trial::of(view(5, &[0]), &health(life(7, OLD), true));
     trial.greet(7, OLD).probe().probe();
     set_down(&mut trial.view, &down[..3]); // not yet most: the one on trial does answer
     trial.claim(Reply::NotStored);
+}
+
+#[test]
+fn servers_that_only_wait_for_their_flush_are_not_suspect() {
+    let mut trial = Trial::of(view(5, &[0, 1, 2, 3]), &health(life(7, OLD), true));
+    trial.greet(7, OLD).probe();
+    let servers = (0..5).map(|id| match id {
+        4 => ServerView::default(),
+        id => ServerView { state: State::Down, held_back: id == 1, ..ServerView::default() },
+    });
+    trial.view.refresh(2, servers);
+    trial.probe();
+    let (tag, _) = trial.question(4);
+    trial.rejoin.answer(&trial.view, tag, &Reply::Stored);
+    trial.flush(Reply::Ok);
 }
 
 #[test]
