@@ -51,7 +51,8 @@ lints:
 
 ## tests:     (part of check) unit tests, C programs, the installed files, the drill on real servers
 tests:
-	$(CARGO) test --locked --lib --example demo $(addprefix --test ,$(TESTS))
+	$(CARGO) build --locked --lib --example demo
+	$(CARGO) test --locked --no-fail-fast --lib $(addprefix --test ,$(TESTS))
 
 ## sim:       (part of check) simulated worlds: crashes, cuts, late answers, on a virtual clock
 sim:
