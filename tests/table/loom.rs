@@ -1,7 +1,8 @@
 //! Every order of loads and stores that the memory model allows, for one writer and two readers:
 //!
 //! ```text
-//! RUSTFLAGS='--cfg loom' cargo test --release --target-dir target/loom --test table_loom
+//! CARGO_PROFILE_RELEASE_LTO=off RUSTFLAGS='--cfg loom' \
+//!     cargo test --release --target-dir target/loom --test table_loom
 //! ```
 //!
 //! The protocol is the product's, on loom's atomics and a table of two words a body. A reader must get a whole
