@@ -11,10 +11,22 @@ SONAME  = libmemcache.so.0
 # Every test program but the simulator, which has a step of its own and is slow when not optimised.
 TESTS := $(filter-out simulation,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) \
                                  $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
-LIBDIR  = $(DESTDIR)$(PREFIX)/lib
-INCLUDE = $(DESTDIR)$(PREFIX)/include
 
-.PHONY: all demo check format lints tests sim install uninstall clean help need-build need-demo need-check
+# Where an installation goes, below DESTDIR. On a multiarch system: LIBDIR=/usr/lib/x86_64-linux-gnu.
+LIBDIR     = $(PREFIX)/lib
+INCLUDEDIR = $(PREFIX)/include
+MANDIR     = $(PREFIX)/share/man
+BINDIR     = $(PREFIX)/bin
+SBINDIR    = $(PREFIX)/sbin
+UNITDIR    = $(PREFIX)/lib/systemd/system
+DOCDIR     = $(PREFIX)/share/doc/libmemcache
+# `make deb` leaves its packages here.
+DEBS       = $(TARGET)/deb
+PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' BUILT='$(TARGET)/release' DESTDIR='$(DESTDIR)' \
+             PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' MANDIR='$(MANDIR)' \
+             BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)'
+
+.PHONY: all demo check format lints tests sim install uninstall deb man clean help need-build need-demo need-check
 
 ## all:       builds the library: target/release/libmemcache.so and libmemcache.a
 all: need-build
@@ -45,29 +57,27 @@ tests:
 sim:
 	$(CARGO) test --locked --release --test simulation -- --nocapture
 
-## install:   puts the library and its headers below DESTDIR/PREFIX (PREFIX is /usr/local unless given)
+## install:   puts library, headers, manual and programs below DESTDIR/PREFIX (PREFIX is /usr/local unless given)
 install:
 	@if command -v $(CARGO) >/dev/null; then $(MAKE) --no-print-directory all; \
 	else test -e $(TARGET)/release/libmemcache.so || { echo 'build it first: make all' >&2; exit 1; }; fi
-	$(INSTALL) -d '$(LIBDIR)/pkgconfig' '$(INCLUDE)/memcache'
-	$(INSTALL) -m 755 $(TARGET)/release/libmemcache.so '$(LIBDIR)/libmemcache.so.$(VERSION)'
-	ln -sf libmemcache.so.$(VERSION) '$(LIBDIR)/$(SONAME)'
-	ln -sf $(SONAME) '$(LIBDIR)/libmemcache.so'
-	$(INSTALL) -m 644 $(TARGET)/release/libmemcache.a '$(LIBDIR)/libmemcache.a'
-	$(INSTALL) -m 644 include/memcache.h '$(INCLUDE)/memcache.h'
-	$(INSTALL) -m 644 include/memcache/*.h '$(INCLUDE)/memcache'
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/libmemcache.pc.in \
-	    >'$(LIBDIR)/pkgconfig/libmemcache.pc'
-	chmod 644 '$(LIBDIR)/pkgconfig/libmemcache.pc'
+	@$(PLACES) scripts/install
 	@if [ -z '$(DESTDIR)' ]; then ldconfig; fi
 	@echo "installed libmemcache $(VERSION) below $(DESTDIR)$(PREFIX)"
 
 ## uninstall: removes what install put there
 uninstall:
-	rm -f '$(LIBDIR)/libmemcache.so' '$(LIBDIR)/$(SONAME)' '$(LIBDIR)/libmemcache.so.$(VERSION)'
-	rm -f '$(LIBDIR)/libmemcache.a' '$(LIBDIR)/pkgconfig/libmemcache.pc' '$(INCLUDE)/memcache.h'
-	rm -f '$(INCLUDE)/memcache/buffer.h' '$(INCLUDE)/memcache/_buffer.h'
-	@rmdir '$(INCLUDE)/memcache' 2>/dev/null || true
+	@$(PLACES) scripts/uninstall
+	@if [ -z '$(DESTDIR)' ]; then ldconfig; fi
+
+## deb:       builds Debian packages: libmemcache0, libmemcache-dev, libmemcache-tools
+deb: all
+	@scripts/need dpkg-shlibdeps:dpkg-dev strip:binutils
+	@VERSION='$(VERSION)' SONAME='$(SONAME)' BUILT='$(TARGET)/release' packaging/deb '$(DEBS)'
+
+## man:       makes the manual's pages anew, from the headers and man/src
+man: need-build
+	UPDATE_MAN=1 $(CARGO) test --locked --test man
 
 ## clean:     removes what was built
 clean:
@@ -83,4 +93,5 @@ need-demo: need-build
 	@scripts/need memcached:memcached
 need-check: need-demo
 	@scripts/need rust:rustfmt rust:clippy readelf:binutils strace:strace \
-	    'valgrind:valgrind libc6-dbg'
+	    'valgrind:valgrind libc6-dbg' \
+	    man:man-db pkg-config:pkg-config dpkg-shlibdeps:dpkg-dev

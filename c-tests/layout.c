@@ -7,6 +7,11 @@
     _Static_assert(offsetof(struct type, field) == (offset), #type "." #field " moved"); \
     _Static_assert(sizeof(((struct type *)0)->field) == (size), #type "." #field " has another size")
 
+/* Private fields may follow the public ones, never stand before or among them. */
+#define SIZE(type, size)                                                   \
+    _Static_assert(sizeof(struct type) >= (size), #type " shrank");            \
+    _Static_assert(_Alignof(struct type) == 8, #type " is aligned otherwise")
+
 FIELD(memcache_err_ctxt, misc, 0, 8);
 FIELD(memcache_err_ctxt, funcname, 8, 8);
 FIELD(memcache_err_ctxt, lineno, 16, 4);
@@ -20,7 +25,7 @@ FIELD(memcache_err_ctxt, errstr, 40, 8);
 FIELD(memcache_err_ctxt, errmsg, 48, 8);
 FIELD(memcache_err_ctxt, errlen, 56, 8);
 FIELD(memcache_err_ctxt, ctxt, 64, 8);
-_Static_assert(sizeof(struct memcache_err_ctxt) >= 72, "memcache_err_ctxt shrank");
+SIZE(memcache_err_ctxt, 72);
 
 FIELD(memcache_ctxt, mcFree, 0, 8);
 FIELD(memcache_ctxt, mcMalloc, 8, 8);
@@ -36,7 +41,7 @@ FIELD(memcache_ctxt, _wbuf, 80, 8);
 FIELD(memcache_ctxt, _last_hash, 88, 4);
 FIELD(memcache_ctxt, ectxt, 96, 8);
 FIELD(memcache_ctxt, err_mask, 104, 4);
-_Static_assert(sizeof(struct memcache_ctxt) >= 112, "memcache_ctxt shrank");
+SIZE(memcache_ctxt, 112);
 
 FIELD(memcache_server, misc, 0, 8);
 FIELD(memcache_server, hostname, 8, 8);
@@ -52,7 +57,7 @@ FIELD(memcache_server, _last_hash, 88, 4);
 FIELD(memcache_server, soff, 96, 8);
 FIELD(memcache_server, startoff, 104, 8);
 FIELD(memcache_server, entries, 112, 16);
-_Static_assert(sizeof(struct memcache_server) >= 128, "memcache_server shrank");
+SIZE(memcache_server, 128);
 
 FIELD(memcache_server_stats, pid, 0, 4);
 FIELD(memcache_server_stats, uptime, 8, 8);
@@ -73,14 +78,14 @@ FIELD(memcache_server_stats, get_misses, 136, 8);
 FIELD(memcache_server_stats, bytes_read, 144, 8);
 FIELD(memcache_server_stats, bytes_written, 152, 8);
 FIELD(memcache_server_stats, limit_maxbytes, 160, 8);
-_Static_assert(sizeof(struct memcache_server_stats) >= 168, "memcache_server_stats shrank");
+SIZE(memcache_server_stats, 168);
 
 FIELD(memcache, misc, 0, 8);
 FIELD(memcache, tv, 8, 16);
 FIELD(memcache, num_servers, 24, 4);
 FIELD(memcache, servers, 32, 8);
 FIELD(memcache, server_list, 40, 16);
-_Static_assert(sizeof(struct memcache) >= 56, "memcache shrank");
+SIZE(memcache, 56);
 
 FIELD(memcache_res, misc, 0, 8);
 FIELD(memcache_res, key, 8, 8);
@@ -92,13 +97,13 @@ FIELD(memcache_res, size, 48, 8);
 FIELD(memcache_res, entries, 56, 16);
 FIELD(memcache_res, flags, 72, 2);
 FIELD(memcache_res, _flags, 74, 1);
-_Static_assert(sizeof(struct memcache_res) >= 80, "memcache_res shrank");
+SIZE(memcache_res, 80);
 
 FIELD(memcache_req, misc, 0, 8);
 FIELD(memcache_req, query, 8, 16);
 FIELD(memcache_req, cb, 24, 16);
 FIELD(memcache_req, num_keys, 40, 2);
-_Static_assert(sizeof(struct memcache_req) >= 48, "memcache_req shrank");
+SIZE(memcache_req, 48);
 
 FIELD(memcache_res_cb, misc, 0, 8);
 FIELD(memcache_res_cb, ctxt, 8, 8);
@@ -106,14 +111,16 @@ FIELD(memcache_res_cb, req, 16, 8);
 FIELD(memcache_res_cb, res, 24, 8);
 FIELD(memcache_res_cb, cb, 32, 8);
 FIELD(memcache_res_cb, entries, 40, 16);
-_Static_assert(sizeof(struct memcache_res_cb) >= 56, "memcache_res_cb shrank");
+SIZE(memcache_res_cb, 56);
 
 FIELD(memcache_buf, ptr, 0, 8);
 FIELD(memcache_buf, flags, 8, 1);
 FIELD(memcache_buf, len, 16, 8);
 FIELD(memcache_buf, size, 24, 8);
 FIELD(memcache_buf, off, 32, 8);
-_Static_assert(sizeof(struct memcache_buf) >= 56, "memcache_buf shrank");
+FIELD(memcache_buf, next, 40, 16);
+SIZE(memcache_buf, 56);
+_Static_assert(sizeof(struct memcache_buf) == 56, "programs have memcache_buf by value");
 
 #endif
 

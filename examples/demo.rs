@@ -35,12 +35,12 @@ fn main() -> ExitCode {
         (Fault::Hung, "hung (SIGSTOP), then back with its old contents"),
         (Fault::CutOff, "cut off, then back with its old contents"),
     ] {
-        let drilled = Drilled { program: ours.clone(), arguments: Vec::new(), pool: true };
+        let drilled = Drilled { program: ours.clone(), arguments: Vec::new(), pool: Some("") };
         drill(format!("libmemcache, pairs; server {what}"), &drilled, fault, &scratch, &mut played);
     }
     let kept = played.iter().all(|(_, report)| report.flawless());
 
-    let alone = Drilled { program: ours, arguments: Vec::new(), pool: false };
+    let alone = Drilled { program: ours, arguments: Vec::new(), pool: None };
     drill("libmemcache, no backups; server killed".to_owned(), &alone, Fault::Killed, &scratch, &mut played);
     peers(&scratch, &mut played);
     println!("Of 8,000 reads so many returned the newest value, stage by stage:\n\n{}", summary(&played));
@@ -64,7 +64,7 @@ fn peers(scratch: &Scratch, played: &mut Played) {
         ("ketama", "KETAMA, ejecting at once"),
         ("replicas", "NUMBER_OF_REPLICAS=1"),
     ] {
-        let drilled = Drilled { program: program.clone(), arguments: vec![way.to_owned()], pool: false };
+        let drilled = Drilled { program: program.clone(), arguments: vec![way.to_owned()], pool: None };
         drill(format!("libmemcached, {what}; server killed"), &drilled, Fault::Killed, scratch, played);
     }
 }

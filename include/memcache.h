@@ -86,7 +86,8 @@
 #define MCM_CALLBACK_FUNC MCM_CALLBACK_SIG
 
 /* The parameters of a mcErrFunc, and what they are:
- *     int32_t handler(MCM_ERR_FUNC_ARGS) { ... MCM_ERR_INIT_CTXT(ctxt, ectxt); ... } */
+ *     int32_t handler(MCM_ERR_FUNC_ARGS) { ...
+ *         MCM_ERR_INIT_CTXT(ctxt, ectxt); ... } */
 #define MCM_ERR_FUNC_SIG const void *MCM_CALLBACK_CTXT, void *MCM_CALLBACK_PTR
 #define MCM_ERR_FUNC_ARGS MCM_ERR_FUNC_SIG
 #define MCM_ERR_INIT_CTXT(ctxt, ectxt) \
@@ -476,8 +477,14 @@ struct tailq_head_memcache_server {
 };
 
 /*
- A handle on a pool of servers. One thread at a time may use it; any number of handles may be
- used at once. Made by mc_new, freed by mc_free.
+ A handle on a pool of servers. One thread at a time may use it; any number of handles may be used
+ at once, in as many threads. A debug build of the library notices two threads in one handle:
+ the second call raises ASSERT, does nothing and fails. Callbacks, error handlers and hooks may use
+ the handle that called them, in the same thread.
+
+ After fork() a child may go on with its parent's handles, and so may the parent: the child makes
+ connections of its own. Not with a handle that another thread was inside of at that moment.
+ Made by mc_new, freed by mc_free.
  */
 struct memcache {
     /*
@@ -570,6 +577,14 @@ struct memcache_res {
      Private: what val was when the library allocated it.
      */
     void *_own;
+    /*
+     Private: what size was then.
+     */
+    size_t _own_size;
+    /*
+     Private: the program said who frees val.
+     */
+    char _told;
 };
 
 /*
@@ -702,7 +717,7 @@ struct memcache_server_stats {
      */
     time_t time;
     /*
-     Its version; NULL when it told none.
+     Its version; empty when it told none.
      */
     char *version;
     /*
@@ -976,12 +991,6 @@ struct memcache_server_stats {
 extern "C" {
 #endif // __cplusplus
 
-extern void c_free(void *ptr);
-
-extern void *c_malloc(size_t size);
-
-extern void *c_realloc(void *ptr, size_t size);
-
 /*
  The context that every mc_ call uses. Never NULL; lives as long as the process. Programs may
  assign to its function pointers.
@@ -1233,7 +1242,7 @@ void mc_server_disconnect_all(const struct memcache *mc);
 
  0: added (or ignored, in a process that has a pool file in MEMCACHE_POOL). -1: no memory, or mc is
  NULL; -2, -3: no memory for the host, the port; -4: the host does not resolve; -5: the list could
- not grow. The list is as it was after a failure.
+ not grow. The list is as it was after a failure. A handler's retcode replaces each but 0.
  */
 int mcm_server_add(const struct memcache_ctxt *ctxt,
                    struct memcache *mc,
@@ -1427,8 +1436,8 @@ int mc_res_register_fetch_cb(struct memcache_req *req,
 
  0: stored, in a pool with backups on both servers. 1: not stored. 2: an unexpected reply. 4: the server
  refused, and its text went to the error handler (MC_STORE). -1: no server could be asked, or it
- is not known whether it stored; or a pointer is NULL. -2: time was up; it may be stored still. A key
- that may not be sent: what the context's mcKeyValid returns (the position of the offending byte,
+ is not known whether it stored; or a pointer is NULL. -2: time was up; it may be stored still. -4:
+ the value is longer than 1 GiB, and nothing was sent (MC_STORE). A key that may not be sent: what the context's mcKeyValid returns (the position of the offending byte,
  counted from 1), and the error handler gets PROTO. A handler's retcode replaces each but 0.
  */
 int mcm_set(const struct memcache_ctxt *ctxt,
@@ -1547,9 +1556,12 @@ void *mc_aget2(struct memcache *mc, const char *key, size_t len, size_t *retlen)
  Fetches every key of a request, from all the servers at once, and fills in each response: see
  struct memcache_res, mc_res_found. Then the callbacks run, in the order in which they were
  registered. A response that was not found is a miss, unless the error handler was told otherwise:
- see mc_aget.
+ see mc_aget. While functions of the program's own choose the servers (mcHashKey, mcServerFind), they are
+ asked one after another, each within its timeout.
  */
-void mcm_get(const struct memcache_ctxt *ctxt, struct memcache *mc, struct memcache_req *req);
+void mcm_get(const struct memcache_ctxt *ctxt,
+             struct memcache *mc,
+             struct memcache_req *req);
 
 /*
  See mcm_get.
@@ -1673,8 +1685,9 @@ u_int32_t mcm_hash_key(const struct memcache_ctxt *ctxt, const char *key, size_t
 u_int32_t mc_hash_key(const char *key, size_t len);
 
 /*
- Takes a server that is down back into use. What it holds from before is flushed. One that failed by
- itself needs no call: it is tried again and used as soon as it can be. 0; -1: its host is unknown, or
+ Takes a server that mc_server_deactivate took out back into use. It is not connected to here; what it
+ holds from before is flushed by one of the next calls, and then it is used. One that failed by itself
+ needs no call: it is tried again and used as soon as it can be. 0; -1: its host is unknown, or
  a pointer is NULL; -2: it was never added to this handle; -3: it is up already.
  */
 int mcm_server_activate(const struct memcache_ctxt *ctxt,

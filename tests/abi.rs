@@ -1,27 +1,34 @@
-//! What the shared library shows to a linker: the 152 functions of the old library, our own beside
-//! them under the same prefixes, the old soname, and nothing else.
+//! What the installed shared library shows to a linker: the 152 functions of the old library, our own
+//! beside them under the same prefixes, the old soname, and nothing else.
+
+mod support;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
-fn library() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows where it is");
-    let deps = test.parent().expect("it is in a folder");
-    let near = [deps.join("libmemcache.so"), deps.with_file_name("libmemcache.so")];
-    near.into_iter().find(|path| path.exists()).expect("cargo built libmemcache.so")
+use support::cc;
+use support::scratch::Scratch;
+
+fn run(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } =
+        command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    assert!(status.success(), "{command:?}: {}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).expect("symbols are text")
 }
 
-fn told(program: &str, arguments: &[&str]) -> String {
-    let output =
-        Command::new(program).args(arguments).arg(library()).output().expect("binutils are installed");
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("symbols are text")
+/// The library as `make install` puts it, found by the name that programs of the old one load.
+fn installed(scratch: &Scratch) -> PathBuf {
+    let destination = scratch.path().join("root");
+    let mut make = Command::new("make");
+    make.current_dir(cc::root()).args(["--no-print-directory", "install", "PREFIX=/usr"]);
+    make.arg(format!("DESTDIR={}", destination.display())).env_remove("MAKEFLAGS");
+    run(&mut make);
+    destination.join("usr/lib/libmemcache.so.0")
 }
 
-#[test]
-fn exactly_the_interface_is_exported() {
-    let listing = told("nm", &["-D", "--defined-only"]);
+fn only_the_interface_is_exported(library: &Path) {
+    let listing = run(Command::new("nm").args(["-D", "--defined-only"]).arg(library));
     let exported: BTreeSet<&str> =
         listing.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
     let wanted: BTreeSet<&str> = include_str!("../c-tests/symbols.txt").lines().collect();
@@ -35,7 +42,15 @@ fn exactly_the_interface_is_exported() {
 }
 
 #[test]
-fn programs_of_the_old_library_find_it() {
-    let dynamic = told("readelf", &["-d"]);
+fn the_installed_library_is_what_old_programs_load() {
+    let scratch = Scratch::new();
+    let library = installed(&scratch);
+    only_the_interface_is_exported(&library);
+    let dynamic = run(Command::new("readelf").arg("-d").arg(&library));
     assert!(dynamic.contains("Library soname: [libmemcache.so.0]"), "{dynamic}");
+}
+
+#[test]
+fn the_built_library_exports_the_same() {
+    only_the_interface_is_exported(&cc::built_library());
 }

@@ -4,6 +4,7 @@
 //! And they are what C and C++ programs can include: without a warning, in every dialect that is in
 //! use, before or after `<sys/queue.h>`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,11 +37,13 @@ fn main_header() -> String {
         "list.rs",
         "context.rs",
         "error.rs",
+        "error_filter.rs",
         "memory.rs",
         "memcache.rs",
         "server.rs",
         "server_add.rs",
         "request.rs",
+        "response.rs",
         "store.rs",
         "retrieve.rs",
         "counter.rs",
@@ -73,7 +76,7 @@ fn buffer_header() -> String {
     config.sys_includes = vec!["stddef.h".into(), "sys/types.h".into()];
     config.after_includes = Some(BUFFER_MACROS.into());
     config.export.rename.insert("memcache_ctxt".into(), "struct memcache_ctxt".into());
-    generate(config, &["types.rs", "buffer.rs"])
+    generate(config, &["types.rs", "buffer.rs", "buffer_search.rs", "buffer_size.rs"])
 }
 
 const BUFFER_MACROS: &str = "
@@ -186,5 +189,81 @@ fn every_dialect_takes_the_headers_without_a_warning() {
             compiles("c++", standard, name, &text, &scratch);
         }
     }
+    fs::remove_dir_all(&scratch).expect("the scratch folder can be removed");
+}
+
+/// The macros that a header defines itself, at the end of its inclusion.
+fn macros_of(scratch: &Path, header: &str) -> BTreeSet<String> {
+    let output = Command::new("cc")
+        .args(["-std=c11", "-E", "-dD", "-I"])
+        .arg(scratch)
+        .arg(scratch.join(header))
+        .output()
+        .expect("the compiler runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let own = scratch.to_str().expect("the scratch folder has a plain name");
+    let mut ours = false;
+    let mut macros = BTreeSet::new();
+    for line in text.lines() {
+        if let Some(marker) = line.strip_prefix("# ") {
+            ours = marker.split('"').nth(1).is_some_and(|file| file.starts_with(own));
+        } else if let Some(rest) = line.strip_prefix("#define ").filter(|_| ours) {
+            macros.insert(rest.split(['(', ' ']).next().unwrap_or_default().to_owned());
+        } else if let Some(name) = line.strip_prefix("#undef ").filter(|_| ours) {
+            macros.remove(name);
+        }
+    }
+    macros
+}
+
+/// Every macro of the old interface, and its names' beginnings. New ones must begin so too.
+const MACROS: &[&str] = &[
+    "MCM_CALLBACK_FUNC MCM_CALLBACK_SIG MCM_ERR_FUNC_ARGS MCM_ERR_FUNC_SIG MCM_KEY_VALID_FUNC_ARGS",
+    "MCM_KEY_VALID_FUNC_SIG MCM_HASH_FUNC MCM_HASH_SIG MCM_CALLBACK_CTXT MCM_CALLBACK_RES MCM_CALLBACK_PTR",
+    "MCM_CALLBACK_MC MCM_CALLBACK_KEY MCM_CALLBACK_LEN MCM_ERR_INIT_CTXT MCM_KEY_VALID_INIT MCM_HASH_INIT",
+    "MCM_CSTRLEN MAX_KEY_LEN INIT_GET_BUF_SIZE MEMCACHE_VER MEMCACHE_VERNUM MEMCACHE_RELDATE MCM_ERR",
+    "MCM_ERR_MSG MCM_ERR_MSG_LVL MCM_ERRX MCM_ERRX_MSG MCM_ERRX_MSG_LVL MCM_WARNX MCM_WARN_MSG",
+    "MCM_WARN_MSGLEN MCM_WARN_MSG_LVL MCM_WARNX_MSG MCM_WARNX_MSGLEN MCM_RET_CODE ERR_FLAG WARN_FLAG",
+    "NO_ERRNO_FLAG TAILQ_HEAD_INITIALIZER TAILQ_HEAD TAILQ_ENTRY TAILQ_FIRST TAILQ_NEXT TAILQ_FOREACH",
+    "TAILQ_INIT TAILQ_INSERT_TAIL TAILQ_REMOVE MCM_ERR_MASK",
+];
+
+#[test]
+fn every_promised_macro_is_there_and_no_other_leaks() {
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("macros-{}", std::process::id()));
+    fs::create_dir_all(scratch.join("memcache")).expect("the scratch folder can be made");
+    let headers = [
+        ("memcache.h", main_header()),
+        ("memcache/_buffer.h", buffer_struct_header()),
+        ("memcache/buffer.h", buffer_header()),
+    ];
+    for (name, text) in headers {
+        fs::write(scratch.join(name), text).expect("the scratch folder can be written");
+    }
+    let macros = macros_of(&scratch, "memcache.h");
+    let promised: BTreeSet<String> =
+        MACROS.iter().flat_map(|line| line.split(' ')).map(str::to_owned).collect();
+    let missing: Vec<_> = promised.difference(&macros).collect();
+    assert!(missing.is_empty(), "memcache.h does not define {missing:?}");
+    let own = ["MCM_ERR_", "MCM_RES_", "MC_RES_", "MC_ERR_LVL_", "MC_REASON_", "MC_STATE_", "MEMCACHE_"];
+    let leaked: Vec<_> = macros
+        .difference(&promised)
+        .filter(|name| !own.iter().any(|beginning| name.starts_with(beginning)))
+        .collect();
+    assert!(leaked.is_empty(), "memcache.h leaks {leaked:?}");
+
+    let buffer = macros_of(&scratch, "memcache/buffer.h");
+    let promised = [
+        "MCM_BUF_OFF_USED",
+        "MEMCACHE_BUFFER_H",
+        "MEMCACHE__BUFFER_H",
+        "mcm_buf_len_add",
+        "mcm_buf_len_set",
+        "mcm_buf_off_ptr",
+        "mcm_buf_size",
+        "mcm_buf_val",
+    ];
+    assert!(buffer.iter().eq(&promised), "memcache/buffer.h defines {buffer:?}");
     fs::remove_dir_all(&scratch).expect("the scratch folder can be removed");
 }

@@ -162,11 +162,10 @@ fn a_store_whose_line_is_refused_has_its_value_run() {
     let server = Server::start();
     let mut connection = server.connect();
     let key = [b'k'; 251];
-    let command =
-        Command::Store { verb: Verb::Set, key: &key, flags: 0, exptime: 0, value: b"set run 0 0 1\r\ny" };
+    let command = Command::Store { verb: Verb::Set, key: b"k", flags: 0, exptime: 0, value: b"" };
     connection.ask(&Command::Noop, true, |_| ());
-    let mut out = Vec::new();
-    memcache::rules::wire::compose::compose(&command, false, &mut out).expect("a classic command");
+    // The composer sends no such key.
+    let out = [b"set ", &key[..], b" 0 0 16\r\nset run 0 0 1\r\ny\r\n"].concat();
     connection.stream.write_all(&out).expect("a question can be sent");
     let taken = loop {
         if let Some((reply, taken)) =
@@ -182,6 +181,30 @@ fn a_store_whose_line_is_refused_has_its_value_run() {
         connection.receive();
     }
     assert_eq!(connection.bytes, b"STORED\r\n", "the value's answer, not ours");
+}
+
+#[test]
+fn keys_of_any_bytes_and_every_length() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    for len in 1..=186usize {
+        // All of 256 bytes occur, and every key has one that no line can hold.
+        let mut key: Vec<u8> = (0..len).map(|at| (at * 7 + len * 31) as u8).collect();
+        key[len / 2] = b"\0\r\n \x7f"[len % 5];
+        let store = Command::Store { verb: Verb::Add, key: &key, flags: 7, exptime: 0, value: &key };
+        connection.ask(&store, true, |reply| assert_eq!(*reply, Reply::Stored, "{}", key.escape_ascii()));
+        connection.ask(&Command::Get { key: &key, meta: true }, true, |reply| {
+            assert_eq!(*reply, Reply::Value(Value { data: &key, flags: 7, ..Value::default() }));
+        });
+        connection.ask(&Command::Delete { key: &key }, true, |reply| assert_eq!(*reply, Reply::Deleted));
+        // A lease's stub is where this server would tell the key's raw bytes.
+        connection.ask(&Command::Lease { key: &key, seconds: 1000 }, true, |reply| {
+            assert!(matches!(reply, Reply::Value(Value { lease: Some(Lease::Won), .. })), "{reply:?}");
+        });
+        connection.ask(&Command::Fetch { key: &key }, true, |reply| {
+            assert!(matches!(reply, Reply::Value(value) if value.is_stub()), "{reply:?}");
+        });
+    }
 }
 
 #[test]

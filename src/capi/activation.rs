@@ -1,8 +1,8 @@
 //! Taking servers out of use and back, as a program decides.
 //!
-//! While a server is out of use, its slots belong to the next server of the list that is in use: every
-//! other key stays where it is. What it holds is old by the time it is back, so it is flushed first;
-//! one that cannot be flushed then is down, and flushed before it returns.
+//! A server that is out of use counts as down in this handle: its keys go where those of a server that
+//! failed would, every other key stays where it is. When a write passed it by, it is down until a trial,
+//! which rides along with the next calls, has emptied it: nothing old is ever read.
 
 use std::ffi::{CStr, c_int};
 
@@ -44,16 +44,18 @@ fn activate(ctxt: Context, cache: Cache, server: *mut memcache_server) -> c_int 
     }
     // SAFETY: a server of the list.
     unsafe { ((*server)._deactivated, (*server).active) = (0, UNTRIED) };
-    cache.handle().list_changed();
-    if let Some(only) = cache.id_of(server) {
+    cache.pass_use_on(server);
+    if ctxt.places_keys_itself() {
+        // Where the program wrote meanwhile nobody knows but the program.
         let mut sink = |_: ServerId, _: Result<&[u8], Outcome>| {};
-        cache.run_in_pool(&mut Broadcast::new(Everywhere::FlushAll { delay: 0 }, Some(only), &mut sink));
+        cache.run_on(server, &mut Broadcast::new(Everywhere::FlushAll { delay: 0 }, None, &mut sink));
     }
     0
 }
 
-/// Takes a server that is down back into use. What it holds from before is flushed. One that failed by
-/// itself needs no call: it is tried again and used as soon as it can be. 0; -1: its host is unknown, or
+/// Takes a server that mc_server_deactivate took out back into use. It is not connected to here; what it
+/// holds from before is flushed by one of the next calls, and then it is used. One that failed by itself
+/// needs no call: it is tried again and used as soon as it can be. 0; -1: its host is unknown, or
 /// a pointer is NULL; -2: it was never added to this handle; -3: it is up already.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mcm_server_activate(
@@ -112,7 +114,7 @@ pub unsafe extern "C" fn mcm_server_deactivate(
         }
         // SAFETY: a server of the list.
         unsafe { ((*ms)._deactivated, (*ms).active, (*ms).fd) = (1, DOWN, -1) };
-        cache.handle().list_changed();
+        cache.pass_use_on(ms);
         Some(())
     });
 }

@@ -5,16 +5,18 @@
 //! the struct: two threads that share the global context and fail at once would else read each
 //! other's message, which by then may be gone.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::constants::*;
 use super::context::{Context, mc_global_ctxt, mcErrFunc, memcache_ctxt};
-use super::guard::{NO, guard};
+use super::guard::guard;
 use super::types::u_int32_t;
+use crate::client::fork::PerProcess;
 
 /// One raised error, as an error handler sees it.
 #[repr(C)]
@@ -158,17 +160,21 @@ fn silenced(ctxt: Context, level: u32) -> bool {
 
 /// Keeps two threads from writing to one context's struct at once. No code of the program's runs
 /// while it is held.
-static LAST_ERROR: Mutex<()> = Mutex::new(());
+static LAST_ERROR: PerProcess<Mutex<()>> = PerProcess::new();
+
+fn last_error() -> MutexGuard<'static, ()> {
+    LAST_ERROR.get(|_| Mutex::default()).lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What a program stored in the context's struct.
 fn misc(ctxt: Context) -> *mut c_void {
-    let _lock = LAST_ERROR.lock().unwrap_or_else(PoisonError::into_inner);
+    let _lock = last_error();
     // SAFETY: a live context; its struct is NULL or valid.
     unsafe { (*ctxt.as_ptr()).ectxt.as_ref().map_or(ptr::null_mut(), |last| last.misc) }
 }
 
 fn keep(ctxt: Context, error: &memcache_err_ctxt) {
-    let _lock = LAST_ERROR.lock().unwrap_or_else(PoisonError::into_inner);
+    let _lock = last_error();
     // SAFETY: as in `misc`.
     unsafe {
         if let Some(last) = (*ctxt.as_ptr()).ectxt.as_mut() {
@@ -177,15 +183,43 @@ fn keep(ctxt: Context, error: &memcache_err_ctxt) {
     }
 }
 
+/// A handler may have written to the context's struct instead of the one that it was given: to old
+/// programs they were the same. Its retcode is not looked for there: another thread's may lie there.
+fn take_what_the_handler_left(ctxt: Context, error: &mut memcache_err_ctxt, before: *mut c_void) {
+    let _lock = last_error();
+    // SAFETY: as in `misc`.
+    let Some(left) = (unsafe { (*ctxt.as_ptr()).ectxt.as_ref() }) else { return };
+    if error.misc == before {
+        error.misc = left.misc;
+    }
+    if error.cont == NOTHING.cont {
+        error.cont = left.cont;
+    }
+}
+
+thread_local! {
+    /// What the handler answered to this thread's last error.
+    static RETCODE: Cell<c_int> = const { Cell::new(0) };
+}
+
+/// What an int call returns whose failure was raised somewhere within it: `result`, or the retcode of
+/// a handler that was told.
+pub(super) fn unless_replaced(call: impl FnOnce() -> Result<(), c_int>) -> c_int {
+    RETCODE.set(0);
+    call().map_or_else(|result| replaced(RETCODE.get(), result), |()| 0)
+}
+
 /// Calls the handler, then does what it decided.
 fn deliver(ctxt: Context, mut error: memcache_err_ctxt) -> c_int {
-    error.misc = misc(ctxt);
+    let before = misc(ctxt);
+    error.misc = before;
     error.ctxt = ctxt.as_ptr().cast();
     keep(ctxt, &error);
     // SAFETY: a live context.
     let handler = unsafe { (*ctxt.as_ptr()).mcErr }.unwrap_or(print);
     // SAFETY: a handler of the context's; both pointers are valid while it runs.
     unsafe { handler(ctxt.as_ptr().cast(), (&raw mut error).cast()) };
+    take_what_the_handler_left(ctxt, &mut error, before);
     match error.cont as u8 {
         // SAFETY: ends the process, as the program's handler asked.
         b'n' => unsafe { libc::exit(error.sysexit) },
@@ -197,6 +231,7 @@ fn deliver(ctxt: Context, mut error: memcache_err_ctxt) -> c_int {
     error.errmsg = ptr::null();
     error.errlen = 0;
     keep(ctxt, &error);
+    RETCODE.set(error.retcode);
     error.retcode
 }
 
@@ -328,79 +363,6 @@ pub unsafe extern "C" fn mcErrGet(errFunc: *mut mcErrFunc) -> c_int {
         *out = unsafe { (*mc_global_ctxt()).mcErr };
         Some(0)
     })
-}
-
-/// The mask before and after a change of it.
-///
-/// # Safety
-/// As [`Context::new`].
-unsafe fn filter(ctxt: *const memcache_ctxt, change: impl FnOnce(u32) -> u32) -> Option<c_int> {
-    // SAFETY: the caller's promise.
-    let ctxt = unsafe { Context::new(ctxt) }?;
-    // SAFETY: a live context.
-    let mask = unsafe { &mut (*ctxt.as_ptr()).err_mask };
-    let before = std::mem::replace(mask, change(*mask));
-    Some(c_int::from(before != *mask))
-}
-
-/// Silences severities: errors of these raise nothing. By default INFO and NOTICE are silenced.
-/// err_mask: MCM_ERR_LVL_... joined by |. Returns 1 when that changed anything, 0 when not.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mcm_err_filter_add(ctxt: *mut memcache_ctxt, err_mask: u_int32_t) -> c_int {
-    // SAFETY: the caller's context.
-    guard(NO, || unsafe { filter(ctxt, |mask| mask | err_mask) })
-}
-
-/// See mcm_err_filter_add.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mc_err_filter_add(err_mask: u_int32_t) -> c_int {
-    // SAFETY: the global context is always valid.
-    unsafe { mcm_err_filter_add(mc_global_ctxt(), err_mask) }
-}
-
-/// Lets severities be heard again. Returns 1 when that changed anything, 0 when not.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mcm_err_filter_del(ctxt: *mut memcache_ctxt, err_mask: u_int32_t) -> c_int {
-    // SAFETY: the caller's context.
-    guard(NO, || unsafe { filter(ctxt, |mask| mask & !err_mask) })
-}
-
-/// See mcm_err_filter_del.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mc_err_filter_del(err_mask: u_int32_t) -> c_int {
-    // SAFETY: the global context is always valid.
-    unsafe { mcm_err_filter_del(mc_global_ctxt(), err_mask) }
-}
-
-/// The silenced severities, joined by |.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mcm_err_filter_get(ctxt: *const memcache_ctxt) -> u_int32_t {
-    // SAFETY: the caller's context.
-    guard(0, || unsafe { ctxt.as_ref() }.map(|ctxt| ctxt.err_mask))
-}
-
-/// See mcm_err_filter_get.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mc_err_filter_get() -> u_int32_t {
-    // SAFETY: the global context is always valid.
-    unsafe { mcm_err_filter_get(mc_global_ctxt()) }
-}
-
-/// 1 when a severity (of several, each) is silenced, 0 when not.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mcm_err_filter_test(ctxt: *const memcache_ctxt, err_lvl: u_int32_t) -> c_int {
-    guard(NO, || {
-        // SAFETY: the caller's context.
-        let mask = unsafe { ctxt.as_ref() }?.err_mask;
-        Some(c_int::from(err_lvl != 0 && mask & err_lvl == err_lvl))
-    })
-}
-
-/// See mcm_err_filter_test.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mc_err_filter_test(err_lvl: u_int32_t) -> c_int {
-    // SAFETY: the global context is always valid.
-    unsafe { mcm_err_filter_test(mc_global_ctxt(), err_lvl) }
 }
 
 /// What an int call returns that failed with `result` and raised an error with this answer.

@@ -8,6 +8,8 @@ use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
 
+use super::turn::Marks;
+
 /// A call that answers how it went: negative is failure.
 pub(super) const FAILED: c_int = -1;
 
@@ -16,6 +18,7 @@ pub(super) const NO: c_int = 0;
 
 /// Runs `body`; no panic leaves it. The panic's message was printed by the panic hook by then.
 pub(super) fn guard<T>(fallback: T, body: impl FnOnce() -> Option<T>) -> T {
+    let _marks = Marks::now();
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Some(answer)) => answer,
         Ok(None) => fallback,

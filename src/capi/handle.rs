@@ -8,7 +8,6 @@
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::address;
@@ -18,6 +17,7 @@ use super::memcache::Cache;
 use super::request::memcache_res;
 use super::server::{self, memcache_server};
 use super::server_add;
+use super::turn::Turn;
 use crate::client::Client;
 use crate::config;
 use crate::rules::address::Address;
@@ -48,15 +48,9 @@ pub struct Handle {
     told: bool,
     /// The responses of the request that is being fetched; kept for its memory.
     pub(super) batch: Vec<*mut memcache_res>,
-    /// A call is under way.
-    busy: AtomicBool,
 }
 
 impl Handle {
-    pub(super) fn new() -> Handle {
-        Handle::default()
-    }
-
     /// The next call builds the pool anew.
     pub(super) fn list_changed(&mut self) {
         self.outdated = true;
@@ -69,21 +63,18 @@ impl Handle {
     }
 }
 
-/// Notices two threads in one handle: in debug builds it is a panic, told on standard error, and the
-/// second call fails.
-struct Turn<'a>(&'a AtomicBool);
-
-impl<'a> Turn<'a> {
-    fn take(busy: &'a AtomicBool) -> Turn<'a> {
-        let was_busy = busy.swap(true, Ordering::Acquire);
-        debug_assert!(!was_busy, "a struct memcache was used by two threads at once");
-        Turn(busy)
-    }
+/// What a struct memcache points at.
+pub(super) struct Private {
+    pub(super) handle: Handle,
+    /// Which thread is inside.
+    pub(super) turn: Turn,
+    /// The context that it was made with.
+    pub(super) ctxt: Context,
 }
 
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+impl Private {
+    pub(super) fn new(ctxt: Context) -> Private {
+        Private { handle: Handle::default(), turn: Turn::new(), ctxt }
     }
 }
 
@@ -137,7 +128,6 @@ impl Cache {
     /// Carries out an operation by the pool's own rules.
     pub(super) fn run_in_pool(self, operation: &mut dyn Operation) -> Outcome {
         let handle = self.handle();
-        let _turn = Turn::take(&handle.busy);
         self.bring_up_to_date();
         // Taken out, so that a panic on the way takes a client in an unknown state with it.
         let Some(mut client) = handle.client.take() else { return Outcome::Unavailable };
@@ -150,7 +140,6 @@ impl Cache {
     /// Carries out an operation on one server of the list, which the program chose.
     pub(super) fn run_on(self, server: *mut memcache_server, operation: &mut dyn Operation) -> Outcome {
         let handle = self.handle();
-        let _turn = Turn::take(&handle.busy);
         let mut client = match handle.alone.remove(&server) {
             Some(client) => client,
             None => match server::address_of(server) {
@@ -207,8 +196,28 @@ impl Cache {
             number_servers(self, &pool);
             handle.timeouts.clear();
             handle.client = Some(Box::new(Client::open(pool)));
+            self.servers().for_each(|server| self.pass_use_on(server));
         }
         self.pass_timeouts_on();
+    }
+
+    /// Whether any struct of a server is in use. Of a server that is several times in the list the
+    /// program may take out some.
+    fn uses(self, id: u16) -> bool {
+        // SAFETY: servers of the list.
+        let structs = self.servers().map(|server| unsafe { &*server });
+        structs.filter(|server| server._id == id).any(|server| server._deactivated == 0)
+    }
+
+    /// Tells the client whether the program has taken a server out of use.
+    pub(super) fn pass_use_on(self, server: *mut memcache_server) {
+        // SAFETY: a server of the list.
+        let id = unsafe { (*server)._id };
+        let handle = self.handle();
+        handle.alone.remove(&server);
+        if let Some(client) = handle.client.as_mut().filter(|_| !handle.outdated && id != NOT_IN_POOL) {
+            client.hold(ServerId(id), !self.uses(id));
+        }
     }
 
     /// Tells the client of timeouts that the program changed in its structs.
@@ -271,8 +280,8 @@ fn entry(address: Address) -> Server {
 fn pool_of(cache: Cache) -> Option<Pool> {
     let mut servers: Vec<Server> = Vec::new();
     let mut slots = Vec::new();
-    for server in cache.servers().map(|server| in_use(cache, server)) {
-        let address = server::address_of(server?)?;
+    for server in cache.servers() {
+        let address = server::address_of(server)?;
         let index = match servers.iter().position(|server| server.address == address) {
             Some(index) => {
                 servers[index].weight += 1;
@@ -286,15 +295,6 @@ fn pool_of(cache: Cache) -> Option<Pool> {
         slots.push(ServerId(u16::try_from(index).ok().filter(|index| *index < u16::MAX)?));
     }
     Some(Pool::with_slots("", Options::default(), servers, slots))
-}
-
-/// Who has a server's slot: the server itself, or, while the program has taken it out of use, the next
-/// one of the list that it has not.
-fn in_use(cache: Cache, server: *mut memcache_server) -> Option<*mut memcache_server> {
-    // SAFETY: servers of the list.
-    let used = |server: &*mut memcache_server| unsafe { (**server)._deactivated == 0 };
-    let behind = cache.servers().skip_while(move |one| *one != server);
-    behind.chain(cache.servers()).find(used)
 }
 
 /// Writes into every C struct which server of the pool it is.

@@ -5,15 +5,22 @@ use std::ptr::{self, NonNull};
 
 use libc::timeval;
 
+use super::constants::MCM_ERR_ASSERT;
 use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::guard::guard;
-use super::handle::Handle;
+use super::handle::{Handle, Private};
 use super::list::{self, tailq_head};
 use super::server::{self, memcache_server};
 use super::types::u_int32_t;
 
-/// A handle on a pool of servers. One thread at a time may use it; any number of handles may be
-/// used at once. Made by mc_new, freed by mc_free.
+/// A handle on a pool of servers. One thread at a time may use it; any number of handles may be used
+/// at once, in as many threads. A debug build of the library notices two threads in one handle:
+/// the second call raises ASSERT, does nothing and fails. Callbacks, error handlers and hooks may use
+/// the handle that called them, in the same thread.
+///
+/// After fork() a child may go on with its parent's handles, and so may the parent: the child makes
+/// connections of its own. Not with a handle that another thread was inside of at that moment.
+/// Made by mc_new, freed by mc_free.
 #[repr(C)]
 #[derive(Debug)]
 pub struct memcache {
@@ -31,17 +38,30 @@ pub struct memcache {
     pub _handle: *mut std::ffi::c_void,
 }
 
+const TWO_THREADS: &str = "a struct memcache is used by two threads at once: give each thread its own, \
+                           or let them take turns";
+
 /// A caller's handle, for the length of one call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cache(NonNull<memcache>);
 
 impl Cache {
-    /// `None` for NULL.
+    /// `None` for NULL, and, in a debug build, after raising ASSERT, when another thread is inside.
     ///
     /// # Safety
     /// `mc` is NULL or came from mcm_new and was not freed, and no other thread uses it meanwhile.
     pub(super) unsafe fn new(mc: *const memcache) -> Option<Cache> {
-        NonNull::new(mc.cast_mut()).map(Cache)
+        let cache = NonNull::new(mc.cast_mut()).map(Cache)?;
+        // SAFETY: the caller's promise; these two fields are never changed, and a handle is freed by
+        // mcm_free only, which takes its mark away.
+        let (free, ctxt) = unsafe {
+            let private = (*cache.as_ptr())._handle.cast::<Private>();
+            ((*private).turn.take(), (*private).ctxt)
+        };
+        if !free {
+            ctxt.raise(c"mc", MCM_ERR_ASSERT, format_args!("{TWO_THREADS}"));
+        }
+        free.then_some(cache)
     }
 
     pub(super) fn as_ptr(self) -> *mut memcache {
@@ -52,7 +72,7 @@ impl Cache {
     pub(super) fn handle<'a>(self) -> &'a mut Handle {
         // SAFETY: the promise of `new`: set by mcm_new and nobody else's. Every use of the reference ends
         // within the call that the handle was given to.
-        unsafe { &mut *(*self.as_ptr())._handle.cast::<Handle>() }
+        unsafe { &mut (*(*self.as_ptr())._handle.cast::<Private>()).handle }
     }
 
     /// The servers of the list, in order.
@@ -137,7 +157,7 @@ pub unsafe extern "C" fn mcm_new(ctxt: *const memcache_ctxt) -> *mut memcache {
         // SAFETY: a fresh struct.
         unsafe {
             list::init(&raw mut (*mc).server_list);
-            (*mc)._handle = Box::into_raw(Box::new(Handle::new())).cast();
+            (*mc)._handle = Box::into_raw(Box::new(Private::new(ctxt))).cast();
         }
         // SAFETY: it is complete now.
         let cache = unsafe { Cache::new(mc) }?;
@@ -162,13 +182,14 @@ pub unsafe extern "C" fn mcm_free(ctxt: *const memcache_ctxt, mc: *mut memcache)
         // SAFETY: nobody uses the handle any more; each part came from this context or, the
         // private one, from mcm_new's Box.
         unsafe {
-            let handle = Box::from_raw((*mc)._handle.cast::<Handle>());
-            for server in cache.servers().chain(handle.ignored.iter().copied()) {
+            let private = Box::from_raw((*mc)._handle.cast::<Private>());
+            private.turn.forget();
+            for server in cache.servers().chain(private.handle.ignored.iter().copied()) {
                 server::free(ctxt, server);
             }
             ctxt.free((*mc).servers);
             ctxt.free(mc);
-            drop(handle);
+            drop(private);
         }
         Some(())
     });

@@ -19,16 +19,20 @@
 
 pub mod activation;
 pub mod buffer;
+pub mod buffer_search;
+pub mod buffer_size;
 pub mod buffer_type;
 pub mod constants;
 pub mod context;
 pub mod counter;
 pub mod error;
+pub mod error_filter;
 pub mod hash;
 pub mod list;
 pub mod memcache;
 pub mod memory;
 pub mod request;
+pub mod response;
 pub mod retrieve;
 pub mod server;
 pub mod server_add;
@@ -39,6 +43,8 @@ pub mod types;
 pub mod version;
 
 mod address;
+mod buffer_text;
 mod guard;
 mod handle;
 mod layout;
+mod turn;

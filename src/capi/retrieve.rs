@@ -8,7 +8,8 @@ use super::context::{Context, mc_global_ctxt, memcache_ctxt, with_nul};
 use super::guard::{bytes, guard};
 use super::list;
 use super::memcache::{Cache, memcache};
-use super::request::{self, memcache_req, memcache_res};
+use super::request::{memcache_req, memcache_res};
+use super::response;
 use super::server;
 use super::store::unavailable;
 use crate::rules::operation::{Batch, Operation, Outcome, Read};
@@ -215,7 +216,8 @@ fn tell_many(ctxt: Context, many: &Many<'_>, outcome: Outcome, refusal: &str) {
 /// Fetches every key of a request, from all the servers at once, and fills in each response: see
 /// struct memcache_res, mc_res_found. Then the callbacks run, in the order in which they were
 /// registered. A response that was not found is a miss, unless the error handler was told otherwise:
-/// see mc_aget.
+/// see mc_aget. While functions of the program's own choose the servers (mcHashKey, mcServerFind), they are
+/// asked one after another, each within its timeout.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mcm_get(ctxt: *const memcache_ctxt, mc: *mut memcache, req: *mut memcache_req) {
     guard((), || {
@@ -238,7 +240,7 @@ pub unsafe extern "C" fn mcm_get(ctxt: *const memcache_ctxt, mc: *mut memcache, 
         }
         cache.handle().batch = batch;
         // SAFETY: the caller's request.
-        unsafe { request::call_back(ctxt, req) };
+        unsafe { response::call_back(ctxt, req) };
         Some(())
     });
 }

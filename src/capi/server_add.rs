@@ -8,6 +8,7 @@ use libc::timeval;
 use super::address;
 use super::constants::*;
 use super::context::{Context, mc_global_ctxt, memcache_ctxt};
+use super::error::unless_replaced;
 use super::guard::{FAILED, bytes, guard};
 use super::handle;
 use super::memcache::{Cache, memcache};
@@ -108,13 +109,14 @@ fn add(ctxt: Context, cache: Cache, host: &[u8], port: &[u8]) -> c_int {
     let port = or_default(port, address::DEFAULT_PORT_TEXT);
     // SAFETY: a live struct.
     let tv = unsafe { (*cache.as_ptr()).tv };
-    let added = named(ctxt, tv, host, port).and_then(|server| {
-        adopt(ctxt, cache, server).inspect_err(|_| {
+    unless_replaced(|| {
+        let server = named(ctxt, tv, host, port).map_err(|why| why as c_int)?;
+        adopt(ctxt, cache, server).map_err(|why| {
             // SAFETY: fresh from this context, and in no list.
             unsafe { free(ctxt, server) };
+            why as c_int
         })
-    });
-    added.map_or_else(|why| why as c_int, |()| 0)
+    })
 }
 
 /// The bytes before a text's NUL; none for NULL.
@@ -143,7 +145,7 @@ unsafe fn text_of<'a>(start: *const c_char, len: usize) -> &'a [u8] {
 ///
 /// 0: added (or ignored, in a process that has a pool file in MEMCACHE_POOL). -1: no memory, or mc is
 /// NULL; -2, -3: no memory for the host, the port; -4: the host does not resolve; -5: the list could
-/// not grow. The list is as it was after a failure.
+/// not grow. The list is as it was after a failure. A handler's retcode replaces each but 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mcm_server_add(
     ctxt: *const memcache_ctxt,
@@ -221,19 +223,16 @@ pub unsafe extern "C" fn mcm_server_add3(
             cache.handle().ignored.push(ms);
             return Some(0);
         }
-        if server.hostname.is_null() {
-            match ctxt.copy_text(HERE, address::DEFAULT_HOST) {
-                Some(copy) => server.hostname = copy,
-                None => return Some(NotAdded::HostCopy as c_int),
+        let copy = |text, why: NotAdded| ctxt.copy_text(HERE, text).ok_or(why as c_int);
+        Some(unless_replaced(|| {
+            if server.hostname.is_null() {
+                server.hostname = copy(address::DEFAULT_HOST, NotAdded::HostCopy)?;
             }
-        }
-        if server.port.is_null() {
-            match ctxt.copy_text(HERE, address::DEFAULT_PORT_TEXT) {
-                Some(copy) => server.port = copy,
-                None => return Some(NotAdded::PortCopy as c_int),
+            if server.port.is_null() {
+                server.port = copy(address::DEFAULT_PORT_TEXT, NotAdded::PortCopy)?;
             }
-        }
-        Some(adopt(ctxt, cache, ms).map_or_else(|why| why as c_int, |()| 0))
+            adopt(ctxt, cache, ms).map_err(|why| why as c_int)
+        }))
     })
 }
 

@@ -26,7 +26,7 @@ pub struct memcache_server_stats {
     pub uptime: time_t,
     /// Its clock, in seconds since 1970.
     pub time: time_t,
-    /// Its version; NULL when it told none.
+    /// Its version; empty when it told none.
     pub version: *mut c_char,
     /// Processor time in user mode.
     pub rusage_user: timeval,

@@ -12,6 +12,7 @@ use super::memcache::{Cache, memcache};
 use super::types::u_int16_t;
 use crate::rules::operation::{Conditional, Operation, Outcome, Spread, Write};
 use crate::rules::wire::Verb;
+use crate::rules::wire::parse::Limits;
 
 /// What the old interface returns for what became of a call: see mcm_set.
 const NOT_DONE: c_int = 1;
@@ -19,6 +20,7 @@ const UNEXPECTED: c_int = 2;
 const REFUSED: c_int = 4;
 const NO_SERVER: c_int = -1;
 const TIME_UP: c_int = -2;
+const TOO_LONG: c_int = -REFUSED;
 
 /// Nobody could be asked, or not in time: tells the handler, and what an int call returns.
 pub(super) fn unavailable(ctxt: Context, function: &CStr, outcome: Outcome) -> c_int {
@@ -70,11 +72,19 @@ unsafe fn store(function: &CStr, verb: Verb, item: Item) -> Option<c_int> {
     // SAFETY: the caller's promise.
     let (ctxt, cache) = unsafe { (Context::new(item.ctxt)?, Cache::new(item.mc)?) };
     // SAFETY: the caller's promise.
-    let (key, value) = unsafe { (bytes(item.key.cast(), item.key_len)?, bytes(item.val, item.bytes)?) };
+    let key = unsafe { bytes(item.key.cast(), item.key_len) }?;
     let refusal = ctxt.refuses_key(function, key);
     if refusal != 0 {
         return Some(refusal);
     }
+    let longest = Limits::default().value;
+    if item.bytes > longest {
+        // Not one byte of it is read: such a length is often a mistake, and nothing lies there.
+        let what = format_args!("a value of {} bytes, {longest} are possible at most", item.bytes);
+        return Some(replaced(ctxt.raise(function, MCM_ERR_MC_STORE, what), TOO_LONG));
+    }
+    // SAFETY: the caller's promise.
+    let value = unsafe { bytes(item.val, item.bytes) }?;
     let flags = u32::from(item.flags);
     Some(match verb {
         Verb::Set => {
@@ -98,8 +108,8 @@ unsafe fn store(function: &CStr, verb: Verb, item: Item) -> Option<c_int> {
 ///
 /// 0: stored, in a pool with backups on both servers. 1: not stored. 2: an unexpected reply. 4: the server
 /// refused, and its text went to the error handler (MC_STORE). -1: no server could be asked, or it
-/// is not known whether it stored; or a pointer is NULL. -2: time was up; it may be stored still. A key
-/// that may not be sent: what the context's mcKeyValid returns (the position of the offending byte,
+/// is not known whether it stored; or a pointer is NULL. -2: time was up; it may be stored still. -4:
+/// the value is longer than 1 GiB, and nothing was sent (MC_STORE). A key that may not be sent: what the context's mcKeyValid returns (the position of the offending byte,
 /// counted from 1), and the error handler gets PROTO. A handler's retcode replaces each but 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mcm_set(

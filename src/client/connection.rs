@@ -11,11 +11,12 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
+use rustix::net::{RecvFlags, SendFlags, connect_unspec, recv, send, sockopt};
 
 use super::dial::Dial;
 use super::inbox::{Inbox, KEPT};
 use super::registry::Known;
+use super::silence::Silence;
 use crate::rules::greeting::Greeting;
 use crate::rules::operation::{Failure, Operation, Tag};
 use crate::rules::pool::ServerId;
@@ -82,8 +83,8 @@ pub(super) struct Connection {
     starts: VecDeque<u64>,
     /// Commands that wait for the connection to be ready.
     held: Vec<Tag>,
-    /// Since when nothing moved while something was owed.
-    owed_since: Instant,
+    /// Nothing moved while something was owed.
+    silence: Silence,
     used: Instant,
     /// What poll said last.
     pub(super) ready: PollFlags,
@@ -107,7 +108,7 @@ impl Connection {
             pending: Pending::default(),
             starts: VecDeque::new(),
             held: Vec::new(),
-            owed_since: Instant(0),
+            silence: Silence::default(),
             used: Instant(0),
             ready: PollFlags::empty(),
             dirty: false,
@@ -161,20 +162,25 @@ impl Connection {
 
     /// Whether an answer is all that is awaited, and since `now`.
     pub(super) fn only_answers(&self, now: Instant) -> bool {
-        self.ready() && !self.unsent() && now.since(self.owed_since) <= self.terms.patience / 16
+        self.ready() && !self.unsent() && self.silence.lasts(now) <= self.terms.patience / 16
     }
 
     /// When its silence is too long, or dialing has something to do.
     pub(super) fn due(&self) -> Instant {
         match &self.phase {
             Phase::Dialing(dial) => dial.due(),
-            _ => self.owed_since + self.terms.patience,
+            _ => self.silence.due(self.terms.patience),
         }
     }
 
     /// Its server had all the patience there is.
     pub(super) fn overdue(&self, now: Instant) -> bool {
-        now >= self.owed_since + self.terms.patience
+        now >= self.silence.due(self.terms.patience)
+    }
+
+    /// Nothing came in time, and that is its server's fault.
+    pub(super) fn convicted(&mut self, now: Instant) -> bool {
+        self.silence.convicts(now, self.terms.patience)
     }
 
     pub(super) fn terms(&self) -> &Terms {
@@ -206,7 +212,7 @@ impl Connection {
 
     /// The first command after a rest.
     fn begin(&mut self, now: Instant) {
-        self.owed_since = now;
+        self.silence.broken(now);
         if self.ready() && now.since(self.used) > IDLE && self.closed_meanwhile() {
             self.close(false);
         }
@@ -254,7 +260,7 @@ impl Connection {
         self.used = now;
         if !self.terms.greets {
             self.meta = false;
-            self.owed_since = now;
+            self.silence.broken(now);
             self.phase = Phase::Ready(socket);
             return Ok(true);
         }
@@ -276,7 +282,7 @@ impl Connection {
                 Ok(sent) => {
                     self.sent += sent;
                     if self.ready() {
-                        self.owed_since = now;
+                        self.silence.broken(now);
                     }
                 }
                 Err(Errno::INTR) => {}
@@ -304,7 +310,7 @@ impl Connection {
 
     /// Bytes came.
     pub(super) fn moved(&mut self, now: Instant) {
-        self.owed_since = now;
+        self.silence.broken(now);
     }
 
     /// The next whole answer among the bytes that came.
@@ -367,8 +373,12 @@ impl Connection {
     /// Closes it. `reset`: and lets nothing more arrive at the server.
     pub(super) fn close(&mut self, reset: bool) {
         if let Some(socket) = self.socket().filter(|_| reset) {
-            // Should it fail, the connection is closed all the same.
+            // Disconnected and not only closed, with linger 0: a forked child, or a program that was
+            // started without regard to CLOEXEC, may have a descriptor of it still, and as long as
+            // it has, closing ends nothing. Linger for where there is nothing to disconnect. Should
+            // both fail, the connection is closed all the same.
             let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+            let _ = connect_unspec(socket);
         }
         self.phase = Phase::Closed;
         self.pending.drain().for_each(drop);

@@ -298,7 +298,7 @@ impl Exchange {
                 if let Err(loss) = self.push(index, operation, witness, now) {
                     self.lose(index, loss, operation, witness, now);
                 }
-            } else if !self.read(index, false, operation, witness) {
+            } else if !self.read(index, false, operation, witness) && self.connections[index].convicted(now) {
                 self.lose(index, Loss::Silent, operation, witness, now);
             }
         }

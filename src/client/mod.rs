@@ -6,7 +6,11 @@
 //! - `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
 //! - `registry`: what this process knows of its servers; `views`: how a client sees it;
 //! - `trial`: the way back of a server that is down, riding along with the calls;
-//! - [`fork`]: what a forked child has to tell.
+//! - `fork`: how a forked child is noticed; `twin`: locks that it need not fear.
+//!
+//! A client is for one thread at a time. A child of fork may go on with its parent's clients, unless
+//! another thread of the parent was inside of one at that moment: it makes connections of its own,
+//! leaves the parent's as they are, and knows of the servers what the parent knew.
 //!
 //! What a call costs: one send and one receive for a simple operation on a live server, whatever
 //! its timeouts are; one send per server and polls in between for one that asks several. A server
@@ -16,11 +20,13 @@ mod clock;
 mod connection;
 mod dial;
 mod exchange;
-pub mod fork;
+pub(crate) mod fork;
 mod inbox;
 mod registry;
 mod resolve;
+mod silence;
 mod trial;
+mod twin;
 mod views;
 mod wait;
 
@@ -171,12 +177,15 @@ impl Client {
     }
 
     /// What a call before this one could have left: connections of the parent of a forked child, or of
-    /// an operation that panicked.
+    /// an operation that panicked. Everything that touches a connection or what is known of a
+    /// server begins with it: in a child the parent's locks may be held by nobody.
     fn tidy_up(&mut self) {
         if self.epoch != fork::epoch() {
             self.epoch = fork::epoch();
-            self.exchange.close(false);
-            self.trials.abandon(false, &mut self.views, clock::now());
+            self.trials.forget();
+            self.views.renew();
+            // The old connections go: descriptors are closed, sockets are left as they are.
+            self.exchange = Exchange::new(self.connections());
         } else if !self.exchange.idle() {
             self.exchange.close(true);
         }
@@ -194,6 +203,7 @@ impl Client {
 
     /// How the servers are seen at this moment.
     pub fn view(&mut self) -> &View {
+        self.tidy_up();
         self.views.refresh(clock::now());
         self.views.view()
     }
@@ -212,6 +222,7 @@ impl Client {
     /// How long a connection may take to be made, and how long a whole call may take. From the next
     /// call on.
     pub fn set_timeouts(&mut self, connect: Duration, total: Duration) {
+        self.tidy_up();
         self.options.connect_timeout = connect;
         self.options.timeout = total;
         self.views.set_settings(Settings::new(&self.options));
@@ -222,6 +233,7 @@ impl Client {
     /// the client's again. A call may take as long as the longest of all; a server with a shorter
     /// one only loses its patience earlier. From the next call on.
     pub fn set_server_timeout(&mut self, server: ServerId, timeout: Option<Duration>) {
+        self.tidy_up();
         if let Some(own) = self.own_timeouts.get_mut(server.index()) {
             *own = timeout;
             self.set_terms();
@@ -241,6 +253,7 @@ impl Client {
     /// The file descriptor of the connection to a server; `None` while there is none. It stays this
     /// client's own.
     pub fn fd(&mut self, server: ServerId) -> Option<RawFd> {
+        self.tidy_up();
         let connection = self.exchange.connection(server)?;
         connection.socket().map(AsRawFd::as_raw_fd)
     }
@@ -252,13 +265,36 @@ impl Client {
             connection.close(false);
         }
     }
+
+    /// Takes a server for down, whatever it is (`down`), or sees it as it is again. Concerns this
+    /// client alone: meanwhile it asks the server nothing, tries it never, and writes elsewhere.
+    ///
+    /// A server that a write passed by holds old values. When it is released it is down for every
+    /// client of this process, until a trial, which rides along with the next calls, has emptied it.
+    /// The end of a client releases what it holds.
+    pub fn hold(&mut self, server: ServerId, down: bool) {
+        self.tidy_up();
+        let now = clock::now();
+        if !down {
+            self.views.release(server, now);
+        } else if self.views.hold(server, now) {
+            self.trials.give_up(server, &mut self.views, now);
+            if let Some(connection) = self.exchange.connection(server) {
+                connection.close(true);
+            }
+        }
+    }
 }
 
 impl Drop for Client {
-    /// A trial that is under way is given back: another client can begin one.
+    /// Trials that are under way are left to the next client.
     fn drop(&mut self) {
         self.tidy_up();
-        self.trials.abandon(true, &mut self.views, clock::now());
+        let now = clock::now();
+        for server in (0..).map(ServerId).take(self.terms.len()) {
+            self.views.release(server, now);
+        }
+        self.trials.leave(&self.views);
     }
 }
 

@@ -8,13 +8,18 @@
 //!
 //! Nothing here is locked while all is well: a client compares one number per call, and an answer
 //! is told only when a broken connection is still to be forgiven.
+//!
+//! A forked child inherits what its parent knew: one that took every server for steady would read
+//! old values from a server that missed its parent's writes.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustix::net::SocketAddrAny;
 
+use super::fork::PerProcess;
+use super::trial::LeftBehind;
+use super::twin::{Twin, lock, try_lock};
 use crate::rules::address::Address;
 use crate::rules::health::{Event, Health, Settings};
 use crate::rules::time::Instant;
@@ -23,10 +28,25 @@ use crate::rules::view::{ServerView, State};
 /// Grows with every change of any server's [`ServerView`].
 static REVISION: AtomicU64 = AtomicU64::new(1);
 
-/// By the pool's name and the server's address.
-type Servers = HashMap<(String, Address), Arc<Known>>;
+static REGISTRY: PerProcess<Registry> = PerProcess::new();
 
-static SERVERS: LazyLock<Mutex<Servers>> = LazyLock::new(Mutex::default);
+/// Every server that this process ever used.
+#[derive(Default)]
+struct Registry {
+    servers: Twin<Vec<Arc<Known>>>,
+}
+
+impl Registry {
+    /// This process's. A forked child knows what its parent knew, in entries of its own: it has no
+    /// use for its parent's locks, and what the parent learns from now on it is not told.
+    fn of_this_process() -> &'static Registry {
+        REGISTRY.get(|parents| {
+            let servers = parents.and_then(|parents| parents.servers.inherited()).unwrap_or_default();
+            let inherited = servers.iter().map(|known| Arc::new(Known::inherit(known))).collect();
+            Registry { servers: Twin::new(inherited) }
+        })
+    }
+}
 
 /// The number that grows with every change. What was read of a server after this is at least as
 /// new as the number.
@@ -36,16 +56,20 @@ pub(super) fn revision() -> u64 {
 
 /// What is known of one server of the pool of this name.
 pub(super) fn known(pool: &str, address: &Address) -> Arc<Known> {
-    let mut servers = lock(&SERVERS);
-    Arc::clone(servers.entry((pool.to_owned(), address.clone())).or_default())
+    let registry = Registry::of_this_process();
+    let find = |servers: &Vec<Arc<Known>>| servers.iter().find(|known| known.is(pool, address)).cloned();
+    registry.servers.read(find).unwrap_or_else(|| {
+        registry.servers.change(|servers| {
+            find(servers).unwrap_or_else(|| {
+                let fresh = Arc::new(Known::new(pool, address, Inner::default()));
+                servers.push(Arc::clone(&fresh));
+                fresh
+            })
+        })
+    })
 }
 
-/// A panic elsewhere leaves nothing half done here that a later event would not set right.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[derive(Default)]
+#[derive(Clone)]
 struct Inner {
     health: Health,
     /// Which trial counts: news of an older one are void.
@@ -56,6 +80,47 @@ struct Inner {
     doubt: Instant,
     /// Where it listens, as last resolved by any client; empty: never.
     sites: Arc<[SocketAddrAny]>,
+    /// A broken connection is not forgiven yet: the next good answer must be told.
+    broke: bool,
+    /// When time alone will change something, in microseconds; `u64::MAX`: never.
+    alarm: u64,
+}
+
+impl Default for Inner {
+    fn default() -> Inner {
+        Inner {
+            health: Health::new(),
+            trial: 0,
+            trying: false,
+            doubt: Instant(0),
+            sites: Arc::default(),
+            broke: false,
+            alarm: u64::MAX,
+        }
+    }
+}
+
+impl Inner {
+    /// Takes in an event. Whether others see the server in another way now.
+    fn on(&mut self, now: Instant, event: Event, settings: &Settings) -> bool {
+        let changed = self.health.on(now, event, settings);
+        match event {
+            Event::Broken => self.broke = self.health.state() != State::Down,
+            Event::Answered => self.broke = false,
+            _ => {}
+        }
+        self.alarm = self.health.next_change(settings).map_or(u64::MAX, |at| at.0);
+        changed
+    }
+
+    /// The trial under way no longer counts.
+    fn void_trial(&mut self, now: Instant, settings: &Settings) -> bool {
+        let trying = std::mem::take(&mut self.trying);
+        if trying {
+            self.trial += 1;
+        }
+        trying && self.on(now, Event::TrialFailed, settings)
+    }
 }
 
 /// A trial that has begun.
@@ -70,47 +135,73 @@ pub(super) struct Begun {
 
 /// One server as this process knows it.
 pub(super) struct Known {
-    inner: Mutex<Inner>,
-    /// A broken connection is not forgiven yet: the next good answer must be told.
+    pool: String,
+    address: Address,
+    inner: Twin<Inner>,
+    /// What a call asks without a lock, of the same name in [`Inner`].
     broke: AtomicBool,
     /// It is down and owes a flush already: another missed write changes nothing.
     owes_flush: AtomicBool,
-    /// When time alone will change something, in microseconds; `u64::MAX`: never.
+    /// Of the same name in [`Inner`].
     alarm: AtomicU64,
-}
-
-impl Default for Known {
-    fn default() -> Known {
-        Known {
-            inner: Mutex::default(),
-            broke: AtomicBool::new(false),
-            owes_flush: AtomicBool::new(false),
-            alarm: AtomicU64::new(u64::MAX),
-        }
-    }
+    /// The trial under way, when its client was closed in the middle of it.
+    left: Mutex<Option<LeftBehind>>,
 }
 
 impl Known {
-    /// Takes in what happened.
-    pub(super) fn tell(&self, now: Instant, event: Event, settings: &Settings) {
-        self.apply(&mut lock(&self.inner), now, event, settings);
+    fn new(pool: &str, address: &Address, inner: Inner) -> Known {
+        let known = Known {
+            pool: pool.to_owned(),
+            address: address.clone(),
+            broke: AtomicBool::default(),
+            owes_flush: AtomicBool::default(),
+            alarm: AtomicU64::default(),
+            left: Mutex::default(),
+            inner: Twin::new(inner.clone()),
+        };
+        known.publish(&inner);
+        known
     }
 
-    fn apply(&self, inner: &mut Inner, now: Instant, event: Event, settings: &Settings) {
-        let changed = inner.health.on(now, event, settings);
-        let live = inner.health.state() != State::Down;
-        match event {
-            Event::Broken => self.broke.store(live, Ordering::Relaxed),
-            Event::Answered => self.broke.store(false, Ordering::Relaxed),
-            _ => {}
+    /// A forked child's own entry. A trial that the parent has under way stays the parent's; the child
+    /// begins one when that one must be over.
+    fn inherit(parents: &Known) -> Known {
+        let mut inner = parents.inner.inherited().unwrap_or_default();
+        inner.trial += u64::from(std::mem::take(&mut inner.trying));
+        if let Some(mut left) = try_lock(&parents.left) {
+            // Its sockets are the parent's: the child's descriptors of them are closed, no more.
+            drop(left.take());
         }
-        self.owes_flush.store(!live && inner.health.missed_write(), Ordering::Relaxed);
-        let alarm = inner.health.next_change(settings).map_or(u64::MAX, |at| at.0);
-        self.alarm.store(alarm, Ordering::Relaxed);
-        if changed {
-            // Under the lock: whoever sees the number and then locks sees the change too.
-            REVISION.fetch_add(1, Ordering::Release);
-        }
+        Known::new(&parents.pool, &parents.address, inner)
+    }
+
+    fn is(&self, pool: &str, address: &Address) -> bool {
+        self.pool == pool && self.address == *address
+    }
+
+    fn publish(&self, inner: &Inner) {
+        let owes_flush = inner.health.state() == State::Down && inner.health.missed_write();
+        self.owes_flush.store(owes_flush, Ordering::Relaxed);
+        self.broke.store(inner.broke, Ordering::Relaxed);
+        self.alarm.store(inner.alarm, Ordering::Relaxed);
+    }
+
+    /// Changes it. `change` says whether others see the server in another way after it.
+    fn change<R>(&self, change: impl FnOnce(&mut Inner) -> (R, bool)) -> R {
+        self.inner.change(|inner| {
+            let (answer, changed) = change(inner);
+            self.publish(inner);
+            if changed {
+                // Under the lock: whoever sees the number and then locks sees the change too.
+                REVISION.fetch_add(1, Ordering::Release);
+            }
+            answer
+        })
+    }
+
+    /// Takes in what happened.
+    pub(super) fn tell(&self, now: Instant, event: Event, settings: &Settings) {
+        self.change(|inner| ((), inner.on(now, event, settings)));
     }
 
     /// A good answer came.
@@ -132,18 +223,29 @@ impl Known {
     /// be executed. Of a live server's it is the operation's business. A down server must be
     /// emptied after it, so a trial that began before is void.
     pub(super) fn doubted(&self, now: Instant, settings: &Settings) {
-        let mut inner = lock(&self.inner);
-        inner.doubt = now;
-        self.apply(&mut inner, now, Event::MissedWrite, settings);
-        if std::mem::take(&mut inner.trying) {
-            inner.trial += 1;
-            self.apply(&mut inner, now, Event::TrialFailed, settings);
-        }
+        self.change(|inner| {
+            inner.doubt = now;
+            let missed = inner.on(now, Event::MissedWrite, settings);
+            ((), inner.void_trial(now, settings) || missed)
+        });
+    }
+
+    /// A client that used it as little as a server that is down, since `since`, and wrote elsewhere
+    /// meanwhile, will use it again. It is down now, for every client: what it holds is old. A
+    /// flush counts only when it comes after now, because others wrote to it all along.
+    pub(super) fn passed_by(&self, since: Instant, now: Instant, settings: &Settings) {
+        self.change(|inner| {
+            inner.doubt = now;
+            // Told as of then, so that its first trial need not wait any more.
+            let fell = inner.on(since, Event::Silent, settings);
+            let missed = inner.on(now, Event::MissedWrite, settings);
+            ((), inner.void_trial(now, settings) || fell || missed)
+        });
     }
 
     /// What others see of it.
     pub(super) fn view(&self) -> ServerView {
-        lock(&self.inner).health.view()
+        self.inner.read(|inner| inner.health.view())
     }
 
     /// Whether time alone changes something by now.
@@ -153,41 +255,63 @@ impl Known {
 
     /// Begins a trial if one is due.
     pub(super) fn begin_trial(&self, now: Instant, settings: &Settings) -> Option<Begun> {
-        let mut inner = lock(&self.inner);
-        if !inner.health.trial_due(now) {
+        if !self.inner.read(|inner| inner.health.trial_due(now)) {
             return None;
         }
-        self.apply(&mut inner, now, Event::TrialBegun, settings);
-        inner.trial += 1;
-        inner.trying = true;
-        let given_up = inner.health.since().max(inner.doubt);
-        Some(Begun { number: inner.trial, health: inner.health.clone(), given_up })
+        // One that was left behind and found nobody to go on with it.
+        if let Some(left) = lock(&self.left).take() {
+            left.abandon();
+        }
+        self.change(|inner| {
+            if !inner.health.trial_due(now) {
+                return (None, false);
+            }
+            let changed = inner.on(now, Event::TrialBegun, settings);
+            inner.trial += 1;
+            inner.trying = true;
+            let given_up = inner.health.since().max(inner.doubt);
+            (Some(Begun { number: inner.trial, health: inner.health.clone(), given_up }), changed)
+        })
     }
 
     /// Whether the trial of this number is still the one that counts.
     pub(super) fn on_trial(&self, number: u64) -> bool {
-        let inner = lock(&self.inner);
-        inner.trying && inner.trial == number && inner.health.state() == State::Down
+        self.inner.read(|inner| inner.trying && inner.trial == number && inner.health.state() == State::Down)
     }
 
     /// Ends a trial. Without effect when another one has begun since: it may rest on what this one
     /// did not see.
     pub(super) fn end_trial(&self, number: u64, now: Instant, event: Event, settings: &Settings) {
-        let mut inner = lock(&self.inner);
-        if inner.trying && inner.trial == number {
-            inner.trying = false;
-            self.apply(&mut inner, now, event, settings);
+        self.change(|inner| {
+            let counts = inner.trying && inner.trial == number;
+            inner.trying &= !counts;
+            ((), counts && inner.on(now, event, settings))
+        });
+    }
+
+    /// Leaves a trial to the next client that can go on with it.
+    pub(super) fn leave(&self, trial: LeftBehind) {
+        if let Some(older) = lock(&self.left).replace(trial) {
+            older.abandon();
         }
+    }
+
+    /// The trial that was left behind, if `fits`.
+    pub(super) fn take_over(&self, fits: impl FnOnce(&LeftBehind) -> bool) -> Option<LeftBehind> {
+        lock(&self.left).take_if(|left| fits(left))
     }
 
     /// Where it listens, as any client of this process last resolved it.
     pub(super) fn sites(&self) -> Arc<[SocketAddrAny]> {
-        Arc::clone(&lock(&self.inner).sites)
+        self.inner.read(|inner| Arc::clone(&inner.sites))
     }
 
     /// Takes in where it listens.
     pub(super) fn found(&self, sites: Vec<SocketAddrAny>) {
-        lock(&self.inner).sites = sites.into();
+        self.change(|inner| {
+            inner.sites = sites.into();
+            ((), false)
+        });
     }
 }
 

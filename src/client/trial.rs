@@ -4,6 +4,9 @@
 //! wait in poll) moves it as far as that costs no waiting. Its connections are its own, so
 //! that nothing of a call ever travels over a server that is still on trial. Calls can be far apart:
 //! a trial is therefore judged only after what lies in its sockets was read.
+//!
+//! A client that is closed leaves its trials behind, for the next one of the same servers to go on with:
+//! a program that opens a client per request, with a call or two each, would else never finish one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +20,7 @@ use super::views::{Begun, Views};
 use super::wait::{Seen, Watch};
 use crate::rules::greeting::Greeting;
 use crate::rules::operation::Operation;
-use crate::rules::pool::ServerId;
+use crate::rules::pool::{Pool, ServerId};
 use crate::rules::rejoin::Rejoin;
 use crate::rules::time::Instant;
 use crate::rules::view::View;
@@ -27,6 +30,12 @@ struct Trial {
     number: u64,
     rejoin: Rejoin,
     exchange: Exchange,
+}
+
+/// A trial whose client was closed, and the servers that its ids mean.
+pub(super) struct LeftBehind {
+    trial: Trial,
+    pool: Arc<Pool>,
 }
 
 /// How many sockets each trial has among those watched.
@@ -61,7 +70,8 @@ impl Trials {
     /// trials that are due, and moves those under way.
     pub(super) fn ride(&mut self, views: &mut Views, terms: &[Terms], now: Instant) {
         for server in (0..).map(ServerId).take(terms.len()) {
-            let may_try = self.list.iter().all(|trial| trial.rejoin.server() != server);
+            let ours = self.list.iter().any(|trial| trial.rejoin.server() == server);
+            let may_try = !ours && !self.take_over(server, views);
             if let Some(begun) = views.alarm(server, may_try, now) {
                 self.list.push(Trial::new(begun, views, terms, now));
             }
@@ -111,15 +121,54 @@ impl Trials {
         views.refresh(now);
     }
 
-    /// Gives up every trial. `reset`: the connections are this process's own.
-    pub(super) fn abandon(&mut self, reset: bool, views: &mut Views, now: Instant) {
-        for mut trial in self.list.drain(..) {
-            trial.exchange.close(reset);
-            if reset {
-                views.end_trial(trial.number, &trial.rejoin, None, now);
-            }
+    /// Goes on with a trial that another client left behind. Whether there was one.
+    fn take_over(&mut self, server: ServerId, views: &Views) -> bool {
+        if views.view().live(server) || views.held(server) {
+            return false;
+        }
+        let fits = |left: &LeftBehind| same_servers(&left.pool, &views.view().pool);
+        let Some(left) = views.known(server).take_over(fits) else { return false };
+        self.list.push(left.trial);
+        true
+    }
+
+    /// Leaves every trial to the next client.
+    pub(super) fn leave(&mut self, views: &Views) {
+        for trial in self.list.drain(..) {
+            let known = Arc::clone(views.known(trial.rejoin.server()));
+            known.leave(LeftBehind { trial, pool: Arc::clone(&views.view().pool) });
         }
     }
+
+    /// Gives up every trial of one server. Those of others may use its connections; they go on.
+    pub(super) fn give_up(&mut self, server: ServerId, views: &mut Views, now: Instant) {
+        self.list.retain_mut(|trial| {
+            let others = trial.rejoin.server() != server;
+            if !others {
+                trial.exchange.close(true);
+                views.end_trial(trial.number, &trial.rejoin, None, now);
+            }
+            others
+        });
+    }
+
+    /// Forgets every trial: this is a forked child, and they are its parent's.
+    pub(super) fn forget(&mut self) {
+        self.list.clear();
+    }
+}
+
+impl LeftBehind {
+    /// Gives it up: nobody goes on with it.
+    pub(super) fn abandon(mut self) {
+        self.trial.exchange.close(true);
+    }
+}
+
+/// Whether a server's id means the same in both.
+fn same_servers(one: &Pool, other: &Pool) -> bool {
+    one.servers().len() == other.servers().len()
+        && one.servers().iter().zip(other.servers()).all(|(one, other)| one.address == other.address)
 }
 
 impl Trial {

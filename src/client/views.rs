@@ -19,6 +19,8 @@ use crate::rules::view::{Meta, ServerView, State, View};
 pub(super) struct Views {
     view: View,
     known: Vec<Arc<Known>>,
+    /// The servers that this client was told to take for down, by server.
+    held: Vec<Option<Held>>,
     settings: Settings,
     /// The registry's revision that the view was made from.
     seen: u64,
@@ -29,6 +31,14 @@ pub(super) struct Views {
     scratch: Vec<ServerView>,
 }
 
+/// A server that is taken for down.
+#[derive(Clone, Copy)]
+struct Held {
+    since: Instant,
+    /// A write went elsewhere.
+    missed_write: bool,
+}
+
 /// A server's trial as its driver needs it.
 pub(super) struct Begun {
     pub(super) number: u64,
@@ -37,12 +47,13 @@ pub(super) struct Begun {
 
 impl Views {
     pub(super) fn new(pool: Arc<Pool>) -> Views {
-        let known =
-            pool.servers().iter().map(|server| registry::known(&pool.name, &server.address)).collect();
+        let known = known_servers(&pool);
+        let held = vec![None; pool.servers().len()];
         let settings = Settings::new(&pool.options);
         let mut views = Views {
             view: View::new(pool),
             known,
+            held,
             settings,
             seen: 0,
             generation: 0,
@@ -55,6 +66,40 @@ impl Views {
 
     pub(super) fn known(&self, server: ServerId) -> &Arc<Known> {
         &self.known[server.index()]
+    }
+
+    /// This is a forked child now: what it knows is its own.
+    pub(super) fn renew(&mut self) {
+        self.known = known_servers(&self.view.pool);
+        self.seen = 0;
+    }
+
+    /// Whether a server is held down.
+    pub(super) fn held(&self, server: ServerId) -> bool {
+        self.held.get(server.index()).is_some_and(Option::is_some)
+    }
+
+    /// Takes a server for down whatever is known of it. False: it was before.
+    pub(super) fn hold(&mut self, server: ServerId, now: Instant) -> bool {
+        let Some(held) = self.held.get_mut(server.index()).filter(|held| held.is_none()) else {
+            return false;
+        };
+        *held = Some(Held { since: now, missed_write: false });
+        self.mutating = false; // no call is at work
+        self.seen = 0;
+        self.refresh(now);
+        true
+    }
+
+    /// Sees a server as it is again. If a write passed it by, it is down until a trial has emptied it.
+    pub(super) fn release(&mut self, server: ServerId, now: Instant) {
+        let Some(held) = self.held.get_mut(server.index()).and_then(Option::take) else { return };
+        if held.missed_write {
+            self.known[server.index()].passed_by(held.since, now, &self.settings);
+        }
+        self.mutating = false;
+        self.seen = 0;
+        self.refresh(now);
     }
 
     pub(super) fn set_settings(&mut self, settings: Settings) {
@@ -90,6 +135,9 @@ impl Views {
     fn reload(&mut self) {
         self.scratch.clear();
         self.scratch.extend(self.known.iter().map(|known| known.view()));
+        for (seen, _) in self.scratch.iter_mut().zip(&self.held).filter(|(_, held)| held.is_some()) {
+            seen.state = State::Down;
+        }
         let old = self.view.pool.ids().map(|id| self.view.server(id));
         if old.zip(&self.scratch).any(|(old, new)| upsets(old, *new)) {
             self.generation += 1;
@@ -104,8 +152,9 @@ impl Views {
         if !self.mutating || self.view.all_steady() || self.view.isolated() {
             return;
         }
-        for (id, known) in self.view.pool.ids().zip(&self.known) {
+        for (id, (known, held)) in self.view.pool.ids().zip(self.known.iter().zip(&mut self.held)) {
             if !self.view.live(id) {
+                held.iter_mut().for_each(|held| held.missed_write = true);
                 known.missed_write(now, &self.settings);
             }
         }
@@ -119,7 +168,7 @@ impl Views {
     /// Lets time do its work on a server. A trial, when one is due and `may_try`.
     pub(super) fn alarm(&mut self, server: ServerId, may_try: bool, now: Instant) -> Option<Begun> {
         let known = &self.known[server.index()];
-        if !known.alarmed(now) {
+        if !known.alarmed(now) || self.held(server) {
             return None;
         }
         if self.view.live(server) {
@@ -145,6 +194,10 @@ impl Views {
     pub(super) fn unreachable(&mut self, server: ServerId, now: Instant) {
         self.known[server.index()].tell(now, Event::Refused, &self.settings);
     }
+}
+
+fn known_servers(pool: &Pool) -> Vec<Arc<Known>> {
+    pool.servers().iter().map(|server| registry::known(&pool.name, &server.address)).collect()
 }
 
 /// Whether a change of one server upsets plans. To learn more of it does not.

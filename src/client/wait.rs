@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use smallvec::SmallVec;
 
 use super::clock;
@@ -33,7 +34,14 @@ impl<'a> Watch<'a> {
                 let said = self.sockets.iter().map(PollFd::revents);
                 self.owners.iter().copied().zip(said).collect()
             }
-            Err(_) => self.owners.iter().map(|&owner| (owner, PollFlags::empty())).collect(),
+            Err(Errno::INTR) => self.owners.iter().map(|&owner| (owner, PollFlags::empty())).collect(),
+            Err(_) => {
+                // No memory, or more sockets than the process may have open by now. Whoever waits
+                // then asks every socket itself, a thousand times a second.
+                std::thread::sleep(limit.min(Duration::from_millis(1)));
+                let anything = PollFlags::IN | PollFlags::OUT;
+                self.owners.iter().map(|&owner| (owner, anything)).collect()
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 /*
- * Reads, for counting the system calls of a read: stores a hundred keys, then reads.
+ * Calls, for counting the system calls of each: stores a hundred keys, then reads or stores.
  *
- *   gets one|many TIMES HOST:PORT...     one key a call, or all hundred in one call
+ *   gets one|many|set TIMES HOST:PORT...    one key a call, or all hundred in one call; or stores one
+ *
+ * With MEMCACHE_POOL in the environment the servers are those of the pool file.
  */
 #include <memcache.h>
 
@@ -35,12 +37,23 @@ static int read_many(struct memcache *mc, char keys[KEYS][16]) {
     return found == KEYS;
 }
 
+static int store_one(struct memcache *mc, char *key) {
+    return mc_set(mc, key, strlen(key), key, strlen(key), 0, 0) == 0;
+}
+
+static int once(struct memcache *mc, const char *how, char keys[KEYS][16], int i) {
+    if (strcmp(how, "set") == 0) {
+        return store_one(mc, keys[i % KEYS]);
+    }
+    return strcmp(how, "one") == 0 ? read_one(mc, keys[i % KEYS]) : read_many(mc, keys);
+}
+
 int main(int argc, char **argv) {
     static char keys[KEYS][16];
     struct memcache *mc = mc_new();
     int i, times;
 
-    if (mc == NULL || argc < 4) {
+    if (mc == NULL || argc < 3) {
         return 64;
     }
     times = atoi(argv[2]);
@@ -49,13 +62,13 @@ int main(int argc, char **argv) {
     }
     for (i = 0; i < KEYS; i++) {
         snprintf(keys[i], sizeof keys[i], "key:%d", i);
-        if (mc_set(mc, keys[i], strlen(keys[i]), keys[i], strlen(keys[i]), 0, 0) != 0) {
+        if (!store_one(mc, keys[i])) {
             return 1;
         }
     }
     for (i = 0; i < times; i++) {
-        if (!(strcmp(argv[1], "one") == 0 ? read_one(mc, keys[i % KEYS]) : read_many(mc, keys))) {
-            fprintf(stderr, "read %d did not find what was stored\n", i);
+        if (!once(mc, argv[1], keys, i)) {
+            fprintf(stderr, "call %d did not find what was stored, or did not store\n", i);
             return 1;
         }
     }

@@ -97,6 +97,69 @@ fn a_trial_is_given_back_with_its_client() {
 }
 
 #[test]
+fn clients_of_one_call_each_finish_a_trial_together() {
+    let (other, _) = shelf(1);
+    let (third, _) = shelf(3);
+    let closed = Closed::new();
+    let pool = pool(eager(), [&closed.address, &other.address, &third.address]);
+    let mut first = Client::open(pool.clone());
+    assert_eq!(ask(&mut first, 0, get("k")), Got::Failed(Failure::Unsent));
+    assert_eq!(ask(&mut first, 1, set("k", b"new")), reply("Stored"));
+    drop(first);
+    let shelf = Shelf::of(2);
+    let plays = shelf.clone();
+    let back = closed.open(move |session| plays.play(session));
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        let mut client = Client::open(pool.clone());
+        if client.view().live(LOST) {
+            break;
+        }
+        assert!(Instant::now() < limit, "it never came back");
+        assert_eq!(ask(&mut client, 1, get("other")), reply("Miss"));
+    }
+    assert_eq!(shelf.flushes.load(Ordering::SeqCst), 1);
+    drop(back);
+}
+
+#[test]
+fn a_server_held_down_is_left_alone_and_comes_back_empty() {
+    let (held, held_shelf) = shelf(2);
+    let (other, _) = shelf(1);
+    let (third, _) = shelf(3);
+    let pool = pool(eager(), [&held.address, &other.address, &third.address]);
+    let mut client = Client::open(pool.clone());
+    let mut bystander = Client::open(pool);
+    assert_eq!(ask(&mut client, 0, set("k", b"old")), reply("Stored"));
+    client.hold(LOST, true);
+    assert!(!client.view().live(LOST) && bystander.view().live(LOST), "that client's view only");
+    assert_eq!(ask(&mut client, 1, get("k")), reply("Miss"));
+    client.hold(LOST, false);
+    assert_eq!(client.view().state(LOST), State::Steady, "no write passed it by");
+    assert_eq!(ask(&mut client, 0, get("k")), value("old"));
+
+    client.hold(LOST, true);
+    let met = held.met.load(Ordering::SeqCst);
+    assert_eq!(ask(&mut client, 1, set("k", b"new")), reply("Stored"));
+    for _ in 0..100 {
+        assert_eq!(ask(&mut client, 1, get("k")), value("new"));
+    }
+    assert_eq!(held.met.load(Ordering::SeqCst), met, "no trial is begun");
+    client.hold(LOST, false);
+    assert!(!client.view().live(LOST) && !bystander.view().live(LOST), "what it holds is old");
+    call_until_back(&mut client);
+    assert_eq!(bystander.view().state(LOST), State::Returned);
+    assert_eq!(held_shelf.flushes.load(Ordering::SeqCst), 1);
+    assert_eq!(ask(&mut client, 0, get("k")), reply("Miss"), "nothing old");
+
+    client.hold(LOST, true);
+    assert_eq!(ask(&mut client, 1, set("k", b"newer")), reply("Stored"));
+    drop(client);
+    assert!(!bystander.view().live(LOST), "the end of a client releases what it held");
+    drop(bystander);
+}
+
+#[test]
 fn a_younger_process_is_noticed_before_anything_is_sent_to_it() {
     let fake = Fake::start(|session| {
         session.greet(10 + session.nth as u32, true)?;

@@ -51,9 +51,9 @@ impl Fleet {
         addresses
     }
 
-    /// The text of a pool file with these servers, in pairs.
-    pub fn pool_file(&self) -> String {
-        let mut text = "[pool]\nname = \"drill\"\nbackup = \"pairs\"\n".to_owned();
+    /// The text of a pool file with these servers, in pairs, and these lines among its options.
+    pub fn pool_file(&self, options: &str) -> String {
+        let mut text = format!("[pool]\nname = \"drill\"\nbackup = \"pairs\"\n{options}");
         for address in self.addresses() {
             let _ = write!(text, "\n[[server]]\naddress = \"{address}\"\n");
         }
@@ -126,8 +126,9 @@ pub struct Drilled {
     pub program: PathBuf,
     /// Its arguments; the servers' addresses are appended.
     pub arguments: Vec<String>,
-    /// Whether it is given a pool file in its environment.
-    pub pool: bool,
+    /// Whether it is given a pool file in its environment, and what stands in its [pool] section
+    /// beside name and backup.
+    pub pool: Option<&'static str>,
 }
 
 /// How long a program may take for one stage before it is called hung.
@@ -139,7 +140,7 @@ const RETURN_PATIENCE: Duration = Duration::from_secs(15);
 /// Plays the drill.
 pub fn play(drilled: &Drilled, fault: Fault, scratch: &Scratch) -> Report {
     let mut fleet = Fleet::start(fault);
-    let pool_file = drilled.pool.then(|| scratch.write("pool.toml", &fleet.pool_file()));
+    let pool_file = drilled.pool.map(|options| scratch.write("pool.toml", &fleet.pool_file(options)));
     let mut program = Program::start(drilled, &fleet.addresses(), pool_file.as_deref());
     let mut report = Report { stages: Vec::new(), in_use_again: false, ending: String::new() };
     while let Some(line) = program.line() {

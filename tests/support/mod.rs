@@ -9,6 +9,7 @@
 
 pub mod cc;
 pub mod drill;
+pub mod installed;
 pub mod keep;
 pub mod relay;
 pub mod scratch;

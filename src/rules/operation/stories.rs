@@ -1,5 +1,7 @@
 //! What each operation asks of whom, told as short stories; the simulator tells the long ones.
 
+mod unable;
+
 use std::sync::Arc;
 
 use super::*;

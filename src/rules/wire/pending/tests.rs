@@ -83,6 +83,36 @@ fn meta_gets_are_not_joined() {
 }
 
 #[test]
+fn coded_keys_stand_in_no_joined_line() {
+    let (mut pending, mut out) = (Pending::default(), Vec::new());
+    let coded = Command::Get { key: b"a b\r\n", meta: false };
+    assert!(pending.ask(0, &A, true, &mut out));
+    assert!(pending.ask(1, &coded, true, &mut out));
+    assert!(pending.ask(2, &A, true, &mut out));
+    assert!(pending.ask(3, &B, true, &mut out));
+    pending.close(&mut out);
+    let mark = crc32fast::hash(b"a b\r\n");
+    assert_eq!(out, format!("get a\r\nmg YSBiDQo= b v f O{mark}\r\nget a b\r\n").as_bytes());
+    let commands = [A, coded, A, B];
+    let answer = format!("END\r\nVA 1 f0 O{mark}\r\nx\r\nVALUE b 0 1\r\ny\r\nEND\r\n");
+    let (mut bytes, mut replies) = (answer.as_bytes(), Vec::new());
+    while let Some((question, reply, taken)) =
+        pending.next(bytes, true, &Limits::default(), |question: usize| commands[question]).expect("sense")
+    {
+        replies.push((question, reply));
+        bytes = &bytes[taken..];
+    }
+    assert_eq!(replies, [(0, Reply::Miss), (1, hit(b"x")), (2, Reply::Miss), (3, hit(b"y"))]);
+
+    // A server that cannot be asked does not end the line either.
+    let (mut pending, mut out) = (Pending::default(), Vec::new());
+    assert!(pending.ask(0, &A, false, &mut out));
+    assert!(!pending.ask(1, &coded, false, &mut out));
+    assert!(pending.ask(2, &B, false, &mut out));
+    assert_eq!(out, b"get a b");
+}
+
+#[test]
 fn what_a_server_lacks_is_not_asked() {
     let (mut pending, mut out) = (Pending::default(), Vec::new());
     assert!(pending.ask(0, &A, false, &mut out));
