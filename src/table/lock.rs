@@ -3,6 +3,8 @@
 //! The lock itself is the kernel's (`flock`), so it ends with the process that holds it, however that
 //! ends. The text in the file is for people. The file stays when the lock is given back: to remove
 //! it would let one process lock the removed file and another one a new file of the same name.
+//! It is its owner's alone (0600): whoever can open it, if only to read, could lock it and keep the
+//! daemon from starting.
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -35,7 +37,7 @@ impl Lock {
         // Somebody may remove the file between its opening and its locking; not for ever.
         for _ in 0..8 {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-            let mut file = File::from(open(&path, flags, Mode::from(0o644)).map_err(|error| wrong(&error))?);
+            let mut file = File::from(open(&path, flags, Mode::from(0o600)).map_err(|error| wrong(&error))?);
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => return Err(taken(table, &mut file)),
