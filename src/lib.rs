@@ -5,6 +5,7 @@
 //!
 //! - [`rules`]: where a key lives and what an operation does, without any input or output;
 //! - [`config`]: the pool file;
+//! - [`table`]: the shared table, one view of the servers for all processes of a machine;
 //! - [`client`]: the blocking carrier that drives an operation over sockets;
 //! - [`capi`]: the C interface, translation only.
 
@@ -12,3 +13,4 @@ pub mod capi;
 pub mod client;
 pub mod config;
 pub mod rules;
+pub mod table;

@@ -1,0 +1,96 @@
+//! Who writes, on which boot of which machine, and what time it is there: the few things the table
+//! asks the system for.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, getpid, test_kill_process};
+use rustix::time::{ClockId, clock_gettime};
+
+/// One life of a process of this machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Process {
+    /// Its id, in its own namespace.
+    pub pid: u32,
+    /// When it started: clock ticks since boot. 0 when it could not be learned.
+    pub start: u64,
+}
+
+impl Process {
+    /// This process.
+    pub fn this() -> Process {
+        let pid = getpid().as_raw_nonzero().get().unsigned_abs();
+        Process { pid, start: start_of("self").unwrap_or(0) }
+    }
+
+    /// Whether it has certainly ended. To be asked in the process's own id namespace only.
+    ///
+    /// A signal that is not sent tells whether there is such a process even where /proc hides other users'
+    /// processes; /proc, where it may be read, tells whether it is still the same one.
+    pub fn is_gone(self) -> bool {
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return true };
+        if test_kill_process(pid) == Err(Errno::SRCH) {
+            return true;
+        }
+        let start = start_of(&self.pid.to_string());
+        self.start != 0 && start.is_some_and(|start| start != self.start)
+    }
+}
+
+/// When a process started. The name of a program, in parentheses before it, can hold anything.
+fn start_of(pid: &str) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    // The 22nd field of all; the name is the second.
+    behind_name.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// Tells this boot of the machine from its others; zeros when the system does not tell.
+pub fn boot() -> [u64; 2] {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    let id = u128::from_str_radix(&digits, 16).unwrap_or(0);
+    [(id >> 64) as u64, id as u64]
+}
+
+/// The number of this process's id namespace; 0 when the system does not tell.
+pub fn namespace() -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
+}
+
+/// Milliseconds of `CLOCK_BOOTTIME`: since boot, and it goes on while the machine is suspended.
+/// After a suspension the table is thus unattended until its writer has looked at the servers.
+pub fn boot_millis() -> u64 {
+    let time = clock_gettime(ClockId::Boottime);
+    let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
+    seconds.saturating_mul(1_000).saturating_add(nanos / 1_000_000)
+}
+
+/// Milliseconds since 1970; 0 when the machine's clock stands before that.
+pub fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_there_and_its_like_is_not() {
+        let this = Process::this();
+        assert!(this.pid > 0 && this.start > 0);
+        assert!(!this.is_gone());
+        assert!(Process { start: this.start + 1, ..this }.is_gone(), "another life of this id");
+        assert!(Process { pid: 0, start: 1 }.is_gone() && Process { pid: u32::MAX, start: 1 }.is_gone());
+    }
+
+    #[test]
+    fn this_boot_has_an_id_and_a_clock() {
+        assert_ne!(boot(), [0, 0]);
+        assert_ne!(namespace(), 0);
+        let earlier = boot_millis();
+        assert!(earlier > 0 && boot_millis() >= earlier);
+    }
+}

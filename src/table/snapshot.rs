@@ -1,0 +1,145 @@
+//! What a table says: plain data, to and from the rules' types.
+//!
+//! A draining server is one that the rules do not know yet: for them it is *returned*, the live
+//! state in which nothing is taken for granted: it is asked, and so are the places behind it.
+
+use crate::rules::health::Incarnation;
+use crate::rules::pool::{Options, Pool, Server, ServerId};
+use crate::rules::view::{Meta, ServerView, State};
+
+use super::encode::check;
+use super::fault::Fault;
+
+/// A server's state, as the table has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub enum ServerState {
+    /// It answers, and everything that belongs on it is there.
+    #[default]
+    Steady,
+    /// It answers again, but not everything that belongs on it is there yet.
+    Returned,
+    /// It failed, or it was taken out.
+    Down,
+    /// It gets no new keys; what it holds is still read.
+    Draining,
+}
+
+impl ServerState {
+    /// The state that the rules act by.
+    pub fn for_rules(self) -> State {
+        match self {
+            ServerState::Steady => State::Steady,
+            ServerState::Returned | ServerState::Draining => State::Returned,
+            ServerState::Down => State::Down,
+        }
+    }
+}
+
+impl From<State> for ServerState {
+    fn from(state: State) -> ServerState {
+        match state {
+            State::Steady => ServerState::Steady,
+            State::Returned => ServerState::Returned,
+            State::Down => ServerState::Down,
+        }
+    }
+}
+
+/// One server, and what its watcher knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerEntry {
+    /// As it is configured.
+    pub server: Server,
+    /// Its state.
+    pub state: ServerState,
+    /// Since when it is in that state: milliseconds since 1970.
+    pub since: u64,
+    /// Why it is in that state, in a few words for a message.
+    pub reason: String,
+    /// The life it was last met in; `None` before it was met, or when it would not tell.
+    pub incarnation: Option<Incarnation>,
+    /// Whether it has the meta commands.
+    pub meta: Meta,
+    /// The mark of that life in CAS values; 0 before it was met.
+    pub mark: u16,
+}
+
+impl ServerEntry {
+    /// A server as `view` sees it since `since`; of which no more is known.
+    pub fn new(server: Server, view: ServerView, since: u64) -> ServerEntry {
+        let ServerView { state, meta, incarnation: mark } = view;
+        ServerEntry {
+            server,
+            state: state.into(),
+            since,
+            reason: String::new(),
+            incarnation: None,
+            meta,
+            mark,
+        }
+    }
+
+    /// What the rules see of it.
+    pub fn view(&self) -> ServerView {
+        ServerView { state: self.state.for_rules(), meta: self.meta, incarnation: self.mark }
+    }
+}
+
+/// A list of servers: a pool, and what is known of each server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct List {
+    /// The pool's name.
+    pub name: String,
+    /// What its owner chose.
+    pub options: Options,
+    /// The distinct servers, in configured order.
+    pub servers: Vec<ServerEntry>,
+    /// The slots of modulo distribution.
+    pub slots: Vec<ServerId>,
+}
+
+impl List {
+    /// A pool as `views` sees its servers (in the pool's order; one that is not there is steady) since
+    /// `since`, milliseconds since 1970.
+    pub fn new(pool: &Pool, views: &[ServerView], since: u64) -> List {
+        let views = views.iter().copied().chain(std::iter::repeat(ServerView::default()));
+        let servers = pool.servers().iter().cloned().zip(views);
+        List {
+            name: pool.name.clone(),
+            options: pool.options.clone(),
+            servers: servers.map(|(server, view)| ServerEntry::new(server, view, since)).collect(),
+            slots: pool.slots().to_vec(),
+        }
+    }
+
+    /// The pool that the list describes.
+    ///
+    /// # Errors
+    /// [`Fault::Content`] for a list that is none: a slot or a backup that is no server of it, or more than
+    /// there is room for. One that was read from a table never fails.
+    pub fn pool(&self) -> Result<Pool, Fault> {
+        check(self)?;
+        let servers = self.servers.iter().map(|entry| entry.server.clone()).collect();
+        Ok(Pool::with_slots(self.name.clone(), self.options.clone(), servers, self.slots.clone()))
+    }
+
+    /// What the rules see of each server, in the order of the pool.
+    pub fn views(&self) -> impl Iterator<Item = ServerView> + '_ {
+        self.servers.iter().map(ServerEntry::view)
+    }
+}
+
+/// Everything that is published at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Which one it is; given by the writer, whatever stands here before.
+    pub generation: u64,
+    /// When it was made: milliseconds since 1970.
+    pub published: u64,
+    /// Somebody sweeps this pool: copies on stand-ins need no cap (rule 6).
+    pub swept: bool,
+    /// The servers.
+    pub current: List,
+    /// While a changed list is swept: the list before (rule 7).
+    pub previous: Option<List>,
+}

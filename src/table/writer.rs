@@ -1,0 +1,228 @@
+//! The one writer: makes a table, publishes in it, shows that it is at work.
+//!
+//! **A table has one writer for life.** A process that starts to write makes a new file, renames it
+//! over the old one and retires that one. So nobody ever goes on with a file in which another process
+//! may have stopped anywhere, the header never changes once the file has its name, and a
+//! reader never sees a table half made. Should the writer end between the rename and the retirement,
+//! its readers find the old table unattended, and [`Reader::revisit`](super::Reader::revisit) finds the new one.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown, open};
+
+use super::buffers::{Stamp, publish, retire};
+use super::encode::encode;
+use super::fault::{Fault, WriteError};
+use super::identity::{self, Process};
+use super::layout::{FILE_BYTES, Header, MAGIC, SHAPE, header};
+use super::lock::{Lock, beside};
+use super::map::{FileId, WriteMap, describe, open_file};
+use super::snapshot::Snapshot;
+use super::words::{LoadWord, StoreWord};
+
+/// How a table is made.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file's permission bits. Readers refuse a table that others than its owner may write to.
+    pub mode: u32,
+    /// The file's user and group, by id; `None`: those of the process. To give a file away takes root.
+    pub owner: Option<(u32, u32)>,
+    /// Without a heartbeat for so long the table is unattended; 1 ms to a minute. The writer beats ten
+    /// times as often: see [`Settings::beat`].
+    pub bound: Duration,
+}
+
+impl Default for Settings {
+    /// 0644, the process's own, and a second: long enough for a daemon on a machine that has other things to
+    /// do, short enough that two calls of the default timeout outlast it.
+    fn default() -> Self {
+        Settings { mode: 0o644, owner: None, bound: Duration::from_secs(1) }
+    }
+}
+
+impl Settings {
+    /// How often the writer should call [`Writer::beat`].
+    pub fn beat(&self) -> Duration {
+        self.bound / 10
+    }
+}
+
+/// A table that is written.
+#[derive(Debug)]
+pub struct Writer {
+    lock: Lock,
+    map: WriteMap,
+    id: FileId,
+    generation: u64,
+    bound: u64,
+    beaten: u64,
+    body: Vec<u8>,
+}
+
+impl Writer {
+    /// Makes a table with a first snapshot in it and puts it in place of the one there was, if any, which is then
+    /// retired. Its generations go on from that one's. When it fails, what was there is as it was.
+    ///
+    /// # Errors
+    /// What failed, on which file, and what to do: the directory, the disk, the permissions, a file in the
+    /// way that is no table, or a snapshot that has no place in one. The lock is given back.
+    pub fn create(lock: Lock, settings: &Settings, first: &Snapshot) -> Result<Writer, WriteError> {
+        let path = lock.table().to_owned();
+        let failed = |what: &str, error: &dyn std::fmt::Display| {
+            WriteError(format!("cannot make the table {}: {what}: {error}", path.display()))
+        };
+        if settings.mode & !0o644 != 0 || settings.mode & 0o400 == 0 {
+            let mode = settings.mode;
+            return Err(failed(
+                "its mode",
+                &format!("{mode:04o}; it is 0644 or less, and readable by its owner"),
+            ));
+        }
+        let old = old_table(&path).map_err(|error| failed("its place", &error))?;
+        let temporary = beside(&path, ".new");
+        let remains = Remains(&temporary);
+        let file = new_file(&temporary, settings)
+            .map_err(|error| failed(&format!("the new file {}", temporary.display()), &error))?;
+        let map = WriteMap::over(&file, FILE_BYTES).map_err(|error| failed("mapping it", &error))?;
+        let id = FileId::of(&file.metadata().map_err(|error| failed("looking at it", &error))?);
+
+        let bound = u64::try_from(settings.bound.as_millis()).unwrap_or(u64::MAX);
+        let head = Header {
+            created: identity::unix_millis(),
+            boot: identity::boot(),
+            namespace: identity::namespace(),
+            writer: Process::this(),
+            bound,
+        };
+        head.write(map.words()).map_err(|_| failed("its bound", &"it is 1 ms to a minute"))?;
+        let generation = old.as_ref().map_or(0, |old| old.generation);
+        let mut writer = Writer { lock, map, id, generation, bound, beaten: 0, body: Vec::new() };
+        writer.publish(first).map_err(|error| failed("its first snapshot", &error))?;
+        writer.beat(identity::boot_millis());
+        put_in_place(&file, &temporary, &path).map_err(|error| failed("putting it in place", &error))?;
+        std::mem::forget(remains);
+        if let Some(old) = old {
+            retire(&old.map.words()[header::GENERATION / 8]);
+        }
+        Ok(writer)
+    }
+
+    /// Publishes a snapshot: every reader sees it at its next look. The snapshot's generation.
+    ///
+    /// # Errors
+    /// [`Fault::Content`] with what has no place in a table; then nothing was published.
+    pub fn publish(&mut self, snapshot: &Snapshot) -> Result<u64, Fault> {
+        encode(snapshot, &mut self.body)?;
+        // Two to the power of 47 of them: the odd machine that gets there begins again.
+        let next = self.generation % Stamp::LAST + 1;
+        publish(self.map.words(), &SHAPE, next, &self.body)?;
+        self.generation = next;
+        Ok(next)
+    }
+
+    /// Tells the readers that the writer is at work at `now`, milliseconds of
+    /// [`identity::boot_millis`]. To be called by the loop that watches the servers, not by
+    /// a thread of its own, which would go on while that loop is stuck.
+    ///
+    /// Whether the readers were without a writer before it: the last beat was longer ago than the bound, so
+    /// each of them may have judged by itself meanwhile, and what is published must be proved anew.
+    pub fn beat(&mut self, now: u64) -> bool {
+        let late = self.beaten != 0 && now.saturating_sub(self.beaten) > self.bound;
+        self.beaten = now.max(1);
+        self.map.words()[header::HEARTBEAT / 8].set_release(self.beaten);
+        late
+    }
+
+    /// Whether the table's path still leads to this table. When somebody moved or removed it, nobody new
+    /// finds it: make another one.
+    pub fn is_in_place(&self) -> bool {
+        let named = std::fs::symlink_metadata(self.lock.table());
+        named.is_ok_and(|named| FileId::of(&named) == self.id)
+    }
+
+    /// The generation published last.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Ends the writing and leaves the table as it is, usable and marked as unattended at once. The
+    /// lock, with which another table can be made in its place.
+    pub fn resign(self) -> Lock {
+        self.map.words()[header::HEARTBEAT / 8].set_release(0);
+        self.lock
+    }
+}
+
+/// Removes the unfinished file, unless it is forgotten.
+struct Remains<'a>(&'a Path);
+
+impl Drop for Remains<'_> {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(self.0);
+    }
+}
+
+/// The table that a new one replaces.
+struct Old {
+    map: WriteMap,
+    generation: u64,
+}
+
+/// What is at the table's place: nothing (an empty file is nothing either), or a table. Where the header and the
+/// generation word are is the same in every version, so a table of any version can be retired.
+fn old_table(path: &Path) -> Result<Option<Old>, Fault> {
+    let file = match open_file(path, OFlags::RDWR) {
+        Ok(file) => file,
+        Err(Fault::Missing) => return Ok(None),
+        Err(fault) => return Err(fault),
+    };
+    let length = describe(&file)?.len();
+    if length == 0 {
+        return Ok(None);
+    }
+    let map = WriteMap::over(&file, header::SIZE).map_err(|_| Fault::Foreign)?;
+    // One of a table's size whose first word was damaged is still no loss.
+    if map.words()[0].get() != MAGIC && length != FILE_BYTES as u64 {
+        return Err(Fault::Foreign);
+    }
+    let word = map.words()[header::GENERATION / 8].get();
+    let generation = Stamp::of(word).map_or(0, |stamp| stamp.generation);
+    Ok(Some(Old { map, generation }))
+}
+
+/// A new file of a table's size, all of it on the disk: a store into a hole would need room when there may
+/// be none, and then end the writer by SIGBUS; here it is an error with a message.
+fn new_file(path: &Path, settings: &Settings) -> io::Result<File> {
+    // We have the lock, so nobody else is making this one: it is an ended writer's.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut file = File::from(open(path, flags, Mode::from(0o600))?);
+    let zeros = [0; 1 << 16];
+    let mut missing = FILE_BYTES;
+    while missing > 0 {
+        let some = missing.min(zeros.len());
+        file.write_all(&zeros[..some])?;
+        missing -= some;
+    }
+    if let Some((user, group)) = settings.owner {
+        fchown(&file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?;
+    }
+    fchmod(&file, Mode::from(settings.mode))?;
+    Ok(file)
+}
+
+/// Gives the finished file its name, durably.
+fn put_in_place(file: &File, temporary: &Path, path: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    std::fs::rename(temporary, path)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Where a directory cannot be synced, a power cut may bring the old table back: unattended.
+    let _ = File::open(directory).and_then(|directory| directory.sync_all());
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! docs/table.md says where everything is: every row of it is compared with the code, and nothing of
+//! the code is missing in it.
+
+use std::collections::BTreeMap;
+
+use memcache::table::layout::{BUFFER_BYTES, BUFFERS, FILE_BYTES, body, header, list, record};
+
+/// The rows of the document: section and name, with the offset.
+fn documented() -> BTreeMap<(String, String), usize> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/table.md");
+    let text = std::fs::read_to_string(path).expect("docs/table.md");
+    let (mut section, mut rows) = (String::new(), BTreeMap::new());
+    for line in text.lines() {
+        if let Some(title) = line.strip_prefix("### ") {
+            section = title.to_owned();
+        }
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        if let ["", offset, _, name, ..] = cells[..]
+            && let Some(offset) = offset.strip_prefix("0x")
+        {
+            let offset = usize::from_str_radix(offset, 16).expect("a number");
+            let old = rows.insert((section.clone(), name.trim_matches('`').to_owned()), offset);
+            assert_eq!(old, None, "{section} {name} stands there twice");
+        }
+    }
+    rows
+}
+
+macro_rules! offsets {
+    ($title:literal, $module:ident: $($name:ident)*) => {
+        [$((($title.to_owned(), stringify!($name).to_lowercase()), $module::$name)),*]
+    };
+}
+
+#[test]
+fn the_document_and_the_code_agree() {
+    let mut coded = BTreeMap::new();
+    coded.extend(offsets!("Header", header: MAGIC VERSION FILE_BYTES CREATED BOOT NAMESPACE PID START BOUND
+        CHECKSUM GENERATION HEARTBEAT));
+    coded.extend(
+        offsets!("Body", body: PUBLISHED FLAGS CURRENT PREVIOUS CURRENT_SLOTS PREVIOUS_SLOTS SERVERS),
+    );
+    coded.extend(
+        offsets!("List", list: SERVERS SLOTS DISTRIBUTION BACKUPS READ_BACKUP HAS_MAX_TTL NAME_LENGTH
+        WINDOW MAX_TTL CONNECT_TIMEOUT TIMEOUT NAME),
+    );
+    coded.extend(offsets!("Server", record: WEIGHT BACKUP STATE META SINCE PID START KNOWN MARK NAME_LENGTH
+        ADDRESS_LENGTH REASON_LENGTH NAME ADDRESS REASON));
+    let place = |name: &str, at| (("File".to_owned(), name.to_owned()), at);
+    coded.extend([
+        place("header", 0),
+        place("buffer of even generations", BUFFERS[0]),
+        place("buffer of odd generations", BUFFERS[1]),
+        place("end of the file", FILE_BYTES),
+    ]);
+    let buffer = |name: &str, at| (("Buffer".to_owned(), name.to_owned()), at);
+    use memcache::table::buffers::{HEAD_WORDS, SEAL, SEQUENCE};
+    coded.extend([
+        buffer("sequence", 8 * SEQUENCE),
+        buffer("seal", 8 * SEAL),
+        buffer("body", 8 * HEAD_WORDS),
+        buffer("end of the buffer", BUFFER_BYTES),
+    ]);
+    assert_eq!(documented(), coded);
+}

@@ -1,0 +1,15 @@
+//! The shared table against everything that can happen to it: writers that die between two stores,
+//! readers in other processes under load, flipped bits, wrong files, full disks.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod corruption;
+mod cost;
+mod document;
+mod files;
+mod lines;
+mod load;
+mod prefixes;
+mod sample;
+mod writing;
