@@ -143,5 +143,6 @@ fn server(bytes: Bytes<'_>) -> Result<ServerEntry, Fault> {
         incarnation: known.then_some(incarnation),
         meta: bytes.one_of(record::META, &metas, "whether a server has meta commands")?,
         mark: bytes.u16(record::MARK)?,
+        held_back: bytes.one_of(record::HELD_BACK, &[false, true], "whether a server was held back")?,
     })
 }

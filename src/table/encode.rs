@@ -130,6 +130,7 @@ fn put_server(place: &mut [u8], entry: &ServerEntry) {
         put(place, record::KNOWN, 1u16.to_ne_bytes());
     }
     put(place, record::MARK, entry.mark.to_ne_bytes());
+    place[record::HELD_BACK] = u8::from(entry.held_back);
     put_text(place, record::NAME, record::NAME_LENGTH, name);
     put_text(place, record::ADDRESS, record::ADDRESS_LENGTH, &address.to_string());
     put_text(place, record::REASON, record::REASON_LENGTH, &short(&entry.reason));

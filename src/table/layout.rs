@@ -127,6 +127,8 @@ pub mod record {
     pub const ADDRESS_LENGTH: usize = 0x26;
     /// Of the reason.
     pub const REASON_LENGTH: usize = 0x28;
+    /// 1: it is down, but answered its last trial.
+    pub const HELD_BACK: usize = 0x2a;
     /// Its name, UTF-8.
     pub const NAME: usize = 0x40;
     /// The longest name.

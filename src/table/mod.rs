@@ -5,6 +5,9 @@
 //! rest happens only when it did: the reader copies the published bytes into memory of its own,
 //! checks them there, and makes a [`Snapshot`] of them.
 //!
+//! The file format stands in `docs/table.md`. Nothing writes one yet: the daemon, and clients that go
+//! by the table, are the next pieces.
+//!
 //! **Two whole snapshots and a word that says which.** The writer never touches the snapshot that
 //! the word names; it writes the other one and then changes the word. So a writer that dies
 //! between any two stores leaves the last good snapshot in force, without recovery of any kind. A single

@@ -62,12 +62,14 @@ pub struct ServerEntry {
     pub meta: Meta,
     /// The mark of that life in CAS values; 0 before it was met.
     pub mark: u16,
+    /// It is down, but answered its last trial: only its flush was held back (rule 14).
+    pub held_back: bool,
 }
 
 impl ServerEntry {
     /// A server as `view` sees it since `since`; of which no more is known.
     pub fn new(server: Server, view: ServerView, since: u64) -> ServerEntry {
-        let ServerView { state, meta, incarnation: mark } = view;
+        let ServerView { state, meta, incarnation: mark, held_back } = view;
         ServerEntry {
             server,
             state: state.into(),
@@ -76,12 +78,18 @@ impl ServerEntry {
             incarnation: None,
             meta,
             mark,
+            held_back,
         }
     }
 
     /// What the rules see of it.
     pub fn view(&self) -> ServerView {
-        ServerView { state: self.state.for_rules(), meta: self.meta, incarnation: self.mark }
+        ServerView {
+            state: self.state.for_rules(),
+            meta: self.meta,
+            incarnation: self.mark,
+            held_back: self.held_back,
+        }
     }
 }
 

@@ -44,8 +44,10 @@ fn the_document_and_the_code_agree() {
         offsets!("List", list: SERVERS SLOTS DISTRIBUTION BACKUPS READ_BACKUP HAS_MAX_TTL NAME_LENGTH
         WINDOW MAX_TTL CONNECT_TIMEOUT TIMEOUT NAME),
     );
-    coded.extend(offsets!("Server", record: WEIGHT BACKUP STATE META SINCE PID START KNOWN MARK NAME_LENGTH
-        ADDRESS_LENGTH REASON_LENGTH NAME ADDRESS REASON));
+    coded.extend(
+        offsets!("Server", record: WEIGHT BACKUP STATE META SINCE PID START KNOWN MARK HELD_BACK NAME_LENGTH
+        ADDRESS_LENGTH REASON_LENGTH NAME ADDRESS REASON),
+    );
     let place = |name: &str, at| (("File".to_owned(), name.to_owned()), at);
     coded.extend([
         place("header", 0),

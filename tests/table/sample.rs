@@ -65,6 +65,7 @@ fn entry(number: u64, id: u16, count: u16) -> ServerEntry {
         incarnation: (id.is_multiple_of(2)).then(|| Incarnation { pid: number, start: number + 1 }),
         meta: [Meta::Unknown, Meta::Yes, Meta::No][usize::from(id) % 3],
         mark: number as u16 ^ id,
+        held_back: number.is_multiple_of(3),
     }
 }
 

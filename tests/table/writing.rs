@@ -47,8 +47,14 @@ fn a_pool_and_its_views_come_back_as_they_were() {
     memcache::rules::pool::pair_up(&mut servers);
     let pool = Pool::new("sessions", Options { backups: true, ..Options::default() }, servers);
     let views =
-        [(State::Steady, Meta::Yes, 7), (State::Returned, Meta::No, 1), (State::Down, Meta::Unknown, 0)]
-            .map(|(state, meta, incarnation)| ServerView { state, meta, incarnation });
+        [(State::Steady, Meta::Yes, 7), (State::Returned, Meta::No, 1), (State::Down, Meta::Unknown, 0)].map(
+            |(state, meta, incarnation)| ServerView {
+                state,
+                meta,
+                incarnation,
+                held_back: state == State::Down,
+            },
+        );
     let scratch = Scratch::new();
     let path = scratch.path().join("table");
     let written = Snapshot { current: List::new(&pool, &views, 5), ..Snapshot::default() };
