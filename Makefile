@@ -93,6 +93,7 @@ need-build:
 need-demo: need-build
 	@scripts/need memcached:memcached
 need-check: need-demo
-	@scripts/need rust:rustfmt rust:clippy readelf:binutils strace:strace \
+	@scripts/need rust:rustfmt rust:clippy c++:g++ readelf:binutils strace:strace \
+	    /usr/include/libmemcached/memcached.h:libmemcached-dev \
 	    'valgrind:valgrind libc6-dbg' \
 	    man:man-db pkg-config:pkg-config dpkg-shlibdeps:dpkg-dev
