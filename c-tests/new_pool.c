@@ -93,6 +93,7 @@ static void options(int count, char **addresses) {
     option_is(mc, "timeout", "500ms");
     option_is(mc, "connect_timeout", "100ms");
     option_is(mc, "tcp_nodelay", "on");
+    option_is(mc, "busy_poll", "off");
     REASON(mc, mc_option_set(mc, "timeout", "60s"), MC_REASON_DONE);
     REASON(mc, mc_option_set(mc, "connect_timeout", "61s"), MC_REASON_BAD_OPTION);
     REASON(mc, mc_option_set(mc, "connect_timeout", "20s"), MC_REASON_DONE);
@@ -128,9 +129,17 @@ static void options(int count, char **addresses) {
     CHECK(mc_option_get(mc, NULL, value, sizeof(value)) == -1);
     CHECK(mc_option_get(NULL, "backups", value, sizeof(value)) == -1);
 
+    REASON(mc, mc_option_set(mc, "busy_poll", "1s"), MC_REASON_BAD_OPTION);
+    option_is(mc, "busy_poll", "off");
+    REASON(mc, mc_option_set(mc, "busy_poll", "200us"), MC_REASON_DONE);
+    option_is(mc, "busy_poll", "200us");
+
     /* Two servers hold every value. */
     REASON(mc, mc_store(mc, "key", 3, "v", 1, 0, 0), MC_REASON_STORED);
     CHECK(mc->servers[0]->fd >= 0 && mc->servers[1]->fd >= 0 && !waits(mc, 0) && !waits(mc, 1));
+    REASON(mc, mc_fetch(mc, "key", 3, NULL, NULL, NULL, NULL), MC_REASON_HIT); /* polled for */
+    REASON(mc, mc_option_set(mc, "busy_poll", "off"), MC_REASON_DONE);
+    option_is(mc, "busy_poll", "off");
     REASON(mc, mc_option_set(mc, "tcp_nodelay", "off"), MC_REASON_DONE);
     option_is(mc, "tcp_nodelay", "off");
     REASON(mc, mc_store(mc, "key", 3, "v", 1, 0, 0), MC_REASON_STORED);

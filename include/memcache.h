@@ -2052,10 +2052,13 @@ struct memcache *mc_open(const char *pool_file, char *error, size_t error_size);
      timeout          "500ms": of a whole call; sets the timeout of every server, see mc_timeout
      connect_timeout  "100ms": how long a connection may take to be made; at most timeout
      tcp_nodelay      "on" (preset) or "off"; see mc_nodelay_enable
+     busy_poll        "50us", or "off" (preset): a call that waits for one server asks its socket
+                      again and again for that long before it sleeps. Where a processor can be
+                      spared, an answer that comes soon is had sooner
 
  MC_REASON_DONE; MC_REASON_BAD_OPTION: nothing was changed, and mc_reason_text says what is wrong and
  what is allowed. In a pool that came from a file (mc_open, MEMCACHE_POOL) a program may set timeout,
- connect_timeout and tcp_nodelay; the others are agreed among all programs that share the pool, and
+ connect_timeout, tcp_nodelay and busy_poll; the others are agreed among all programs that share the pool, and
  only its file decides them. Setting one of those others in your own pool makes the next call
  connect anew, and every program that shares the servers should set it alike, before its first call.
  */

@@ -96,3 +96,23 @@ fn a_doubled_set_is_a_send_and_a_receive_for_each_server() {
     // And one wait for both: the last answer of all is received without one.
     assert!(total <= 5 * u64::from(times) + 50, "{total} system calls: {counts:?}");
 }
+
+/// How often a program slept while it read.
+fn sleeps(program: &Path, how: &str, server: &Memcached) -> u64 {
+    let mut reads = Command::new(program);
+    reads.args([how, "10000", &server.address()]).env_remove("MEMCACHE_POOL");
+    let output = reads.output().expect("the program runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
+}
+
+#[test]
+fn who_polls_busily_does_not_sleep() {
+    let scratch = Scratch::new();
+    let program = cc::program(&scratch, "gets", &["tests/c/gets.c"]);
+    let server = Memcached::start();
+    let (sleeping, polling) = (sleeps(&program, "one", &server), sleeps(&program, "busy", &server));
+    println!("10,000 gets: slept {sleeping} times, and {polling} times while polling busily");
+    assert!(sleeping > 100, "a get whose answer is not there yet sleeps");
+    assert!(polling * 4 < sleeping, "a get that polls sleeps only where the answer takes 10 ms");
+}

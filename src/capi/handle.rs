@@ -42,7 +42,7 @@ pub struct Handle {
     file: Option<Option<Arc<Pool>>>,
     /// The servers' timeouts as the client was last told them, in the list's order.
     timeouts: Vec<Duration>,
-    /// The client does not know whose sockets are without TCP_NODELAY.
+    /// The client does not know whose sockets are without TCP_NODELAY, or how they are polled.
     untold: bool,
     /// A client of one server each, for programs whose own functions choose the servers.
     alone: HashMap<*mut memcache_server, Box<Client>>,
@@ -195,6 +195,7 @@ impl Cache {
                 None => return Outcome::Unavailable,
             },
         };
+        client.set_busy_poll(handle.chosen.busy_poll);
         let outcome = client.run(operation);
         handle.alone.insert(server, client);
         handle.last.set(outcome.into());
@@ -245,7 +246,7 @@ impl Cache {
             self.servers().for_each(|server| self.pass_use_on(server));
         }
         self.pass_timeouts_on();
-        self.pass_nodelay_on();
+        self.pass_manners_on();
     }
 
     /// Whether any struct of a server is in use. Of a server that is several times in the list the
@@ -289,12 +290,13 @@ impl Cache {
         }
     }
 
-    /// Tells the client whose sockets are without TCP_NODELAY.
-    fn pass_nodelay_on(self) {
+    /// Tells the client whose sockets are without TCP_NODELAY, and how they are polled.
+    fn pass_manners_on(self) {
         let handle = self.handle();
         let Some(client) = handle.client.as_mut().filter(|_| std::mem::take(&mut handle.untold)) else {
             return;
         };
+        client.set_busy_poll(handle.chosen.busy_poll);
         for server in self.servers() {
             // SAFETY: a server of the list.
             let id = unsafe { (*server)._id };

@@ -21,8 +21,8 @@ use crate::rules::pool::{Options, ReadBackup};
 use mc_reason::*;
 
 /// The options there are.
-const NAMES: [&str; 7] =
-    ["backups", "read_backup", "window", "max_ttl", "timeout", "connect_timeout", "tcp_nodelay"];
+const NAMES: [&str; 8] =
+    ["backups", "read_backup", "window", "max_ttl", "timeout", "connect_timeout", "tcp_nodelay", "busy_poll"];
 
 const BACKUPS: [(&str, bool); 2] = [("pairs", true), ("none", false)];
 const READ_BACKUP: [(&str, ReadBackup); 2] =
@@ -32,6 +32,9 @@ const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
 /// What is said in place of a `max_ttl` that is not set.
 const NONE: &str = "none";
 
+/// What is said in place of a `busy_poll` that is not set.
+const OFF: &str = "off";
+
 /// What a program chose.
 pub(super) struct Chosen {
     /// Of a pool that the program builds itself. Its timeout is in the servers' structs.
@@ -40,11 +43,18 @@ pub(super) struct Chosen {
     pub(super) connect_timeout: Option<Duration>,
     /// TCP_NODELAY of every server, as last chosen for all.
     pub(super) nodelay: bool,
+    /// How long a call polls a socket before it sleeps; zero: not at all.
+    pub(super) busy_poll: Duration,
 }
 
 impl Default for Chosen {
     fn default() -> Chosen {
-        Chosen { options: Options::default(), connect_timeout: None, nodelay: true }
+        Chosen {
+            options: Options::default(),
+            connect_timeout: None,
+            nodelay: true,
+            busy_poll: Duration::ZERO,
+        }
     }
 }
 
@@ -56,6 +66,11 @@ fn set(cache: Cache, name: &str, value: &str) -> Result<(), String> {
         "connect_timeout" => return set_connect_timeout(cache, limits::CONNECT_TIMEOUT.parse(value)?),
         "tcp_nodelay" => {
             return config::choose(value, &SWITCH).map(|enabled| super::tune::set_nodelay(cache, enabled));
+        }
+        "busy_poll" => {
+            chosen.busy_poll = if value == OFF { Duration::ZERO } else { limits::BUSY_POLL.parse(value)? };
+            cache.handle().terms_changed();
+            return Ok(());
         }
         "backups" => chosen.options.backups = of_program(cache, config::choose(value, &BACKUPS))?,
         "read_backup" => chosen.options.read_backup = of_program(cache, config::choose(value, &READ_BACKUP))?,
@@ -73,7 +88,7 @@ fn set(cache: Cache, name: &str, value: &str) -> Result<(), String> {
 fn of_program<T>(cache: Cache, value: Result<T, String>) -> Result<T, String> {
     if cache.handle().has_file() {
         return Err("the pool came from a file, whose operator decides this; \
-                    a program may set timeout, connect_timeout and tcp_nodelay"
+                    a program may set timeout, connect_timeout, tcp_nodelay and busy_poll"
             .to_owned());
     }
     value
@@ -135,6 +150,8 @@ fn get(cache: Cache, name: &str) -> Option<String> {
         "timeout" => duration::Text(timeout(cache)).to_string(),
         "connect_timeout" => duration::Text(connect_timeout(cache)).to_string(),
         "tcp_nodelay" => word(&SWITCH, handle.chosen.nodelay),
+        "busy_poll" if handle.chosen.busy_poll.is_zero() => OFF.to_owned(),
+        "busy_poll" => duration::Text(handle.chosen.busy_poll).to_string(),
         _ => return None,
     })
 }
@@ -163,10 +180,13 @@ unsafe fn text<'a>(text: *const c_char) -> Option<&'a str> {
 ///     timeout          "500ms": of a whole call; sets the timeout of every server, see mc_timeout
 ///     connect_timeout  "100ms": how long a connection may take to be made; at most timeout
 ///     tcp_nodelay      "on" (preset) or "off"; see mc_nodelay_enable
+///     busy_poll        "50us", or "off" (preset): a call that waits for one server asks its socket
+///                      again and again for that long before it sleeps. Where a processor can be
+///                      spared, an answer that comes soon is had sooner
 ///
 /// MC_REASON_DONE; MC_REASON_BAD_OPTION: nothing was changed, and mc_reason_text says what is wrong and
 /// what is allowed. In a pool that came from a file (mc_open, MEMCACHE_POOL) a program may set timeout,
-/// connect_timeout and tcp_nodelay; the others are agreed among all programs that share the pool, and
+/// connect_timeout, tcp_nodelay and busy_poll; the others are agreed among all programs that share the pool, and
 /// only its file decides them. Setting one of those others in your own pool makes the next call
 /// connect anew, and every program that shares the servers should set it alike, before its first call.
 #[unsafe(no_mangle)]

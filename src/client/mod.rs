@@ -58,6 +58,8 @@ pub struct Client {
     own_timeouts: Vec<Option<Duration>>,
     /// What [`Client::set_nodelay`] chose, by server.
     nodelay: Vec<bool>,
+    /// How long a call that waits for one server polls its socket before it sleeps.
+    busy_poll: Duration,
     /// How long a whole call may take.
     total: Duration,
     terms: Vec<Terms>,
@@ -82,6 +84,7 @@ impl Client {
             total: options.timeout,
             own_timeouts: vec![None; count],
             nodelay: vec![true; count],
+            busy_poll: Duration::ZERO,
             terms: vec![terms(&options, None, true); count],
             exchange: Exchange::new(Vec::new()),
             trials: Trials::default(),
@@ -158,15 +161,29 @@ impl Client {
     fn wait(&mut self, operation: &mut dyn Operation, now: Instant, deadline: Instant) {
         let left = deadline.since(now);
         let sole = self.exchange.sole_reader(now).filter(|_| self.trials.is_empty());
-        match sole.filter(|&index| self.exchange.patience(index) <= left) {
+        match sole.filter(|&index| self.exchange.patience(index) + self.busy_poll <= left) {
             Some(index) => {
-                self.exchange.read(index, true, operation, &mut self.views);
+                if self.busy_poll.is_zero() || !self.poll_busily(index, operation) {
+                    self.exchange.read(index, true, operation, &mut self.views);
+                }
             }
             None => {
                 let until = self.exchange.due().map_or(deadline, |due| due.min(deadline));
                 self.poll(operation, until.since(now));
             }
         }
+    }
+
+    /// Asks one connection's socket until something came. False: nothing did, and it is time to sleep.
+    fn poll_busily(&mut self, index: usize, operation: &mut dyn Operation) -> bool {
+        let until = clock::now() + self.busy_poll;
+        while !self.exchange.read(index, false, operation, &mut self.views) {
+            if clock::now() >= until {
+                return false;
+            }
+            std::hint::spin_loop();
+        }
+        true
     }
 
     fn poll(&mut self, operation: &mut dyn Operation, limit: Duration) {
@@ -251,6 +268,13 @@ impl Client {
             *own = nodelay;
             self.set_terms();
         }
+    }
+
+    /// How long a call that waits for one server's answer asks its socket again and again before it
+    /// sleeps; zero, as it is unless told otherwise, for not at all. An answer that comes within that time costs
+    /// no sleep and no waking, and the processor is busy meanwhile. From the next call on.
+    pub fn set_busy_poll(&mut self, span: Duration) {
+        self.busy_poll = span;
     }
 
     fn set_terms(&mut self) {

@@ -29,5 +29,8 @@ pub const CONNECT_TIMEOUT: Range = Range { least: Duration::from_micros(100), mo
 /// `timeout`, of a whole call.
 pub const TIMEOUT: Range = Range { least: Duration::from_micros(100), most: Duration::from_secs(300) };
 
+/// `busy_poll`. Longer than a few milliseconds a processor is never well spent on waiting.
+pub const BUSY_POLL: Range = Range { least: Duration::from_micros(1), most: Duration::from_millis(10) };
+
 /// `interval`, from one probe of a server to its next.
 pub const INTERVAL: Range = Range { least: Duration::from_millis(10), most: Duration::from_secs(3_600) };

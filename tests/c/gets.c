@@ -1,8 +1,10 @@
 /*
  * Calls, for counting the system calls of each: stores a hundred keys, then reads or stores.
  *
- *   gets one|many|set TIMES HOST:PORT...    one key a call, or all hundred in one call; or stores one
+ *   gets one|busy|many|set TIMES HOST:PORT...    one key a call (busy: polled for), or all hundred in one
+ *                                                call; or stores one
  *
+ * Prints how often it slept while it did.
  * With MEMCACHE_POOL in the environment the servers are those of the pool file.
  */
 #include <memcache.h>
@@ -10,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define KEYS 100
 
@@ -41,17 +44,24 @@ static int store_one(struct memcache *mc, char *key) {
     return mc_set(mc, key, strlen(key), key, strlen(key), 0, 0) == 0;
 }
 
+/* Since it began. */
+static long slept(void) {
+    struct rusage used;
+    return getrusage(RUSAGE_SELF, &used) == 0 ? used.ru_nvcsw : -1;
+}
+
 static int once(struct memcache *mc, const char *how, char keys[KEYS][16], int i) {
     if (strcmp(how, "set") == 0) {
         return store_one(mc, keys[i % KEYS]);
     }
-    return strcmp(how, "one") == 0 ? read_one(mc, keys[i % KEYS]) : read_many(mc, keys);
+    return strcmp(how, "many") != 0 ? read_one(mc, keys[i % KEYS]) : read_many(mc, keys);
 }
 
 int main(int argc, char **argv) {
     static char keys[KEYS][16];
     struct memcache *mc = mc_new();
     int i, times;
+    long before;
 
     if (mc == NULL || argc < 3) {
         return 64;
@@ -66,12 +76,17 @@ int main(int argc, char **argv) {
             return 1;
         }
     }
+    if (strcmp(argv[1], "busy") == 0 && mc_option_set(mc, "busy_poll", "10ms") != MC_REASON_DONE) {
+        return 1;
+    }
+    before = slept();
     for (i = 0; i < times; i++) {
         if (!once(mc, argv[1], keys, i)) {
             fprintf(stderr, "call %d did not find what was stored, or did not store\n", i);
             return 1;
         }
     }
+    printf("%ld\n", slept() - before);
     mc_free(mc);
     return 0;
 }

@@ -50,6 +50,19 @@ fn hung_is_down() {
 }
 
 #[test]
+fn hung_is_down_for_one_who_polls_busily_too() {
+    let fake = Fake::start(|session| {
+        session.greet(1, true)?;
+        while session.line().is_some() {}
+        Some(())
+    });
+    let mut client = client(hurried(), [&fake.address]);
+    client.set_busy_poll(Duration::from_millis(10));
+    assert_eq!(ask(&mut client, 0, get("k")), UNANSWERED);
+    assert_eq!(client.view().state(SERVER), State::Down);
+}
+
+#[test]
 fn hung_from_the_start_is_down_and_was_sent_nothing() {
     let fake = Fake::start(|session| {
         while let Some(line) = session.line() {
