@@ -13,7 +13,8 @@ mod fake;
 mod hostile;
 mod processes;
 
-use memcache::capi::{context, memcache as handle, memory};
+use memcache::capi::reason::mc_reason;
+use memcache::capi::{context, fetch, keep, memcache as handle, memory, server_add};
 
 /// A memcached on a free port; killed when dropped.
 struct Memcached {
@@ -328,7 +329,7 @@ fn the_environment_chooses_the_servers() {
         };
         let pool = |one: &str, other: &str| {
             format!(
-                "[pool]\ntimeout = \"5s\"\n[[server]]\naddress = {one:?}\n[[server]]\naddress = {other:?}\n"
+                "[pool]\nconnect_timeout = \"4s\"\ntimeout = \"5s\"\n[[server]]\naddress = {one:?}\n[[server]]\naddress = {other:?}\n"
             )
         };
         let mut servers = [Memcached::start(), Memcached::start()];
@@ -356,6 +357,45 @@ unsafe extern "C-unwind" fn plain_realloc(memory: *mut c_void, size: usize) -> *
 unsafe extern "C-unwind" fn plain_free(memory: *mut c_void) {
     // SAFETY: what is passed on came from malloc.
     unsafe { libc::free(memory) }
+}
+
+/// In the middle of a call, with an answer half read: the call says so, its connections are given up, and
+/// the next call works.
+#[test]
+fn a_panic_in_mid_call_is_an_answer() {
+    let server = Memcached::start();
+    let address = std::ffi::CString::new(server.address()).expect("no NUL");
+    let key = c"key".as_ptr();
+    let mut value = std::ptr::null_mut();
+    let mut bytes = 0;
+    // SAFETY: the functions are what their types say, and everything is freed once.
+    unsafe {
+        let ctxt = memory::mcMemNewCtxt(Some(plain_free), Some(bursting_malloc), None, Some(plain_realloc));
+        let mc = handle::mcm_new(ctxt);
+        assert_eq!(server_add::mcm_server_add4(ctxt, mc, address.as_ptr()), 0);
+        let stored = keep::mcm_store(ctxt, mc, key, 3, c"value".as_ptr().cast(), 5, 0, 0);
+        assert_eq!(stored, mc_reason::MC_REASON_STORED as i32);
+        let mut fetch = || {
+            let none = std::ptr::null_mut();
+            fetch::mcm_fetch(ctxt, mc, key, 3, &mut value, &mut bytes, none, none.cast())
+        };
+        BURSTING.store(true, Ordering::Relaxed);
+        assert_eq!(fetch(), mc_reason::MC_REASON_INTERNAL as i32);
+        BURSTING.store(false, Ordering::Relaxed);
+        assert_eq!(fetch(), mc_reason::MC_REASON_HIT as i32);
+        assert_eq!((std::ffi::CStr::from_ptr(value.cast()), bytes), (c"value", 5));
+        plain_free(value);
+        handle::mcm_free(ctxt, mc);
+        memory::mcMemFreeCtxt(ctxt);
+    }
+}
+
+static BURSTING: AtomicBool = AtomicBool::new(false);
+
+unsafe extern "C-unwind" fn bursting_malloc(size: usize) -> *mut c_void {
+    assert!(!BURSTING.load(Ordering::Relaxed), "a panic in the middle of a call");
+    // SAFETY: malloc takes any size.
+    unsafe { libc::malloc(size) }
 }
 
 #[test]
