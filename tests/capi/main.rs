@@ -2,9 +2,8 @@
 //! run again under valgrind.
 
 use std::ffi::c_void;
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[path = "../client/fake.rs"]
@@ -12,62 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 mod fake;
 mod hostile;
 mod processes;
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::server::Memcached;
 
 use memcache::capi::reason::mc_reason;
 use memcache::capi::{context, fetch, keep, memcache as handle, memory, server_add};
-
-/// A memcached on a free port; killed when dropped.
-struct Memcached {
-    child: Child,
-    port: u16,
-}
-
-impl Memcached {
-    fn start() -> Memcached {
-        loop {
-            let free = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-            let port = free.local_addr().expect("it has an address").port();
-            drop(free);
-            let child = Command::new("memcached")
-                .args(["-l", "127.0.0.1", "-U", "0", "-t", "1", "-u", "nobody", "-p", &port.to_string()])
-                .stderr(Stdio::null())
-                .spawn()
-                .expect("memcached is installed");
-            let mut server = Memcached { child, port };
-            if server.ready() {
-                return server;
-            }
-        }
-    }
-
-    /// Answers once it accepts connections. False when it ended: somebody else took the port.
-    fn ready(&mut self) -> bool {
-        loop {
-            if self.child.try_wait().expect("a child can be asked").is_some() {
-                return false;
-            }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return true;
-            }
-            std::thread::yield_now();
-        }
-    }
-
-    fn stop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Memcached {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -335,7 +285,7 @@ fn the_environment_chooses_the_servers() {
         let mut servers = [Memcached::start(), Memcached::start()];
         let [one, other] = servers.each_ref().map(Memcached::address);
         with("good", &pool(&one, &other));
-        servers.iter_mut().for_each(Memcached::stop);
+        servers.iter_mut().for_each(Memcached::kill);
         with("dead", &pool(&one, &other));
         with("bad", "[pool]\ntimeout = \"soon\"\n[[server]]\naddress = \"127.0.0.1:11211\"\nwait = 3\n");
     }

@@ -6,8 +6,9 @@
 use std::borrow::Cow;
 
 use super::bring::Bring;
-use super::publish::{End, Publish, Source};
+use super::publish::{End, Publish};
 use super::put::Put;
+use super::source::Source;
 use super::{Failure, Operation, Outcome, Tag, attempts, cas, decides_alone, expiry, refused, writable};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;

@@ -9,8 +9,9 @@
 use smallvec::SmallVec;
 
 use super::bring::Bring;
-use super::publish::{End, Publish, Source};
+use super::publish::{End, Publish};
 use super::round::{Fate, Round};
+use super::source::Source;
 use super::spread::Spread;
 use super::{Failure, Operation, Outcome, Tag, attempts, decides_alone, refused, writable};
 use crate::rules::pool::ServerId;

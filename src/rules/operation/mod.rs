@@ -28,6 +28,7 @@ mod publish;
 mod put;
 mod read;
 mod round;
+mod source;
 mod spread;
 mod write;
 

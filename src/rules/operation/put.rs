@@ -9,8 +9,8 @@
 
 use std::borrow::Cow;
 
-use super::publish::Source;
 use super::round::{Fate, Round};
+use super::source::Source;
 use super::{Failure, Outcome, Tag, attempts, expiry, refused, writable};
 use crate::rules::places::{Placement, Places};
 use crate::rules::pool::ServerId;
