@@ -35,6 +35,8 @@ const IDLE: Duration = Duration::from_secs(1);
 pub(super) enum Loss {
     /// It could not be made for want of something on this machine: file descriptors, ports, memory.
     Local,
+    /// What it was greeted with was too long on its way; that says nothing about the server.
+    Outdated,
     /// It could not be made.
     Refused,
     /// Nothing came for too long.
@@ -88,6 +90,8 @@ pub(super) struct Connection {
     held: Vec<Tag>,
     /// How the server was seen when the first of them was planned.
     planned: ServerView,
+    /// When it was begun to be made.
+    begun: Instant,
     /// Nothing moved while something was owed.
     silence: Silence,
     used: Instant,
@@ -114,6 +118,7 @@ impl Connection {
             starts: VecDeque::new(),
             held: Vec::new(),
             planned: ServerView::default(),
+            begun: Instant(0),
             silence: Silence::default(),
             used: Instant(0),
             ready: PollFlags::empty(),
@@ -143,6 +148,11 @@ impl Connection {
             }
             Phase::Greeting(socket, _) | Phase::Ready(socket) => Some((socket, PollFlags::IN)),
         }
+    }
+
+    /// When it was begun to be made.
+    pub(super) fn begun(&self) -> Instant {
+        self.begun
     }
 
     pub(super) fn dialing(&self) -> bool {
@@ -232,6 +242,7 @@ impl Connection {
         }
         if let Phase::Closed = self.phase {
             let limit = self.terms.connect.min(self.terms.patience);
+            self.begun = now;
             self.phase = Phase::Dialing(Dial::new(self.known.sites(), now, limit));
         }
     }

@@ -16,21 +16,31 @@ use crate::rules::greeting::Greeting;
 use crate::rules::operation::{Failure, Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
-use crate::rules::view::{ServerView, View};
+use crate::rules::view::View;
 use crate::rules::wire::Reply;
 
 /// Who is told what the exchange meets with, and says how the servers are seen.
 pub(super) trait Witness {
     /// The view to decide by.
     fn view(&self) -> &View;
-    /// A new connection was greeted, for commands of a plan that saw the server as `planned`. False:
-    /// they no longer hold, whether this greeting shows it or another client found out before.
-    fn met(&mut self, server: ServerId, planned: ServerView, greeting: &Greeting, now: Instant) -> bool;
+    /// A new connection was greeted, for commands of a plan that saw the server as `planned`.
+    fn met(&mut self, connection: &Connection, greeting: &Greeting, now: Instant) -> Welcome;
     /// A server gave a good answer.
     fn answered(&mut self, server: ServerId, now: Instant);
     /// A connection was lost. `doubt`: a change was sent over it and never answered. When this
     /// returns, the view shows what became of the server.
     fn lost(&mut self, server: ServerId, loss: Loss, doubt: bool, now: Instant);
+}
+
+/// What becomes of a connection that was greeted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Welcome {
+    /// It carries the commands that wait for it.
+    Use,
+    /// They no longer hold, whether this greeting shows it or another client found out before.
+    Replan,
+    /// Its greeting was too long on its way to tell anything: it is dropped, and a new one is made.
+    Drop,
 }
 
 /// The connections of an exchange. See the module.
@@ -223,11 +233,10 @@ impl Exchange {
     ) -> Result<(), Loss> {
         if self.connections[index].greeting() {
             let Some(greeting) = self.connections[index].greeted()? else { return Ok(()) };
-            let (server, planned) = (self.connections[index].server(), self.connections[index].planned());
-            if witness.met(server, planned, &greeting, now) {
-                self.release(index, operation, witness, now);
-            } else {
-                self.recall(index, operation, witness, now);
+            match witness.met(&self.connections[index], &greeting, now) {
+                Welcome::Use => self.release(index, operation, witness, now),
+                Welcome::Replan => self.recall(index, operation, witness, now),
+                Welcome::Drop => return Err(Loss::Outdated),
             }
         }
         let server = self.connections[index].server();

@@ -21,6 +21,7 @@ use super::fork::PerProcess;
 use super::trial::LeftBehind;
 use super::twin::{Twin, lock, try_lock};
 use crate::rules::address::Address;
+use crate::rules::greeting::Greeting;
 use crate::rules::health::{Event, Health, Settings};
 use crate::rules::time::Instant;
 use crate::rules::view::{ServerView, State};
@@ -202,6 +203,16 @@ impl Known {
     /// Takes in what happened.
     pub(super) fn tell(&self, now: Instant, event: Event, settings: &Settings) {
         self.change(|inner| ((), inner.on(now, event, settings)));
+    }
+
+    /// A connection that was begun at that time was greeted. False: its greeting does not count.
+    pub(super) fn met(&self, now: Instant, begun: Instant, greeting: &Greeting, settings: &Settings) -> bool {
+        let (incarnation, meta) = (greeting.incarnation(), greeting.meta());
+        self.change(|inner| {
+            let counts = !inner.health.outdated(begun, incarnation);
+            let changed = counts && inner.on(now, Event::Met { incarnation, meta }, settings);
+            (counts, changed)
+        })
     }
 
     /// A good answer came.

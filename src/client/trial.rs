@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 
 use super::clock;
 use super::connection::{Connection, Loss, Terms};
-use super::exchange::{Exchange, Witness};
+use super::exchange::{Exchange, Welcome, Witness};
 use super::views::{Begun, Views};
 use super::wait::{Seen, Watch};
 use crate::rules::greeting::Greeting;
@@ -23,7 +23,7 @@ use crate::rules::operation::Operation;
 use crate::rules::pool::{Pool, ServerId};
 use crate::rules::rejoin::Rejoin;
 use crate::rules::time::Instant;
-use crate::rules::view::{ServerView, View};
+use crate::rules::view::View;
 
 /// The trial of one server.
 struct Trial {
@@ -54,8 +54,8 @@ impl Witness for Private<'_> {
     fn view(&self) -> &View {
         self.0
     }
-    fn met(&mut self, _: ServerId, _: ServerView, _: &Greeting, _: Instant) -> bool {
-        true
+    fn met(&mut self, _: &Connection, _: &Greeting, _: Instant) -> Welcome {
+        Welcome::Use
     }
     fn answered(&mut self, _: ServerId, _: Instant) {}
     fn lost(&mut self, _: ServerId, _: Loss, _: bool, _: Instant) {}

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::clock;
-use super::connection::Loss;
-use super::exchange::Witness;
+use super::connection::{Connection, Loss};
+use super::exchange::{Welcome, Witness};
 use super::registry::{self, Known};
 use crate::rules::greeting::Greeting;
 use crate::rules::health::{Event, Settings};
@@ -213,12 +213,19 @@ impl Witness for Views {
         &self.view
     }
 
-    fn met(&mut self, server: ServerId, planned: ServerView, greeting: &Greeting, now: Instant) -> bool {
-        let event = Event::Met { incarnation: greeting.incarnation(), meta: greeting.meta() };
-        self.known[server.index()].tell(now, event, &self.settings);
+    fn met(&mut self, connection: &Connection, greeting: &Greeting, now: Instant) -> Welcome {
+        let server = connection.server();
+        let counts = self.known[server.index()].met(now, connection.begun(), greeting, &self.settings);
         self.refresh(now);
-        // Another client may have given it up while it was greeted.
-        self.view.state(server) != State::Down && !upsets(planned, self.view.server(server))
+        let seen = self.view.server(server);
+        if !counts {
+            Welcome::Drop
+        } else if seen.state == State::Down || upsets(connection.planned(), seen) {
+            // Another client may have given it up while it was greeted.
+            Welcome::Replan
+        } else {
+            Welcome::Use
+        }
     }
 
     fn answered(&mut self, server: ServerId, now: Instant) {
@@ -228,7 +235,7 @@ impl Witness for Views {
     fn lost(&mut self, server: ServerId, loss: Loss, doubt: bool, now: Instant) {
         let known = &self.known[server.index()];
         match loss {
-            Loss::Local => {}
+            Loss::Local | Loss::Outdated => {}
             Loss::Refused => known.tell(now, Event::Refused, &self.settings),
             Loss::Silent => known.tell(now, Event::Silent, &self.settings),
             Loss::Broken => known.tell(now, Event::Broken, &self.settings),

@@ -124,8 +124,8 @@ pub struct Health {
     /// Whether it was ever met; then `incarnation`, `meta` and `mark` mean something.
     met: bool,
     incarnation: Option<Incarnation>,
-    /// The life before that one.
-    former: Option<Incarnation>,
+    /// When that life was first met.
+    met_at: Instant,
     meta: Meta,
     mark: u16,
     /// Connections that broke since its last good answer.
@@ -156,7 +156,7 @@ impl Health {
             reason: "never failed",
             met: false,
             incarnation: None,
-            former: None,
+            met_at: Instant(0),
             meta: Meta::Unknown,
             mark: 0,
             breaks: 0,
@@ -207,6 +207,13 @@ impl Health {
         self.incarnation
     }
 
+    /// Whether a greeting is to be left aside, and its connection dropped: it tells another life than the
+    /// one on record, over a connection that was begun before that one was met. It may have been long on its
+    /// way and tell of the life before, or be news; a connection that is begun now will show which.
+    pub fn outdated(&self, begun: Instant, incarnation: Option<Incarnation>) -> bool {
+        self.met && begun <= self.met_at && !same_as_met(self.incarnation, incarnation)
+    }
+
     /// Whether it missed a write while it was down and must be emptied before it is used.
     pub fn missed_write(&self) -> bool {
         self.missed_write
@@ -239,11 +246,9 @@ impl Health {
                     self.go_down(now, "connection broke", settings);
                 }
             }
-            // A greeting that was long on its way: lives do not come back.
-            Event::Met { incarnation, .. } if surely_same(self.former, incarnation) => {}
             Event::Met { incarnation, meta } => {
                 let restarted = self.met && !same_as_met(self.incarnation, incarnation);
-                self.meet(incarnation, meta, restarted);
+                self.meet(now, incarnation, meta, restarted);
                 if restarted {
                     self.turn(State::Returned, now, "restarted");
                 }
@@ -326,7 +331,7 @@ impl Health {
             (true, true) => (State::Returned, "back, emptied because it missed writes"),
             (false, _) => (State::Returned, "back, restarted"),
         };
-        self.meet(incarnation, meta, !same);
+        self.meet(now, incarnation, meta, !same);
         self.missed_write = false;
         self.end_trial();
         self.rejoined = Some(now);
@@ -346,7 +351,7 @@ impl Health {
 
     /// Records what a greeting told. Within one life the first record stays, so that a start time
     /// that jitters cannot creep away from itself.
-    fn meet(&mut self, incarnation: Option<Incarnation>, meta: bool, another: bool) {
+    fn meet(&mut self, now: Instant, incarnation: Option<Incarnation>, meta: bool, another: bool) {
         self.meta = if meta { Meta::Yes } else { Meta::No };
         if self.met && !another {
             return;
@@ -354,7 +359,7 @@ impl Health {
         let mark = incarnation.map_or(1, Incarnation::mark);
         // The CAS values of the life before must not pass for this one's.
         self.mark = if mark == self.mark { mark.wrapping_add(1).max(1) } else { mark };
-        self.former = self.incarnation;
+        self.met_at = now;
         self.incarnation = incarnation;
         self.met = true;
     }

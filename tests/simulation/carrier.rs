@@ -54,6 +54,7 @@ pub struct Link {
     pub waiting: VecDeque<Tag>,
     pub asked: VecDeque<Tag>,
     pub owed_since: u64,
+    pub begun: u64,
     /// How its server was seen when it was opened: what waits was planned with that.
     pub planned: ServerView,
 }

@@ -200,6 +200,7 @@ impl Driver {
                 waiting: VecDeque::new(),
                 asked: VecDeque::new(),
                 owed_since: self.net.now,
+                begun: self.net.now,
                 planned: self.health[server].view(),
             });
         }
@@ -282,6 +283,9 @@ impl Driver {
                 let (incarnation, meta) = (greeting.incarnation(), greeting.meta());
                 link.phase = Phase::Ready;
                 link.meta = meta;
+                if self.health[server].outdated(Instant(link.begun), incarnation) {
+                    return self.drop_link(carrier, server, Failure::Unsent);
+                }
                 self.greeted(carrier, server, HealthEvent::Met { incarnation, meta });
             }
             return;

@@ -227,16 +227,15 @@ fn a_write_missed_during_a_trial_makes_its_pass_worthless() {
 }
 
 #[test]
-fn a_greeting_of_the_life_before_comes_too_late() {
+fn a_greeting_that_was_long_on_its_way_is_left_aside() {
     let mut s = Story::begin();
-    s.meet(life(7, 100));
-    s.meet(life(9, 900));
-    assert_eq!(s.state(), State::Returned);
-    s.wait(s.settings.window).on(Event::Tick);
-    let mark = s.mark();
-    s.meet(life(7, 100));
-    assert_eq!((s.state(), s.mark()), (State::Steady, mark), "lives do not come back");
-    assert_eq!(s.health.incarnation(), life(9, 900));
+    let before = s.now;
+    s.wait(FIRST).meet(life(9, 900));
+    assert!(s.health.outdated(before, life(7, 100)), "begun before, it may tell of the life before");
+    assert!(!s.health.outdated(before, life(9, 900)), "it tells what is known");
+    let later = s.wait(FIRST).now;
+    assert!(!s.health.outdated(later, life(11, 1100)), "begun later, it is news");
+    assert!(!Health::new().outdated(before, life(7, 100)), "nobody was met before");
 }
 
 #[test]
