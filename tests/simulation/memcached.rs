@@ -21,12 +21,16 @@ pub struct Item {
     /// The second since 1970 in which it is gone; `None`: never.
     pub expires: Option<i64>,
     pub stub: bool,
+    /// When it was stored: milliseconds since 1970.
+    pub stored: u64,
 }
 
 /// One life of a server's process.
 #[derive(Clone, Debug)]
 pub struct Memcached {
     pub items: BTreeMap<Bytes, Item>,
+    /// When it was last asked something: milliseconds since 1970.
+    clock: u64,
     pub pid: u64,
     pub started_unix: i64,
     pub meta: bool,
@@ -37,7 +41,15 @@ pub struct Memcached {
 impl Memcached {
     pub fn new(pid: u64, unix_millis: u64, meta: bool) -> Memcached {
         let started_unix = (unix_millis / 1000) as i64;
-        Memcached { items: BTreeMap::new(), pid, started_unix, meta, cas: 0, flush_at: None }
+        Memcached {
+            items: BTreeMap::new(),
+            clock: unix_millis,
+            pid,
+            started_unix,
+            meta,
+            cas: 0,
+            flush_at: None,
+        }
     }
 
     /// What a key holds at that time, stubs included.
@@ -48,6 +60,7 @@ impl Memcached {
 
     /// Executes a command.
     pub fn execute(&mut self, unix_millis: u64, ask: &Ask) -> Answer {
+        self.clock = unix_millis;
         let now = (unix_millis / 1000) as i64;
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush_at = None;
@@ -130,7 +143,7 @@ impl Memcached {
         }
         let cas = self.next_cas();
         let expires = expiry(now, i64::from(seconds));
-        let stub = Item { data: Bytes::new(), flags: 0, cas, expires, stub: true };
+        let stub = Item { data: Bytes::new(), flags: 0, cas, expires, stub: true, stored: self.clock };
         self.items.insert(key.clone(), stub);
         let (data, ttl_known, lease) = (Bytes::new(), true, Some(Lease::Won));
         Answer::Value { data, flags: 0, cas, ttl: None, ttl_known, lease }
@@ -175,7 +188,8 @@ impl Memcached {
         if expires.is_some_and(|at| at <= now) {
             self.items.remove(key);
         } else {
-            self.items.insert(key.clone(), Item { data, flags, cas, expires, stub: false });
+            let stored = self.clock;
+            self.items.insert(key.clone(), Item { data, flags, cas, expires, stub: false, stored });
         }
         Answer::Stored
     }

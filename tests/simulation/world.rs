@@ -14,8 +14,9 @@ use smallvec::SmallVec;
 use super::calls::{Call, Key, State, key_bytes};
 use super::carrier::{Manners, Planted};
 use super::driver::Driver;
+use super::memcached::Item;
 use super::message::{Bytes, show};
-use super::net::{Event, Net, Wires};
+use super::net::{EPOCH_MILLIS, Event, Net, Wires};
 use super::rng::Rng;
 use super::tally::Tally;
 use super::task::{Settled, Task};
@@ -209,7 +210,7 @@ impl World {
         let (took, messages) = (self.driver.net.now - active.began, carrier.messages);
         let timeout = self.driver.view.pool.options.timeout.as_micros() as u64;
         let span = ((self.driver.net.now - took) as i64 / 1_000_000, 0);
-        let begin_second = (super::net::EPOCH_MILLIS / 1000) as i64 + span.0;
+        let begin_second = (EPOCH_MILLIS / 1000) as i64 + span.0;
         let span: Span = (begin_second, self.second());
         let value = settled.first().and_then(|s| s.answer.as_ref().ok()).map(|found| found.0.clone());
         self.driver.net.note(|| {
@@ -379,17 +380,17 @@ impl World {
 
     /// The servers that hold a newest value of a key and are not known to be down.
     fn holders(&self, key: Key) -> u64 {
-        self.holders_of(key, |truth, data| truth.is_newest(data))
+        self.holders_of(key, |truth, item| truth.is_newest(&item.data))
     }
 
-    fn holders_of(&self, key: Key, wanted: impl Fn(&Truth, &[u8]) -> bool) -> u64 {
+    fn holders_of(&self, key: Key, wanted: impl Fn(&Truth, &Item) -> bool) -> u64 {
         let unix_millis = self.driver.net.unix_millis();
         let truth = &self.keys[usize::from(key)];
         let mut holders = 0;
         for (index, server) in self.driver.net.servers.iter().enumerate() {
             let live = self.driver.health[index].state() != ServerState::Down;
             let item = server.process.as_ref().and_then(|p| p.item(key_bytes(key), unix_millis));
-            if live && item.is_some_and(|item| !item.stub && wanted(truth, &item.data)) {
+            if live && item.is_some_and(|item| !item.stub && wanted(truth, item)) {
                 holders |= 1 << index;
             }
         }
@@ -405,8 +406,11 @@ impl World {
         let window = self.driver.settings.window.as_micros() as u64;
         let aged = self.driver.net.now.saturating_sub(truth.since) + 3_000_000 > window;
         let every_holder_failed = truth.holders & !truth.faulted == 0;
-        // A server that was not live all the while, or out of reach, could not be read from.
-        let held = self.holders_of(key, |truth, data| truth.is_settled(data));
+        // A server that was not live all the while, or out of reach, could not be read from; and a copy
+        // that was stored since the read began need not have been there when its server was asked: when
+        // every holder failed, a call that had just read the value can bring it back.
+        let begun = EPOCH_MILLIS + began / 1000;
+        let held = self.holders_of(key, |truth, item| truth.is_settled(&item.data) && item.stored <= begun);
         let readable = (0..self.driver.net.servers.len())
             .filter(|index| held & (1 << index) != 0)
             .filter(|index| {
