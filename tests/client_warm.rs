@@ -1,8 +1,8 @@
 //! Once warm, a simple call allocates nothing: neither for the connection, nor for the view, nor
 //! for waiting. A program of its own, because the allocator that counts serves a whole program.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod support;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
@@ -14,30 +14,10 @@ use memcache::rules::operation::{Failure, Operation, Outcome, Tag};
 use memcache::rules::pool::{Options, Pool, Server, ServerId};
 use memcache::rules::view::View;
 use memcache::rules::wire::{Command, Reply};
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, counting what this thread asks of it.
-struct Counting;
-
-// SAFETY: everything is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // A thread that is ending has no counter any more, and needs none.
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
+use support::counting;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 /// Gets of one key from one server each.
 #[derive(Default)]
@@ -109,12 +89,12 @@ fn a_warm_call_allocates_nothing() {
     };
     run(4);
     run(4);
-    let before = COUNT.get();
+    let before = counting::count();
     for _ in 0..100 {
         run(1);
         run(4);
     }
-    assert_eq!(COUNT.get() - before, 0, "allocations in 200 calls");
+    assert_eq!(counting::count() - before, 0, "allocations in 200 calls");
 
     drop(client);
     threads.into_iter().for_each(|thread| thread.join().unwrap());

@@ -3,8 +3,6 @@
 
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 
@@ -15,31 +13,11 @@ use memcache::capi::memcache::{mc_free, mc_new};
 use memcache::capi::options::mc_option_set;
 use memcache::capi::reason::mc_reason::*;
 use memcache::capi::server_add::mc_server_add4;
+use support::counting;
 use support::server::Memcached;
 
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, counting what this thread asks of it.
-struct Counting;
-
-// SAFETY: everything is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // A thread that is ending has no counter any more, and needs none.
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 /// How many allocations the calls make on a key, once warm.
 fn allocations(backups: &CStr, servers: &[Memcached], key: &[u8]) -> usize {
@@ -71,11 +49,11 @@ fn allocations(backups: &CStr, servers: &[Memcached], key: &[u8]) -> usize {
         };
         round();
         round();
-        let before = COUNT.get();
+        let before = counting::count();
         for _ in 0..100 {
             round();
         }
-        let count = COUNT.get() - before;
+        let count = counting::count() - before;
         mc_free(mc);
         count
     }

@@ -1,14 +1,17 @@
 //! The transcripts, played to a real memcached: what the codec is held to is what a server says.
 
+mod support;
+
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command as Process, Stdio};
-use std::time::{Duration, Instant};
+use std::net::TcpStream;
+use std::time::Duration;
 
 use memcache::rules::wire::parse::{Limits, ends_connection, parse};
 use memcache::rules::wire::pending::Pending;
 
-use memcache::rules::wire::{Command, Direction, Lease, Reply, Value, Verb, stats};
+use memcache::rules::wire::{Command, Direction, Lease, Reply, Value, Verb};
+
+use support::server::Memcached;
 
 #[path = "../src/rules/wire/transcripts.rs"]
 #[allow(dead_code, reason = "only the story is played here")]
@@ -19,66 +22,11 @@ use transcripts::STORY;
 /// How long a server may take for anything; then the test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A memcached of our own on a free port of this machine; dropped, it is gone.
-struct Server {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start() -> Server {
-        // Somebody else can take the port between our look at it and memcached's: then another.
-        (0..20).find_map(|_| Server::try_start()).expect("a memcached that starts: is it installed?")
-    }
-
-    fn try_start() -> Option<Server> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = listener.local_addr().expect("its address");
-        drop(listener);
-        let process = Process::new("memcached")
-            .args(["-l", "127.0.0.1", "-U", "0", "-u", "nobody", "-p", &address.port().to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("memcached must be installed to run this test");
-        let mut server = Server { process, address };
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE && server.process.try_wait().expect("our own child").is_none() {
-            if server.listens() {
-                return Some(server);
-            }
-            std::thread::yield_now();
-        }
-        None
-    }
-
-    /// Whether it is our process that answers at our address.
-    fn listens(&self) -> bool {
-        let mut answer = Vec::new();
-        let mut greet = || -> std::io::Result<()> {
-            let mut stream = TcpStream::connect(self.address)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.write_all(b"stats\r\nquit\r\n")?;
-            stream.read_to_end(&mut answer)?;
-            Ok(())
-        };
-        greet().is_ok() && stats::number(&answer, b"pid") == Some(self.process.id().into())
-    }
-
-    fn connect(&self) -> Connection {
-        let stream = TcpStream::connect(self.address).expect("our server listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-        stream.set_nodelay(true).expect("nodelay can be set");
-        Connection { stream, bytes: Vec::new() }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+fn connect(server: &Memcached) -> Connection {
+    let stream = TcpStream::connect(server.address()).expect("our server listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    stream.set_nodelay(true).expect("nodelay can be set");
+    Connection { stream, bytes: Vec::new() }
 }
 
 /// What the codec has to do to be a client.
@@ -131,8 +79,8 @@ fn same(reply: &Reply<'_>, expected: &Reply<'_>) -> bool {
 
 #[test]
 fn the_story_is_what_a_server_says() {
-    let server = Server::start();
-    let mut connection = server.connect();
+    let server = Memcached::start();
+    let mut connection = connect(&server);
     for exchange in STORY {
         connection.ask(&exchange.command, exchange.meta, |reply| {
             assert!(same(reply, &exchange.reply), "{} gave {reply:?}", exchange.sent.escape_ascii());
@@ -142,8 +90,8 @@ fn the_story_is_what_a_server_says() {
 
 #[test]
 fn a_value_too_large_is_refused_and_the_next_call_works() {
-    let server = Server::start();
-    let mut connection = server.connect();
+    let server = Memcached::start();
+    let mut connection = connect(&server);
     let value = vec![b'x'; 2 << 20];
     let set = Command::Store { verb: Verb::Set, key: b"a", flags: 0, exptime: 0, value: &value };
     let leased = Command::StoreLeased { key: b"a", flags: 0, exptime: 0, value: &value, lease: 1 };
@@ -159,8 +107,8 @@ fn a_value_too_large_is_refused_and_the_next_call_works() {
 /// Why such a connection must not be used again: the value of a refused store is run as commands.
 #[test]
 fn a_store_whose_line_is_refused_has_its_value_run() {
-    let server = Server::start();
-    let mut connection = server.connect();
+    let server = Memcached::start();
+    let mut connection = connect(&server);
     let key = [b'k'; 251];
     let command = Command::Store { verb: Verb::Set, key: b"k", flags: 0, exptime: 0, value: b"" };
     connection.ask(&Command::Noop, true, |_| ());
@@ -185,8 +133,8 @@ fn a_store_whose_line_is_refused_has_its_value_run() {
 
 #[test]
 fn keys_of_any_bytes_and_every_length() {
-    let server = Server::start();
-    let mut connection = server.connect();
+    let server = Memcached::start();
+    let mut connection = connect(&server);
     for len in 1..=186usize {
         // All of 256 bytes occur, and every key has one that no line can hold.
         let mut key: Vec<u8> = (0..len).map(|at| (at * 7 + len * 31) as u8).collect();
@@ -210,8 +158,8 @@ fn keys_of_any_bytes_and_every_length() {
 #[test]
 fn ten_thousand_keys_in_joined_lines() {
     const KEYS: usize = 10_000;
-    let server = Server::start();
-    let mut connection = server.connect();
+    let server = Memcached::start();
+    let mut connection = connect(&server);
     let key = |index: usize| format!("{index:0width$}", width = 5 + index % 200).into_bytes();
     let keys: Vec<Vec<u8>> = (0..KEYS).map(key).collect();
     let there = |index: usize| index.is_multiple_of(3);

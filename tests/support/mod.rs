@@ -8,6 +8,7 @@
 #![allow(dead_code)] // every test program uses its part of it
 
 pub mod cc;
+pub mod counting;
 pub mod drill;
 pub mod installed;
 pub mod keep;
