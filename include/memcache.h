@@ -321,6 +321,10 @@ enum mc_state {
      It failed, or the program took it out of use.
      */
     MC_STATE_DOWN = 2,
+    /*
+     It answers and is being taken out of the pool: it gets no new keys; what it holds is still read.
+     */
+    MC_STATE_DRAINING = 3,
 };
 
 /*

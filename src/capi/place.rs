@@ -31,6 +31,8 @@ pub enum mc_state {
     MC_STATE_RETURNED = 1,
     /// It failed, or the program took it out of use.
     MC_STATE_DOWN = 2,
+    /// It answers and is being taken out of the pool: it gets no new keys; what it holds is still read.
+    MC_STATE_DRAINING = 3,
 }
 
 use mc_state::*;
@@ -97,6 +99,7 @@ fn describe(view: &View, key: &[u8], out: &mut String) -> fmt::Result {
     out.write_str(match view.state(home) {
         State::Steady => "steady",
         State::Returned => "returned: not everything that belongs on it is there yet",
+        State::Draining => "draining: it gets no new keys",
         State::Down => "down",
     })?;
     let Some(placement) = Placement::of(view, key) else {
@@ -285,6 +288,7 @@ pub unsafe extern "C" fn mcm_server_state(
         Some(match cache.view()?.state(id) {
             State::Steady => MC_STATE_STEADY,
             State::Returned => MC_STATE_RETURNED,
+            State::Draining => MC_STATE_DRAINING,
             State::Down => MC_STATE_DOWN,
         } as c_int)
     })

@@ -39,10 +39,24 @@ pub struct PoolFile {
     pub pool: Pool,
     /// The absolute path of the shared table; `None` when each process judges by itself.
     pub table: Option<PathBuf>,
+    /// What an administrator ordered for each server, in the order of the pool.
+    pub orders: Vec<Order>,
     /// How the servers are watched.
     pub watch: Watch,
     /// Where the proxy listens.
     pub proxy: Proxy,
+}
+
+/// What an administrator ordered for a server: `state` in its section.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Order {
+    /// Nothing: it is used while it is well.
+    #[default]
+    Up,
+    /// `state = "draining"`: no new keys, what it holds is still read, and then it goes down.
+    Draining,
+    /// `state = "down"`: it is not used.
+    Down,
 }
 
 /// The `[watch]` section: how the daemon probes the servers.
@@ -54,11 +68,28 @@ pub struct Watch {
     pub fall: u32,
     /// So many good probes in a row bring it back; at least 1.
     pub rise: u32,
+    /// How long one probe may take; `None`: the pool's connect timeout.
+    pub deadline: Option<Duration>,
+    /// The permission bits of the shared table.
+    pub mode: u32,
+    /// The user, by name or number, that the shared table is given to; `None`: the daemon's own.
+    pub owner: Option<String>,
+    /// The group, by name or number, of the shared table and of the files that the pool's clients write
+    /// to; `None`: the daemon's own.
+    pub group: Option<String>,
 }
 
 impl Default for Watch {
     fn default() -> Self {
-        Watch { interval: Duration::from_millis(500), fall: 2, rise: 2 }
+        Watch {
+            interval: Duration::from_millis(500),
+            fall: 2,
+            rise: 2,
+            deadline: None,
+            mode: 0o644,
+            owner: None,
+            group: None,
+        }
     }
 }
 
@@ -97,5 +128,12 @@ pub fn parse(origin: &str, text: &str) -> Result<PoolFile, ConfigError> {
     if chosen.options.backups {
         pair_up(&mut list);
     }
-    Ok(PoolFile { pool: Pool::new(chosen.name, chosen.options, list), table: chosen.table, watch, proxy })
+    let orders = vec![Order::Up; list.len()];
+    Ok(PoolFile {
+        pool: Pool::new(chosen.name, chosen.options, list),
+        table: chosen.table,
+        orders,
+        watch,
+        proxy,
+    })
 }

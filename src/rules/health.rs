@@ -176,7 +176,7 @@ impl Health {
         let before = self.view();
         match self.state {
             State::Down => self.while_down(now, event, settings),
-            State::Steady | State::Returned => self.while_live(now, event, settings),
+            State::Steady | State::Returned | State::Draining => self.while_live(now, event, settings),
         }
         self.view() != before
     }
@@ -184,7 +184,13 @@ impl Health {
     /// What others see of it.
     pub fn view(&self) -> ServerView {
         let held_back = self.held_back && self.state == State::Down;
-        ServerView { state: self.state, meta: self.meta, incarnation: self.mark, held_back }
+        ServerView {
+            state: self.state,
+            meta: self.meta,
+            incarnation: self.mark,
+            held_back,
+            unreachable: false,
+        }
     }
 
     /// Its state.
@@ -231,7 +237,7 @@ impl Health {
         match self.state {
             State::Down => Some(self.due),
             State::Returned if !settings.swept => Some(self.since + settings.window),
-            State::Returned | State::Steady => None,
+            State::Returned | State::Draining | State::Steady => None,
         }
     }
 

@@ -224,7 +224,7 @@ fn on_to_a_steady_one(
         met |= watched == Some(id);
         match view.state(id) {
             State::Down => {}
-            State::Returned => places.push(id),
+            State::Returned | State::Draining => places.push(id),
             State::Steady => {
                 places.push(id);
                 break;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::pool::{Pool, ServerId};
 
-/// A server's state. *Live* is steady or returned.
+/// A server's state. *Live* is every one but down.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, PartialOrd, Ord)]
 pub enum State {
     /// It answers, and everything that belongs on it is there.
@@ -12,7 +12,9 @@ pub enum State {
     Steady,
     /// It answers again, but not everything that belongs on it is there yet.
     Returned,
-    /// It failed.
+    /// It answers and is to be taken out of the pool: it gets no new keys; what it holds is still read.
+    Draining,
+    /// It failed, or was taken out.
     Down,
 }
 
@@ -40,6 +42,9 @@ pub struct ServerView {
     pub incarnation: u16,
     /// It is down, but answered its last trial: only its flush was held back (rule 14).
     pub held_back: bool,
+    /// It is live for everybody, and this process cannot reach it at the moment: reads pass it by and
+    /// writes wait for the daemon's word (rule 18). Only where an attended table gives the states.
+    pub unreachable: bool,
 }
 
 /// A pool and the state of each of its servers at one moment. A driver refreshes it whenever the
@@ -100,7 +105,7 @@ impl View {
         self.servers[id.index()].state
     }
 
-    /// Steady or returned.
+    /// Not down.
     pub fn live(&self, id: ServerId) -> bool {
         self.state(id) != State::Down
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::rules::address::Address;
 use crate::rules::health::Incarnation;
 use crate::rules::pool::{Distribution, Options, ReadBackup, Server, ServerId};
-use crate::rules::view::Meta;
+use crate::rules::view::{Meta, State};
 
 use super::encode::{check, printable};
 use super::fault::Fault;
 use super::layout::{ROOM, body, list, record};
-use super::snapshot::{List, ServerEntry, ServerState, Snapshot};
+use super::snapshot::{List, ServerEntry, Snapshot};
 
 /// Reads a body that was published as `generation`.
 ///
@@ -27,7 +27,8 @@ pub fn decode(generation: u64, bytes: &[u8]) -> Result<Snapshot, Fault> {
         _ => Some(list(bytes, body::PREVIOUS, body::PREVIOUS_SLOTS, behind)?),
     };
     let published = bytes.u64(body::PUBLISHED)?;
-    Ok(Snapshot { generation, published, swept: flags & 1 == 1, current, previous })
+    let stripes = bytes.u64(body::STRIPES)?;
+    Ok(Snapshot { generation, published, stripes, swept: flags & 1 == 1, current, previous })
 }
 
 /// Bytes of which nothing is known but their number.
@@ -117,7 +118,7 @@ fn options(head: Bytes<'_>) -> Result<Options, Fault> {
 }
 
 fn server(bytes: Bytes<'_>) -> Result<ServerEntry, Fault> {
-    let states = [ServerState::Steady, ServerState::Returned, ServerState::Down, ServerState::Draining];
+    let states = [State::Steady, State::Returned, State::Down, State::Draining];
     let metas = [Meta::Unknown, Meta::Yes, Meta::No];
     let known = match bytes.u16(record::KNOWN)? {
         0 => false,
@@ -144,5 +145,7 @@ fn server(bytes: Bytes<'_>) -> Result<ServerEntry, Fault> {
         meta: bytes.one_of(record::META, &metas, "whether a server has meta commands")?,
         mark: bytes.u16(record::MARK)?,
         held_back: bytes.one_of(record::HELD_BACK, &[false, true], "whether a server was held back")?,
+        epoch: bytes.u64(record::EPOCH)?,
+        epoch_slot: bytes.u16(record::EPOCH_SLOT)?,
     })
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::rules::health::Incarnation;
 use crate::rules::pool::{Distribution, Options, ReadBackup, Server, ServerId};
-use crate::rules::view::Meta;
+use crate::rules::view::{Meta, State};
 
 use super::fault::Fault;
 use super::layout::{ROOM, body, list, record};
-use super::snapshot::{List, ServerEntry, ServerState, Snapshot};
+use super::snapshot::{List, ServerEntry, Snapshot};
 
 /// Writes a snapshot's body into `bytes`, whose room is used again. A reason that is too long is cut; control
 /// characters in it become spaces.
@@ -26,6 +26,7 @@ pub fn encode(snapshot: &Snapshot, bytes: &mut Vec<u8>) -> Result<(), Fault> {
     put(bytes, body::PUBLISHED, snapshot.published.to_ne_bytes());
     let flags = u64::from(snapshot.swept) | u64::from(previous.is_some()) << 1;
     put(bytes, body::FLAGS, flags.to_ne_bytes());
+    put(bytes, body::STRIPES, snapshot.stripes.to_ne_bytes());
     let mut next = body::SERVERS;
     let places = [(body::CURRENT, body::CURRENT_SLOTS), (body::PREVIOUS, body::PREVIOUS_SLOTS)];
     for (list, (head, slots)) in [Some(&snapshot.current), previous].into_iter().flatten().zip(places) {
@@ -113,10 +114,10 @@ fn put_server(place: &mut [u8], entry: &ServerEntry) {
     put(place, record::WEIGHT, weight.to_ne_bytes());
     put(place, record::BACKUP, backup.map_or(record::NO_BACKUP, |id| id.0).to_ne_bytes());
     place[record::STATE] = match entry.state {
-        ServerState::Steady => 0,
-        ServerState::Returned => 1,
-        ServerState::Down => 2,
-        ServerState::Draining => 3,
+        State::Steady => 0,
+        State::Returned => 1,
+        State::Down => 2,
+        State::Draining => 3,
     };
     place[record::META] = match entry.meta {
         Meta::Unknown => 0,
@@ -131,6 +132,8 @@ fn put_server(place: &mut [u8], entry: &ServerEntry) {
     }
     put(place, record::MARK, entry.mark.to_ne_bytes());
     place[record::HELD_BACK] = u8::from(entry.held_back);
+    put(place, record::EPOCH, entry.epoch.to_ne_bytes());
+    put(place, record::EPOCH_SLOT, entry.epoch_slot.to_ne_bytes());
     put_text(place, record::NAME, record::NAME_LENGTH, name);
     put_text(place, record::ADDRESS, record::ADDRESS_LENGTH, &address.to_string());
     put_text(place, record::REASON, record::REASON_LENGTH, &short(&entry.reason));

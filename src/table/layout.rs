@@ -53,6 +53,8 @@ pub mod body {
     pub const PUBLISHED: usize = 0x00;
     /// Bit 0: somebody sweeps the pool. Bit 1: there is a previous list.
     pub const FLAGS: usize = 0x08;
+    /// The id of the stripes file that goes with the table; 0 when there is none.
+    pub const STRIPES: usize = 0x10;
     /// The current list's header.
     pub const CURRENT: usize = 0x80;
     /// The previous list's header; zeros when there is none.
@@ -129,6 +131,10 @@ pub mod record {
     pub const REASON_LENGTH: usize = 0x28;
     /// 1: it is down, but answered its last trial.
     pub const HELD_BACK: usize = 0x2a;
+    /// Which word of the stripes file is the server's epoch.
+    pub const EPOCH_SLOT: usize = 0x2c;
+    /// The server's epoch.
+    pub const EPOCH: usize = 0x30;
     /// Its name, UTF-8.
     pub const NAME: usize = 0x40;
     /// The longest name.

@@ -46,5 +46,5 @@ pub use fault::{Fault, Refusal, WriteError};
 pub use lock::Lock;
 pub use map::Trust;
 pub use reader::{Attendance, Reader};
-pub use snapshot::{List, ServerEntry, ServerState, Snapshot};
+pub use snapshot::{List, ServerEntry, Snapshot};
 pub use writer::{Settings, Writer};

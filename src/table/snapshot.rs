@@ -1,7 +1,4 @@
 //! What a table says: plain data, to and from the rules' types.
-//!
-//! A draining server is one that the rules do not know yet: for them it is *returned*, the live
-//! state in which nothing is taken for granted: it is asked, and so are the places behind it.
 
 use crate::rules::health::Incarnation;
 use crate::rules::pool::{Options, Pool, Server, ServerId};
@@ -10,48 +7,13 @@ use crate::rules::view::{Meta, ServerView, State};
 use super::encode::check;
 use super::fault::Fault;
 
-/// A server's state, as the table has it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
-pub enum ServerState {
-    /// It answers, and everything that belongs on it is there.
-    #[default]
-    Steady,
-    /// It answers again, but not everything that belongs on it is there yet.
-    Returned,
-    /// It failed, or it was taken out.
-    Down,
-    /// It gets no new keys; what it holds is still read.
-    Draining,
-}
-
-impl ServerState {
-    /// The state that the rules act by.
-    pub fn for_rules(self) -> State {
-        match self {
-            ServerState::Steady => State::Steady,
-            ServerState::Returned | ServerState::Draining => State::Returned,
-            ServerState::Down => State::Down,
-        }
-    }
-}
-
-impl From<State> for ServerState {
-    fn from(state: State) -> ServerState {
-        match state {
-            State::Steady => ServerState::Steady,
-            State::Returned => ServerState::Returned,
-            State::Down => ServerState::Down,
-        }
-    }
-}
-
 /// One server, and what its watcher knows of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerEntry {
     /// As it is configured.
     pub server: Server,
     /// Its state.
-    pub state: ServerState,
+    pub state: State,
     /// Since when it is in that state: milliseconds since 1970.
     pub since: u64,
     /// Why it is in that state, in a few words for a message.
@@ -64,31 +26,38 @@ pub struct ServerEntry {
     pub mark: u16,
     /// It is down, but answered its last trial: only its flush was held back (rule 14).
     pub held_back: bool,
+    /// The server's epoch when this was published (docs/one-view.md).
+    pub epoch: u64,
+    /// Which word of the stripes file is the server's epoch.
+    pub epoch_slot: u16,
 }
 
 impl ServerEntry {
     /// A server as `view` sees it since `since`; of which no more is known.
     pub fn new(server: Server, view: ServerView, since: u64) -> ServerEntry {
-        let ServerView { state, meta, incarnation: mark, held_back } = view;
+        let ServerView { state, meta, incarnation: mark, held_back, unreachable: _ } = view;
         ServerEntry {
             server,
-            state: state.into(),
+            state,
             since,
             reason: String::new(),
             incarnation: None,
             meta,
             mark,
             held_back,
+            epoch: 0,
+            epoch_slot: 0,
         }
     }
 
     /// What the rules see of it.
     pub fn view(&self) -> ServerView {
         ServerView {
-            state: self.state.for_rules(),
+            state: self.state,
             meta: self.meta,
             incarnation: self.mark,
             held_back: self.held_back,
+            unreachable: false,
         }
     }
 }
@@ -144,6 +113,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// When it was made: milliseconds since 1970.
     pub published: u64,
+    /// The id of the stripes file that goes with this table; 0: there is none.
+    pub stripes: u64,
     /// Somebody sweeps this pool: copies on stand-ins need no cap (rule 6).
     pub swept: bool,
     /// The servers.

@@ -34,7 +34,10 @@ fn the_sample_of_the_design_is_read_as_it_is_meant() {
     assert_eq!(file.pool.servers(), [server("s1", tcp("127.0.0.1", 11211), 1, None)]);
     assert_eq!(slots(&file), [0]);
     assert_eq!(file.table, Some(PathBuf::from("/run/memcache/sessions.table")));
-    assert_eq!(file.watch, Watch { interval: Duration::from_millis(500), fall: 2, rise: 2 });
+    assert_eq!(
+        file.watch,
+        Watch { interval: Duration::from_millis(500), fall: 2, rise: 2, ..Watch::default() }
+    );
     let listen = vec![tcp("127.0.0.1", 11311), Address::Unix("/run/memcache/proxy.sock".to_owned())];
     assert_eq!(file.proxy, Proxy { listen });
 }
@@ -51,7 +54,10 @@ fn what_a_file_leaves_out_has_its_default() {
     ];
     assert_eq!(file.pool.servers(), servers);
     assert_eq!(file.table, None);
-    assert_eq!(file.watch, Watch { interval: Duration::from_millis(500), fall: 2, rise: 2 });
+    assert_eq!(
+        file.watch,
+        Watch { interval: Duration::from_millis(500), fall: 2, rise: 2, ..Watch::default() }
+    );
     assert_eq!(file.proxy, Proxy { listen: Vec::new() });
     assert_eq!(accepted(MINIMAL).pool.name, "pool");
 }
@@ -81,7 +87,7 @@ fn every_key_is_heard() {
     assert_eq!(slots(&file), [0, 0, 0, 1, 2, 2, 3, 4]);
     assert!(file.pool.ring().is_some());
     assert_eq!(file.table, Some(PathBuf::from("/run/memcache/everything.table")));
-    assert_eq!(file.watch, Watch { interval: Duration::from_secs(1), fall: 3, rise: 5 });
+    assert_eq!(file.watch, Watch { interval: Duration::from_secs(1), fall: 3, rise: 5, ..Watch::default() });
     assert_eq!(file.proxy.listen, [tcp("127.0.0.1", 11311), tcp("::1", 11311)]);
 }
 

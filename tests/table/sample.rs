@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use memcache::rules::health::Incarnation;
 use memcache::rules::pool::{Distribution, Options, ReadBackup, Server, ServerId};
-use memcache::rules::view::Meta;
-use memcache::table::{List, Lock, ServerEntry, ServerState, Settings, Snapshot, Writer};
+use memcache::rules::view::{Meta, State};
+use memcache::table::{List, Lock, ServerEntry, Settings, Snapshot, Writer};
 
 /// The snapshot of a number; `published` tells it back.
 pub fn snapshot(number: u64) -> Snapshot {
     Snapshot {
         generation: 0,
         published: number,
+        stripes: number ^ 0x5555,
         swept: number.is_multiple_of(2),
         current: list(number, 1 + number % 7),
         previous: number.is_multiple_of(3).then(|| list(number + 1, 1 + number % 5)),
@@ -46,7 +47,7 @@ pub fn list(number: u64, servers: u64) -> List {
 }
 
 fn entry(number: u64, id: u16, count: u16) -> ServerEntry {
-    let states = [ServerState::Steady, ServerState::Returned, ServerState::Down, ServerState::Draining];
+    let states = [State::Steady, State::Returned, State::Down, State::Draining];
     let address = match id % 3 {
         0 => format!("10.0.{}.{}:{}", number % 256, id % 256, 1 + id),
         1 => format!("[2001:db8::{number:x}]:11211").replace("::0]", "::]"),
@@ -66,6 +67,8 @@ fn entry(number: u64, id: u16, count: u16) -> ServerEntry {
         meta: [Meta::Unknown, Meta::Yes, Meta::No][usize::from(id) % 3],
         mark: number as u16 ^ id,
         held_back: number.is_multiple_of(3),
+        epoch: number * 7,
+        epoch_slot: id,
     }
 }
 

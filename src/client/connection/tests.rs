@@ -29,8 +29,13 @@ impl Operation for Gets {
     }
 }
 
-const SEEN: ServerView =
-    ServerView { state: State::Steady, meta: Meta::Unknown, incarnation: 0, held_back: false };
+const SEEN: ServerView = ServerView {
+    state: State::Steady,
+    meta: Meta::Unknown,
+    incarnation: 0,
+    held_back: false,
+    unreachable: false,
+};
 const GET: Command<'static> = Command::Get { key: b"k", meta: false };
 const START: Instant = Instant(1_000_000_000);
 

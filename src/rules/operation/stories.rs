@@ -45,8 +45,13 @@ impl Story {
 
     /// The servers change to these states.
     pub(super) fn turn(&mut self, states: [State; 4]) {
-        let servers =
-            states.map(|state| ServerView { state, meta: Meta::Yes, incarnation: 7, held_back: false });
+        let servers = states.map(|state| ServerView {
+            state,
+            meta: Meta::Yes,
+            incarnation: 7,
+            held_back: false,
+            unreachable: false,
+        });
         self.view.refresh(self.view.generation + 1, servers.into_iter());
     }
 

@@ -1,0 +1,3 @@
+//! memcache-watchd: watches a pool's servers and publishes their states in the shared table.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! memcachectl: administers a pool.
+
+fn main() {}
