@@ -197,7 +197,11 @@ fn attendance_ends_at_the_bound() {
         let before = writer.is_settling();
         assert_eq!(writer.beat(at).is_ok(), kept, "a writer learns that it was missed");
         assert_eq!(writer.is_settling(), before || !kept, "and no beat makes it attended again");
-        assert_told(&reader, at, if writer.is_settling() { Attendance::Settling } else { Attendance::Attended });
+        assert_told(
+            &reader,
+            at,
+            if writer.is_settling() { Attendance::Settling } else { Attendance::Attended },
+        );
     }
     assert!(!reader.writer_is_gone());
 
