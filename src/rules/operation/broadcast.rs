@@ -48,11 +48,10 @@ impl<'a> Broadcast<'a> {
         self.begun = true;
         let only = self.only;
         for server in view.pool.ids().filter(|id| only.is_none_or(|only| only == *id)) {
-            if view.live(server) && !self.passes_by(view, server) {
+            let live = view.live(server);
+            if live && !self.passes_by(view, server) {
                 self.round.ask(server, 0);
-            } else if view.live(server) {
-                self.fail_server(server, Outcome::Unavailable);
-            } else if self.only.is_some() || view.isolated() {
+            } else if live || only.is_some() || view.isolated() {
                 self.fail_server(server, Outcome::Unavailable);
             }
         }
