@@ -38,14 +38,14 @@ fn the_document_and_the_code_agree() {
     coded.extend(offsets!("Header", header: MAGIC VERSION FILE_BYTES CREATED BOOT NAMESPACE PID START BOUND
         CHECKSUM GENERATION HEARTBEAT));
     coded.extend(
-        offsets!("Body", body: PUBLISHED FLAGS CURRENT PREVIOUS CURRENT_SLOTS PREVIOUS_SLOTS SERVERS),
+        offsets!("Body", body: PUBLISHED FLAGS STRIPES CURRENT PREVIOUS CURRENT_SLOTS PREVIOUS_SLOTS SERVERS),
     );
     coded.extend(
         offsets!("List", list: SERVERS SLOTS DISTRIBUTION BACKUPS READ_BACKUP HAS_MAX_TTL NAME_LENGTH
         WINDOW MAX_TTL CONNECT_TIMEOUT TIMEOUT NAME),
     );
     coded.extend(
-        offsets!("Server", record: WEIGHT BACKUP STATE META SINCE PID START KNOWN MARK HELD_BACK NAME_LENGTH
+        offsets!("Server", record: WEIGHT BACKUP STATE META SINCE PID START KNOWN MARK HELD_BACK EPOCH_SLOT EPOCH NAME_LENGTH
         ADDRESS_LENGTH REASON_LENGTH NAME ADDRESS REASON),
     );
     let place = |name: &str, at| (("File".to_owned(), name.to_owned()), at);

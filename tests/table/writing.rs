@@ -144,7 +144,7 @@ fn a_table_that_replaces_another_is_followed() {
     assert_eq!(reader.attendance(identity::boot_millis()), Attendance::Resigned);
     assert_eq!(reader.snapshot(&mut snapshot), Ok(false), "a table whose writer ended stays usable");
     let settings = Settings { mode: 0o640, ..Settings::default() };
-    let next = Writer::create(lock, &settings, &sample::snapshot(3)).expect("a table");
+    let next = sample::attended(Writer::create(lock, &settings, &sample::snapshot(3)).expect("a table"));
     assert_eq!(fs::metadata(&path).expect("the table").mode() & 0o7777, 0o640);
     assert_eq!((reader.snapshot(&mut snapshot), sample::whole(&snapshot)), (Ok(true), 3));
     assert_eq!(snapshot.generation, 3, "generations go on");
@@ -170,25 +170,28 @@ fn attendance_ends_at_the_bound() {
     let path = scratch.path().join("table");
     let mut writer = sample::table(&path, 1);
     let reader = Reader::open(&path, Trust::default()).expect("a table");
-    assert!(writer.beat(5_000_000_000_000), "far behind the beat of its making");
     let mut at = 5_000_000_000_000;
-    for (now, expected) in [
-        (at, Attendance::Attended),
-        (at + 1_000, Attendance::Attended),
-        (at + 1_001, Attendance::Silent(1_001)),
-        (at - 1_000, Attendance::Attended),
-        (at - 1_001, Attendance::OtherClock),
-        (u64::MAX, Attendance::Silent(u64::MAX - at)),
-        (0, Attendance::OtherClock),
-    ] {
-        assert_eq!(reader.attendance(now), expected);
-        assert_eq!(reader.attended(now), expected == Attendance::Attended);
-        assert!(expected.to_string().contains("attended"));
+    let settling = writer.beat(at).expect_err("far behind the beat of its making");
+    for attended in [false, true] {
+        let as_told = if attended { Attendance::Attended } else { Attendance::Settling };
+        for (now, expected) in [
+            (at, as_told),
+            (at + 1_000, as_told),
+            (at + 1_001, Attendance::Silent(1_001)),
+            (at - 1_000, as_told),
+            (at - 1_001, Attendance::OtherClock),
+            (u64::MAX, Attendance::Silent(u64::MAX - at)),
+            (0, Attendance::OtherClock),
+        ] {
+            assert_eq!(reader.attendance(now), expected);
+            assert_eq!(reader.attended(now), expected == Attendance::Attended);
+            assert!(expected.to_string().contains("attended"));
+        }
+        if !attended {
+            let _older = writer.attend(settling_of(&mut writer, at), at);
+        }
     }
-    for (pause, late) in [(100, false), (1_000, false), (1_001, true), (100, false)] {
-        at += pause;
-        assert_eq!(writer.beat(at), late, "a writer learns that it was missed");
-    }
+    drop(settling);
     assert!(!reader.writer_is_gone());
 
     // As a machine would find it after a restart.
