@@ -146,11 +146,13 @@ pub enum Command {
         how: How,
     },
     /// Waits until the table calls every server steady that is not ordered down or draining
-    #[command(after_help = "It ends at once with status 3 when no daemon attends the table, and with status 4 when the time is up.
+    #[command(
+        after_help = "It ends at once with status 3 when no daemon attends the table, and with status 4 when the time is up.
 
 Examples:
   memcachectl wait --steady
-  memcachectl wait --steady --timeout 10m || echo 'not yet'")]
+  memcachectl wait --steady --timeout 10m || echo 'not yet'"
+    )]
     Wait {
         /// Until all are steady; there is nothing else to wait for yet
         #[arg(long, required = true)]

@@ -80,9 +80,9 @@ pub fn all(pool: &Pool, time: Duration) -> Vec<Result<Figures, String>> {
 /// Asks one server.
 fn one(address: &Address, deadline: Instant) -> Result<Figures, String> {
     match address {
-        Address::Unix(path) => UnixStream::connect(path)
-            .map_err(|error| said(&error))
-            .and_then(|stream| talk(stream, deadline, UnixStream::set_read_timeout, UnixStream::set_write_timeout)),
+        Address::Unix(path) => UnixStream::connect(path).map_err(|error| said(&error)).and_then(|stream| {
+            talk(stream, deadline, UnixStream::set_read_timeout, UnixStream::set_write_timeout)
+        }),
         Address::Tcp { host, port } => {
             let sites = (host.as_str(), *port)
                 .to_socket_addrs()
@@ -91,7 +91,12 @@ fn one(address: &Address, deadline: Instant) -> Result<Figures, String> {
             for site in sites {
                 match TcpStream::connect_timeout(&site, left(deadline).map_err(|error| said(&error))?) {
                     Ok(stream) => {
-                        return talk(stream, deadline, TcpStream::set_read_timeout, TcpStream::set_write_timeout);
+                        return talk(
+                            stream,
+                            deadline,
+                            TcpStream::set_read_timeout,
+                            TcpStream::set_write_timeout,
+                        );
                     }
                     Err(error) => last = said(&error),
                 }
@@ -151,9 +156,9 @@ fn read(heard: &[u8]) -> Option<Figures> {
     greeting.answer(&Reply::Stats(block));
     let has_meta = noop.starts_with(b"MN");
     let number = |name: &str| stats::number(block, name.as_bytes());
-    let version = stats::lines(block).find(|(name, _)| *name == b"version").map(|(_, value)| {
-        String::from_utf8_lossy(value).chars().take(LONGEST_VERSION).collect()
-    });
+    let version = stats::lines(block)
+        .find(|(name, _)| *name == b"version")
+        .map(|(_, value)| String::from_utf8_lossy(value).chars().take(LONGEST_VERSION).collect());
     Some(Figures {
         items: number("curr_items"),
         used: number("bytes"),

@@ -216,7 +216,12 @@ impl<'a> Edit<'a> {
         let server = self.servers.get(index)?;
         let names_it = |other: &Section| other.text("backup").is_some_and(|text| server.is_meant_by(text));
         let others = self.servers.iter().enumerate();
-        Some(others.filter(|(other, section)| *other != index && names_it(section)).map(|(it, _)| it).collect())
+        Some(
+            others
+                .filter(|(other, section)| *other != index && names_it(section))
+                .map(|(it, _)| it)
+                .collect(),
+        )
     }
 
     /// Inserts whole lines. Where the file's last line has no end, it gets one.

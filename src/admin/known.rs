@@ -105,11 +105,8 @@ impl Known {
 }
 
 impl Seen {
-    /// Opens the table at `place`; believed are also those of the pool file's owner.
     fn open(place: &Path, pool_file: &Path) -> Result<Seen, Refusal> {
-        let owner = std::fs::metadata(pool_file).map(|about| about.uid());
-        let trust = owner.into_iter().fold(Trust::default(), Trust::also);
-        let reader = Reader::open(place, trust)?;
+        let reader = Reader::open(place, trust(pool_file))?;
         let attendance = Attendance::Unreadable;
         let mut seen = Seen { reader, snapshot: Snapshot::default(), attendance };
         seen.look()?;
@@ -140,10 +137,21 @@ impl Seen {
         Ok(())
     }
 
+    /// Whether a daemon is at work on the table, be it that it has only begun.
+    pub fn has_daemon(&self) -> bool {
+        matches!(self.attendance, Attendance::Attended | Attendance::Settling)
+    }
+
     /// A server by its name.
     pub fn entry(&self, name: &str) -> Option<&ServerEntry> {
         self.snapshot.current.servers.iter().find(|entry| entry.server.name == name)
     }
+}
+
+/// Whose tables are believed: also those of the pool file's owner.
+pub fn trust(pool_file: &Path) -> Trust {
+    let owner = std::fs::metadata(pool_file).map(|about| about.uid());
+    owner.into_iter().fold(Trust::default(), Trust::also)
 }
 
 /// Whether a snapshot's servers are those of the file, in their order.
@@ -184,7 +192,11 @@ fn nobody(pool: &Pool, text: &str) -> String {
         return format!("no server {:?} in the pool (did you mean {near}?)", clean(text));
     }
     if pool.servers().len() > FEW {
-        return format!("no server {:?} in the pool; `memcachectl status` shows its {}", clean(text), names.len());
+        return format!(
+            "no server {:?} in the pool; `memcachectl status` shows its {}",
+            clean(text),
+            names.len()
+        );
     }
     names.extend(near.filter(|near| !names.contains(near)).as_slice());
     config::unknown("server", text, &names)

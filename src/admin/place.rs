@@ -68,19 +68,15 @@ pub fn command(path: &Path, key: &OsStr, json: bool) -> Said {
     let mut text = picture(&key.to_string_lossy(), &view, home, placement.as_ref());
     text.push_str(match source(&known) {
         "table" => "by the states of the table, which is attended\n",
-        "last" => "by the last states of the table, which is unattended: each process goes on from them by itself\n",
+        "last" => {
+            "by the last states of the table, which is unattended: each process goes on from them by itself\n"
+        }
         _ => "the states are assumed: there is no table, and only orders are taken into account\n",
     });
     Ok(Answer::done(text))
 }
 
-fn document(
-    key: &str,
-    known: &Known,
-    view: &View,
-    home: ServerId,
-    placement: Option<&Placement>,
-) -> Places {
+fn document(key: &str, known: &Known, view: &View, home: ServerId, placement: Option<&Placement>) -> Places {
     let name = |id: ServerId| view.pool.server(id).name.clone();
     let place = |&id: &ServerId| Place {
         name: name(id),
@@ -110,18 +106,24 @@ fn picture(key: &str, view: &View, home: ServerId, placement: Option<&Placement>
         line("acting", "none: no server of the pool is live, and every call fails at once");
         return text;
     };
-    let role = if acting == home { "reads and writes begin here" } else { "stands in for home: reads and writes begin here" };
+    let role = if acting == home {
+        "reads and writes begin here"
+    } else {
+        "stands in for home: reads and writes begin here"
+    };
     line("acting", &format!("{}; {role}", server(acting)));
     match placement.mirror {
         Some(mirror) => line("mirror", &format!("{}; takes the second copy of a write", server(mirror))),
         None if view.pool.options.backups => line("mirror", "none: no other server is live"),
         None => line("mirror", "none: the pool has no backups"),
     }
-    let names: Vec<&str> =
-        placement.places.iter().map(|&id| view.pool.server(id).name.as_str()).collect();
+    let names: Vec<&str> = placement.places.iter().map(|&id| view.pool.server(id).name.as_str()).collect();
     line("places", &format!("{}; a read asks them in this order", names.join(", ")));
     if view.isolated() && !view.live(home) {
-        line("but", "most servers are down: clients take it for a fault of this machine's network and divert nothing");
+        line(
+            "but",
+            "most servers are down: clients take it for a fault of this machine's network and divert nothing",
+        );
     }
     text
 }

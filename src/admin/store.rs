@@ -12,9 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{
-    Access, FlockOperation, Gid, Mode, OFlags, Uid, access, fchmod, fchown, flock, open,
-};
+use rustix::fs::{Access, FlockOperation, Gid, Mode, OFlags, Uid, access, fchmod, fchown, flock, open};
 use rustix::io::Errno;
 
 /// How long another memcachectl may take.
@@ -65,8 +63,9 @@ impl Locked {
             let mode = about.mode() & 0o7777;
             return Err(wrong(&format!("it is read-only ({mode:04o}); chmod u+w makes it writable")));
         }
-        access(&path, Access::WRITE_OK)
-            .map_err(|error| wrong(&format!("it is not yours to write: {error}; run memcachectl as its owner")))?;
+        access(&path, Access::WRITE_OK).map_err(|error| {
+            wrong(&format!("it is not yours to write: {error}; run memcachectl as its owner"))
+        })?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let beside = path.with_file_name(format!(".{name}.memcachectl"));
         let file = lock(&beside).map_err(|error| wrong(&error))?;
@@ -101,7 +100,9 @@ impl Locked {
         }
         self.file.sync_all()?;
         if Stamp::of(&std::fs::metadata(&self.path)?) != self.old {
-            return Err(io::Error::other("somebody else changed it at this moment; look at it and try again"));
+            return Err(io::Error::other(
+                "somebody else changed it at this moment; look at it and try again",
+            ));
         }
         fchmod(&self.file, Mode::from_raw_mode(old.mode() & 0o7777))?;
         std::fs::rename(&self.beside, &self.path)?;

@@ -67,7 +67,7 @@ pub fn ago(millis: u64, now: u64) -> String {
     }
 }
 
-/// A size of memory in the largest unit of which there is at least one, with one decimal below ten.
+/// A size of memory in the largest unit of which there is at least one, with one decimal below a hundred.
 pub fn size(bytes: u64) -> String {
     let mut unit = 0;
     let mut scale = 1u64;
@@ -77,7 +77,7 @@ pub fn size(bytes: u64) -> String {
     }
     let name = ["B", "KiB", "MiB", "GiB", "TiB"][unit];
     let tenths = u128::from(bytes) * 10 / u128::from(scale);
-    if unit == 0 || tenths >= 100 || tenths.is_multiple_of(10) {
+    if unit == 0 || tenths >= 1_000 || tenths.is_multiple_of(10) {
         format!("{} {name}", tenths / 10)
     } else {
         format!("{}.{} {name}", tenths / 10, tenths % 10)
