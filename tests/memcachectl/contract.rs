@@ -163,6 +163,41 @@ fn the_help_has_the_exit_statuses_of_the_page() {
     }
 }
 
+/// The manual has every command, each of its options, and the exit statuses of the page.
+#[test]
+fn the_manual_is_complete() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/src/memcachectl.1");
+    let page = fs::read_to_string(path).expect("the manual").replace("\\-", "-");
+    let words = |line: &str| -> Vec<String> {
+        let is_part = |letter: char| letter.is_alphanumeric() || letter == '-';
+        line.split(|letter| !is_part(letter)).map(str::to_owned).collect()
+    };
+    let help = ended(program().arg("--help")).out;
+    let (_, commands) = help.split_once("Commands:\n").expect("commands");
+    let (commands, _) = commands.split_once("\n\n").expect("their end");
+    // A line that goes on from the one before is indented further.
+    let command = |line: &'_ str| {
+        line.strip_prefix("  ")?.split(' ').next().filter(|word| !word.is_empty()).map(str::to_owned)
+    };
+    let commands: Vec<String> = commands.lines().filter_map(command).collect();
+    assert!(commands.len() > 10, "{commands:?}");
+    for command in commands {
+        let entry = |line: &&str| line.starts_with(".B") && words(line).iter().any(|word| *word == command);
+        assert!(page.lines().any(|line| entry(&line)), "no {command}");
+        let help = ended(program().args([command.as_str(), "--help"])).out;
+        for option in help.split_whitespace().filter(|word| word.starts_with("--") && *word != "--help") {
+            let option = words(option).concat();
+            assert!(words(&page).contains(&option), "{command} has {option}");
+        }
+    }
+    let page = page.replace('\n', " ");
+    for row in rows("## Exit statuses") {
+        let mut what = row[1].clone();
+        what[..1].make_ascii_uppercase();
+        assert!(page.contains(&format!(".B {} {what}.", row[0])), "{row:?}");
+    }
+}
+
 /// The description's own types are recognised: else it would describe nothing.
 #[test]
 fn types_are_told_apart() {
