@@ -7,9 +7,13 @@
 //! - [`config`]: the pool file;
 //! - [`table`]: the shared table, one view of the servers for all processes of a machine;
 //! - [`client`]: the blocking carrier that drives an operation over sockets;
-//! - [`capi`]: the C interface, translation only;
-//! - `watch`: the daemon that publishes what it sees of the servers; with the feature `programs` only.
+//! - [`capi`]: the C interface, translation only.
+//!
+//! And for the programs alone, with the feature `programs`: `watch`, the daemon that publishes what it
+//! sees of the servers, and `admin`, what memcachectl does.
 
+#[cfg(feature = "programs")]
+pub mod admin;
 pub mod capi;
 pub mod client;
 pub mod config;
