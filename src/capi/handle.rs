@@ -6,22 +6,19 @@
 //! times in the list is one server with several slots: that is how old programs give weights.
 
 use std::collections::HashMap;
-use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::address;
-use super::constants::*;
 use super::context::Context;
+use super::from_file::FromFile;
 use super::memcache::Cache;
 use super::options::Chosen;
 use super::reason::Last;
 use super::request::memcache_res;
 use super::server::{self, memcache_server};
-use super::server_add;
 use super::turn::Turn;
 use crate::client::Client;
-use crate::config;
 use crate::rules::address::Address;
 use crate::rules::operation::{Operation, Outcome};
 use crate::rules::pool::{Options, Pool, Server, ServerId, pair_up};
@@ -38,18 +35,21 @@ pub struct Handle {
     client: Option<Box<Client>>,
     /// The client does not know the list as it is now.
     outdated: bool,
-    /// The servers come from a pool file: its pool, or `Some(None)` when the file cannot be used.
-    file: Option<Option<Arc<Pool>>>,
+    /// The servers come from a pool file, or `Some(None)`: from one that cannot be used.
+    pub(super) file: Option<Option<FromFile>>,
+    /// Which of the client's lists the C structs show.
+    pub(super) lineup: u64,
     /// The servers' timeouts as the client was last told them, in the list's order.
     timeouts: Vec<Duration>,
     /// The client does not know whose sockets are without TCP_NODELAY, or how they are polled.
     untold: bool,
     /// A client of one server each, for programs whose own functions choose the servers.
     alone: HashMap<*mut memcache_server, Box<Client>>,
-    /// Servers of mc_server_add3 beside a pool file; freed with the handle.
+    /// Servers of mc_server_add3 beside a pool file, and those that were taken out of it since; freed
+    /// with the handle.
     pub(super) ignored: Vec<*mut memcache_server>,
     /// The one NOTICE about ignored servers was given.
-    told: bool,
+    pub(super) told: bool,
     /// The responses of the request that is being fetched; kept for its memory.
     pub(super) batch: Vec<*mut memcache_res>,
     /// What mc_option_set chose.
@@ -77,7 +77,7 @@ impl Handle {
 
     /// The pool of the file.
     pub(super) fn file(&self) -> Option<&Pool> {
-        self.file.as_ref()?.as_deref()
+        Some(&*self.file.as_ref()?.as_ref()?.pool)
     }
 
     /// The next call tells the client of every timeout, and of whose sockets wait.
@@ -104,45 +104,6 @@ impl Private {
 }
 
 impl Cache {
-    /// Takes the servers from the file that the environment names, if it names one.
-    pub(super) fn adopt_pool_file(self, ctxt: Context) {
-        const HERE: &CStr = c"mc_new";
-        let Some(answer) = config::from_environment() else { return };
-        let pool = answer.map(|file| Arc::new(file.pool));
-        if let Err(problems) = &pool {
-            for problem in problems.to_string().lines() {
-                ctxt.raise_at(HERE, MCM_ERR_MC_SERV_LIST, MCM_ERR_LVL_ERR, format_args!("{problem}"));
-            }
-        }
-        self.adopt(ctxt, pool.ok()); // Raised where it failed; the pool is complete all the same.
-    }
-
-    /// Takes the servers from a file; `None`: from one that cannot be used. False when there is no
-    /// memory for the list.
-    pub(super) fn adopt(self, ctxt: Context, pool: Option<Arc<Pool>>) -> bool {
-        let mut servers = pool.iter().flat_map(|pool| pool.servers());
-        let listed = servers.all(|configured| {
-            server_add::append_configured(ctxt, self, configured, pool_timeout(&pool)).is_some()
-        });
-        let handle = self.handle();
-        handle.file = Some(pool);
-        handle.outdated = true;
-        listed
-    }
-
-    /// The program adds a server beside a pool file: once, somebody is told.
-    pub(super) fn ignores_a_server(self, ctxt: Context) {
-        if !std::mem::replace(&mut self.handle().told, true) {
-            let name = config::VARIABLE;
-            ctxt.raise_at(
-                c"mc_server_add",
-                MCM_ERR_MC_SERV_LIST,
-                MCM_ERR_LVL_NOTICE,
-                format_args!("{name} names the servers; those that the program adds are ignored"),
-            );
-        }
-    }
-
     /// Carries out an operation on a key, wherever it lives. An operation that uses several keys is
     /// given by any one of them.
     pub(super) fn run(self, ctxt: Context, key: &[u8], operation: &mut dyn Operation) -> Outcome {
@@ -173,6 +134,7 @@ impl Cache {
         let outcome = client.run(operation);
         handle.client = Some(client);
         handle.last.set(outcome.into());
+        self.follow_the_table();
         self.show_states();
         outcome
     }
@@ -235,18 +197,40 @@ impl Cache {
             handle.client = None;
         }
         if handle.client.is_none() {
-            let pool = match &handle.file {
-                Some(pool) => pool.clone(),
-                None => pool_of(self).map(Arc::new),
-            };
-            let Some(pool) = pool.filter(|pool| !pool.servers().is_empty()) else { return };
-            number_servers(self, &pool);
+            let Some(client) = self.fresh_client() else { return };
+            number_servers(self, client.pool());
             handle.terms_changed();
-            handle.client = Some(Box::new(Client::open(pool)));
+            handle.lineup = client.lineup();
+            handle.client = Some(Box::new(client));
             self.servers().for_each(|server| self.pass_use_on(server));
         }
+        self.follow_the_table();
         self.pass_timeouts_on();
         self.pass_manners_on();
+    }
+
+    /// A client of the file's servers, or of those in the list; `None` where there are none.
+    fn fresh_client(self) -> Option<Client> {
+        match &self.handle().file {
+            Some(file) => file.as_ref()?.open(),
+            None => {
+                let pool = pool_of(self).filter(|pool| !pool.servers().is_empty())?;
+                Some(Client::open(Arc::new(pool)))
+            }
+        }
+    }
+
+    /// The client, while there is one.
+    pub(super) fn client<'a>(self) -> Option<&'a mut Client> {
+        self.handle().client.as_deref_mut()
+    }
+
+    /// The list was made anew from what the client knows: it need not be told.
+    pub(super) fn list_follows(self, pool: &Pool) {
+        let handle = self.handle();
+        handle.outdated = false;
+        number_servers(self, pool);
+        handle.terms_changed();
     }
 
     /// Whether any struct of a server is in use. Of a server that is several times in the list the
@@ -330,10 +314,6 @@ impl Cache {
         let servers = self.servers().map(|server| unsafe { &mut *server });
         servers.filter(|server| server._deactivated == 0 && server._id != NOT_IN_POOL)
     }
-}
-
-fn pool_timeout(pool: &Option<Arc<Pool>>) -> Duration {
-    pool.as_ref().map_or(Options::default().timeout, |pool| pool.options.timeout)
 }
 
 fn entry(address: Address) -> Server {

@@ -95,6 +95,12 @@ impl Cache {
         unsafe { &mut (*(*self.as_ptr())._handle.cast::<Private>()).handle }
     }
 
+    /// The context that it was made with.
+    pub(super) fn ctxt(self) -> Context {
+        // SAFETY: as in `handle`; never changed.
+        unsafe { (*(*self.as_ptr())._handle.cast::<Private>()).ctxt }
+    }
+
     /// The servers of the list, in order.
     pub(super) fn servers(self) -> impl Iterator<Item = *mut memcache_server> {
         // SAFETY: the promise of `new`; the list is ours.

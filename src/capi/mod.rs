@@ -53,6 +53,7 @@ pub mod version;
 
 mod address;
 mod buffer_text;
+mod from_file;
 mod guard;
 mod handle;
 mod layout;

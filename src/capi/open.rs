@@ -4,7 +4,6 @@ use std::ffi::{CStr, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
-use std::sync::Arc;
 
 use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::guard::guard;
@@ -64,9 +63,9 @@ unsafe fn open(ctxt: Context, file: *const c_char) -> Result<*mut memcache, Stri
     }
     // SAFETY: the caller's promise.
     let path = Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(file) }.to_bytes()));
-    let pool = config::read(path).map_err(|problems| problems.to_string())?.pool;
+    let file = config::read(path).map_err(|problems| problems.to_string())?;
     let cache = Cache::make(ctxt, c"mc_open").ok_or(NO_MEMORY)?;
-    if cache.adopt(ctxt, Some(Arc::new(pool))) {
+    if cache.adopt(ctxt, Some(file)) {
         return Ok(cache.as_ptr());
     }
     // SAFETY: fresh from this context, and never handed out.

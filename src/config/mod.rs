@@ -45,6 +45,8 @@ pub struct PoolFile {
     pub watch: Watch,
     /// Where the proxy listens.
     pub proxy: Proxy,
+    /// The user that the file belongs to, by number; `None` for a text that came from no file.
+    pub owner: Option<u32>,
 }
 
 /// What an administrator ordered for a server: `state` in its section.
@@ -134,5 +136,6 @@ pub fn parse(origin: &str, text: &str) -> Result<PoolFile, ConfigError> {
         orders,
         watch,
         proxy,
+        owner: None,
     })
 }

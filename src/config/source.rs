@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
@@ -37,7 +37,7 @@ pub fn read(path: &Path) -> Result<PoolFile, ConfigError> {
         return Err(unreadable("is larger than 1 MiB; a pool file is smaller"));
     }
     match String::from_utf8(bytes) {
-        Ok(text) => parse(&origin, &text),
+        Ok(text) => parse(&origin, &text).map(|file| PoolFile { owner: Some(about.uid()), ..file }),
         Err(error) => {
             let sound = error.utf8_error().valid_up_to();
             let before = &error.as_bytes()[..sound];

@@ -4,7 +4,7 @@
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 #[path = "../client/fake.rs"]
 #[allow(dead_code)] // the client's tests use more of it
@@ -13,6 +13,7 @@ mod hostile;
 mod processes;
 #[path = "../support/mod.rs"]
 mod support;
+mod table;
 
 use support::server::Memcached;
 
@@ -77,8 +78,10 @@ struct Source {
 /// Compiles a program and gives it the library under the name that it is loaded by.
 fn compile(source: Source, watch: Watch) -> Program {
     let Source { name, family } = source;
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join(format!("capi-{name}-{family:?}-{watch:?}-{}", std::process::id()));
+        .join(format!("capi-{name}-{family:?}-{watch:?}-{process}-{number}"));
     std::fs::create_dir_all(&folder).expect("the scratch folder can be made");
     for link in ["libmemcache.so", "libmemcache.so.0"] {
         let link = folder.join(link);
