@@ -1,7 +1,7 @@
 //! What `make install` puts where: the library under its full name with the links that the loader
 //! and the linker look for, the headers where a C compiler finds them, a file for pkg-config, the
-//! manual with a page under every function's name. The programs of the README are built from the
-//! installed files alone, as a user would; `make uninstall` leaves nothing.
+//! manual with a page under every function's name, and the programs, which run from there. The programs
+//! of the README are built from the installed files alone, as a user would; `make uninstall` leaves nothing.
 
 mod support;
 
@@ -10,7 +10,7 @@ use std::fs;
 use std::process::Command;
 
 use support::cc;
-use support::installed::{Installed, everything_below, make, output_of};
+use support::installed::{Installed, PROGRAMS, everything_below, make, output_of, programs_run};
 use support::scratch::Scratch;
 use support::server::Memcached;
 
@@ -33,6 +33,10 @@ fn installed_files_are_complete_and_serve_a_c_compiler() {
     let found = everything_below(&installed.root);
     let (manual, found): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|path| path.starts_with("usr/share/man/"));
+    // How the daemon is started is the operator's business; where its unit lies is ours.
+    let (units, found): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|path| path.starts_with("usr/lib/systemd/system/"));
+    assert!(units.iter().all(|path| path.ends_with(".service") || path.ends_with(".socket")), "{units:?}");
     let mut expected = [
         "usr/include/memcache.h",
         "usr/include/memcache/_buffer.h",
@@ -43,13 +47,14 @@ fn installed_files_are_complete_and_serve_a_c_compiler() {
         &full_name,
         "usr/lib/pkgconfig/libmemcache.pc",
         "usr/share/doc/libmemcache/pool.toml",
-    ];
+    ]
+    .iter()
+    .chain(&PROGRAMS)
+    .map(|path| path.trim_start_matches('/'))
+    .collect::<Vec<_>>();
     expected.sort_unstable();
-    // Programs and units come with them as soon as there are some.
-    let of_tools =
-        |path: &&String| ["usr/bin/", "usr/sbin/", "usr/lib/systemd/"].iter().any(|it| path.starts_with(it));
-    let found: Vec<_> = found.iter().filter(|path| !of_tools(path)).collect();
     assert_eq!(found, expected);
+    programs_run(&installed.root);
     the_manual_is_complete(&installed, &manual);
 
     for link in ["usr/lib/libmemcache.so", "usr/lib/libmemcache.so.0"] {
@@ -178,7 +183,8 @@ fn every_place_can_be_chosen_and_uninstall_leaves_nothing_of_ours() {
     assert!(!root.join("usr/include/one/memcache").exists(), "a directory that is ours alone goes with us");
 }
 
-/// Programs are installed as soon as cargo builds some: here by another tree of built files.
+/// A program that was not built is not installed: here by another tree of built files. And what was
+/// installed is removed although what was built is gone.
 #[test]
 fn programs_are_installed_when_they_exist() {
     let scratch = Scratch::new();
@@ -188,9 +194,10 @@ fn programs_are_installed_when_they_exist() {
     let root = scratch.path().join("root");
     let with = |script: &str, arguments: &[&str]| {
         let mut command = Command::new(cc::root().join(script));
-        command.args(arguments).env("DESTDIR", &root).env("BUILT", &built).env("PREFIX", "/usr");
+        command.args(arguments).env("DESTDIR", &root).env("PROGRAMS", &built).env("PREFIX", "/usr");
         for (name, place) in [
             ("VERSION", "9"),
+            ("BUILT", "nowhere"),
             ("SONAME", "libmemcache.so.0"),
             ("LIBDIR", "/usr/lib"),
             ("INCLUDEDIR", "/usr/include"),
