@@ -83,7 +83,7 @@ impl Stamp {
 }
 
 /// 16 bits of a CRC-32; never 0, so that no published word is 0.
-fn check(low: u64) -> u64 {
+pub(super) fn check(low: u64) -> u64 {
     let crc = crc32fast::hash(&low.to_ne_bytes());
     u64::from((crc >> 16) ^ (crc & 0xffff)).max(1)
 }

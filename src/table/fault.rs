@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::layout;
+use super::{layout, stripes};
 
 /// Why a table, or what it holds, is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,22 @@ pub enum Fault {
     Content(&'static str),
     /// The table was replaced by another one, which is not there.
     Retired,
+    /// This process may not write to the stripes file.
+    Denied,
+    /// Everybody may write to the stripes file; its permission bits.
+    Public(u32),
+    /// So many bytes, which no stripes file of this version has.
+    StripesSize(u64),
+    /// It does not begin as a stripes file does.
+    StripesForeign,
+    /// A stripes file of this other version.
+    StripesVersion(u64),
+    /// The stripes file is from before this machine's last boot.
+    OtherBoot,
+    /// The stripes file's times are not those of this process: it lives in another time namespace.
+    OtherClock,
+    /// What stands in this epoch's word is none.
+    Epoch(u16),
 }
 
 impl fmt::Display for Fault {
@@ -49,7 +65,7 @@ impl fmt::Display for Fault {
             Fault::NotRegular => f.write_str("it is not a regular file; name a file as the table"),
             Fault::Owner(uid) => write!(
                 f,
-                "it belongs to the user {uid}; a table is used only from root, from the user of this \
+                "it belongs to the user {uid}; it is used only from root, from the user of this \
                  process, or from the owner of the pool file"
             ),
             Fault::Writable(mode) => write!(
@@ -81,6 +97,42 @@ impl fmt::Display for Fault {
             Fault::Content(what) => {
                 write!(f, "{what} in it makes no sense; restart memcache-watchd, which makes a new one")
             }
+            Fault::Denied => f.write_str(
+                "this process may not write to it, so it cannot take turns with the others of this machine; \
+                 make its user a member of the file's group",
+            ),
+            Fault::Public(mode) => write!(
+                f,
+                "its permissions are {mode:04o}: everybody could change it; make it 0660, with a group for \
+                 the pool's clients"
+            ),
+            Fault::StripesSize(found) => write!(
+                f,
+                "it has {found} bytes, and a stripes file of version {} has {}; restart memcache-watchd, which \
+                 makes a new one",
+                stripes::layout::VERSION,
+                stripes::layout::FILE_BYTES
+            ),
+            Fault::StripesForeign => f.write_str(
+                "it is not a stripes file; move it away, then restart memcache-watchd, which makes one",
+            ),
+            Fault::StripesVersion(found) => write!(
+                f,
+                "it is a stripes file of version {found}, and this library uses version {}; update the older \
+                 of the two, then restart memcache-watchd",
+                stripes::layout::VERSION
+            ),
+            Fault::OtherBoot => f.write_str(
+                "it is from before the machine's last boot; start memcache-watchd, which makes a new one",
+            ),
+            Fault::OtherClock => f.write_str(
+                "this process has another clock (a time namespace) than the one that made it; run it \
+                 without one",
+            ),
+            Fault::Epoch(slot) => write!(
+                f,
+                "the word of epoch {slot} in it is damaged; memcache-watchd writes it anew when it is restarted"
+            ),
             Fault::Retired => f.write_str("it was replaced, and the new one cannot be found"),
         }
     }
@@ -91,7 +143,7 @@ impl std::error::Error for Fault {}
 /// A fault of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The table's path.
+    /// The table's path, or its stripes file's.
     pub path: PathBuf,
     /// What is wrong with it.
     pub fault: Fault,
@@ -99,7 +151,8 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the table {}: {}", self.path.display(), self.fault)
+        let what = if stripes::is_path(&self.path) { "stripes file" } else { "table" };
+        write!(f, "the {what} {}: {}", self.path.display(), self.fault)
     }
 }
 

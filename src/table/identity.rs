@@ -20,7 +20,7 @@ impl Process {
     /// This process.
     pub fn this() -> Process {
         let pid = getpid().as_raw_nonzero().get().unsigned_abs();
-        Process { pid, start: start_of("self").unwrap_or(0) }
+        Process { pid, start: stat("self").map_or(0, |stat| stat.start) }
     }
 
     /// Whether it has certainly ended. To be asked in the process's own id namespace only.
@@ -32,17 +32,31 @@ impl Process {
         if test_kill_process(pid) == Err(Errno::SRCH) {
             return true;
         }
-        let start = start_of(&self.pid.to_string());
-        self.start != 0 && start.is_some_and(|start| start != self.start)
+        let Some(stat) = stat(&self.pid.to_string()) else { return false };
+        stat.ended || (self.start != 0 && stat.start != self.start)
     }
 }
 
-/// When a process started. The name of a program, in parentheses before it, can hold anything.
-fn start_of(pid: &str) -> Option<u64> {
+/// What /proc tells of a process.
+struct Stat {
+    /// All of its threads have ended, and it only waits for its parent to ask how. A signal can still be
+    /// sent to it. (A process whose first thread alone has ended looks the same but for its number of threads.)
+    ended: bool,
+    /// Clock ticks since boot.
+    start: u64,
+}
+
+/// What /proc tells of a process; `None` when it does not. The name of a program, in parentheses before the
+/// rest, can hold anything.
+fn stat(pid: &str) -> Option<Stat> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, behind_name) = stat.rsplit_once(')')?;
-    // The 22nd field of all; the name is the second.
-    behind_name.split_ascii_whitespace().nth(19)?.parse().ok()
+    // The name is the second field of all: these are the 3rd, the 20th and the 22nd.
+    let mut fields = behind_name.split_ascii_whitespace();
+    let state = fields.next()?;
+    let threads: u64 = fields.nth(16)?.parse().ok()?;
+    let start = fields.nth(1)?.parse().ok()?;
+    Some(Stat { ended: matches!(state, "Z" | "X") && threads <= 1, start })
 }
 
 /// Tells this boot of the machine from its others; zeros when the system does not tell.
@@ -55,8 +69,18 @@ pub fn boot() -> [u64; 2] {
 
 /// The number of this process's id namespace; 0 when the system does not tell.
 pub fn namespace() -> u64 {
+    number_of("/proc/self/ns/pid")
+}
+
+/// The number of this process's time namespace: two processes of one have the same [`boot_millis`]. 0 when
+/// the system does not tell, or has none.
+pub fn time_namespace() -> u64 {
+    number_of("/proc/self/ns/time")
+}
+
+fn number_of(namespace: &str) -> u64 {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
+    std::fs::metadata(namespace).map_or(0, |namespace| namespace.ino())
 }
 
 /// Milliseconds of `CLOCK_BOOTTIME`: since boot, and it goes on while the machine is suspended.

@@ -39,12 +39,16 @@ pub mod header {
     pub const CHECKSUM: usize = 0x50;
     /// The generation word, on a cache line of its own: all that a reader loads when nothing changed.
     pub const GENERATION: usize = 0x80;
-    /// When the writer was last at work: milliseconds of `CLOCK_BOOTTIME`, 0 when it has resigned. Not
-    /// on a line next to the generation's, which every heartbeat would take from the readers' caches.
+    /// When the writer was last at work: milliseconds of `CLOCK_BOOTTIME`, 0 when it has resigned. Bit 63:
+    /// [`super::SETTLING`]. Not on a line next to the generation's, which every heartbeat would take from the readers' caches.
     pub const HEARTBEAT: usize = 0x100;
     /// The size of the header.
     pub const SIZE: usize = 0x1000;
 }
+
+/// The bit of the heartbeat word that says: the writer is at work, and has yet to learn what happened while
+/// nobody looked after the table.
+pub const SETTLING: u64 = 1 << 63;
 
 /// What is published, from the body's start.
 pub mod body {

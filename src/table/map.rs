@@ -14,7 +14,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::slice;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::fs::{Mode, OFlags, open};
@@ -38,6 +38,18 @@ impl Trust {
     pub fn also(mut self, uid: u32) -> Trust {
         self.also.push(uid);
         self
+    }
+
+    /// Whether a file that the pool's clients write to may be used: it belongs to somebody trusted, and not
+    /// everybody can change it.
+    pub(super) fn check_shared(&self, metadata: &std::fs::Metadata) -> Result<(), Fault> {
+        if !self.trusts(metadata.uid()) {
+            return Err(Fault::Owner(metadata.uid()));
+        }
+        if metadata.mode() & 0o002 != 0 {
+            return Err(Fault::Public(metadata.mode() & 0o7777));
+        }
+        Ok(())
     }
 
     fn trusts(&self, uid: u32) -> bool {
@@ -132,6 +144,53 @@ impl WriteMap {
         // SAFETY: the map begins on a page, holds so many words and lives as long as `self`; it may
         // be written to. Other processes only ever load from it.
         unsafe { slice::from_raw_parts(self.raw.as_mut_ptr().cast::<AtomicU64>(), self.raw.len() / 8) }
+    }
+}
+
+/// A stripes file mapped to be read and written, as every participant has it. The mapping ends with it.
+#[derive(Debug)]
+pub struct SharedMap {
+    raw: MmapRaw,
+    id: FileId,
+}
+
+impl SharedMap {
+    /// Maps a regular file of exactly `length` bytes, a multiple of 8.
+    ///
+    /// # Errors
+    /// When it has another size, and what the system says.
+    pub fn over(file: &File, length: usize) -> Result<SharedMap, Fault> {
+        let metadata = describe(file)?;
+        if metadata.len() != length as u64 || !length.is_multiple_of(8) {
+            return Err(Fault::StripesSize(metadata.len()));
+        }
+        // SAFETY: a regular file of that many bytes, all of them written before it had its name. Who can
+        // make it shorter is its owner or of the pool's group, and neither the daemon nor a client ever does.
+        let raw = unsafe { map_to_write(file, length) };
+        let raw = raw.map_err(|error| Fault::File("it cannot be mapped", error.to_string()))?;
+        Ok(SharedMap { raw, id: FileId::of(&metadata) })
+    }
+
+    /// Its words.
+    #[inline]
+    pub fn words(&self) -> &[AtomicU64] {
+        // SAFETY: the map begins on a page, holds so many words and lives as long as `self`; it may
+        // be written to. Every process that has it goes through atomics.
+        unsafe { slice::from_raw_parts(self.raw.as_mut_ptr().cast::<AtomicU64>(), self.raw.len() / 8) }
+    }
+
+    /// The upper half of a word, to be handed to the kernel only: where it lets a process sleep.
+    pub fn upper_half(&self, word: usize) -> &AtomicU32 {
+        let half = usize::from(cfg!(target_endian = "little"));
+        let place: *const AtomicU64 = &self.words()[word];
+        // SAFETY: both halves of an aligned word are aligned and within it. The half is never
+        // loaded or stored by Rust code: the kernel compares it with what was loaded from the whole word.
+        unsafe { &*place.cast::<AtomicU32>().add(half) }
+    }
+
+    /// Which file it is.
+    pub fn id(&self) -> FileId {
+        self.id
     }
 }
 

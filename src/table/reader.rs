@@ -11,7 +11,7 @@ use super::buffers::{self, Stamp, TRIES};
 use super::decode::decode;
 use super::fault::{Fault, Refusal};
 use super::identity;
-use super::layout::{Header, SHAPE, header};
+use super::layout::{Header, SETTLING, SHAPE, header};
 use super::map::{FileId, ReadMap, Trust};
 use super::snapshot::Snapshot;
 use super::words::LoadWord;
@@ -21,6 +21,9 @@ use super::words::LoadWord;
 pub enum Attendance {
     /// The writer was at work within the table's bound.
     Attended,
+    /// The writer is at work, but has yet to learn what happened while nobody looked after the table: who
+    /// has a view keeps it, diverts nothing anew, and waits (docs/one-view.md).
+    Settling,
     /// It ended and said so.
     Resigned,
     /// It was last at work so many milliseconds ago: it is dead, stopped or stuck.
@@ -37,6 +40,9 @@ impl fmt::Display for Attendance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Attendance::Attended => f.write_str("attended"),
+            Attendance::Settling => {
+                f.write_str("not attended yet: its writer is finding out what happened before")
+            }
             Attendance::Resigned => f.write_str("unattended: its writer ended"),
             Attendance::Silent(millis) => write!(f, "unattended: its writer is silent for {millis} ms"),
             Attendance::EarlierBoot => f.write_str("unattended: it is from before the machine's last boot"),
@@ -175,7 +181,8 @@ impl Reader {
     /// minute: a writer that ends without a word, or is stuck, is noticed that much later at the latest.
     #[inline]
     pub fn attendance(&self, now: u64) -> Attendance {
-        let beat = self.table.map.words()[header::HEARTBEAT / 8].get();
+        let word = self.table.map.words()[header::HEARTBEAT / 8].get();
+        let beat = word & !SETTLING;
         let bound = self.table.header.bound;
         if self.refused {
             Attendance::Unreadable
@@ -188,6 +195,8 @@ impl Reader {
             Attendance::OtherClock
         } else if now.saturating_sub(beat) > bound {
             Attendance::Silent(now - beat)
+        } else if word != beat {
+            Attendance::Settling
         } else {
             Attendance::Attended
         }

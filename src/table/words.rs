@@ -1,4 +1,4 @@
-//! What a load and a store of the table are. The protocol is written against these two traits, so
+//! What a load and a store of the table are. The protocol is written against these traits, so
 //! that the same code runs on mapped memory, on a vector under Miri, and on loom's atomics.
 //!
 //! A reader's loads are all relaxed, with fences where order matters. That is no weaker (a relaxed
@@ -23,6 +23,34 @@ pub trait StoreWord: LoadWord {
     fn set_release(&self, value: u64);
     /// What was stored before it is seen no later than what is stored after it.
     fn release_fence();
+}
+
+/// A word that several processes change: the stripes file's.
+pub trait SharedWord: StoreWord {
+    /// Compare and exchange, sequentially consistent; what stood there when it was not `from`.
+    fn exchange(&self, from: u64, to: u64) -> Result<u64, u64>;
+    /// Adds 1, sequentially consistent.
+    fn add_one(&self);
+    /// Of two participants that each store, come here, and then load what the other stores, at least one
+    /// sees the other.
+    fn full_fence();
+}
+
+impl SharedWord for AtomicU64 {
+    #[inline]
+    fn exchange(&self, from: u64, to: u64) -> Result<u64, u64> {
+        self.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
+    }
+
+    #[inline]
+    fn add_one(&self) {
+        self.fetch_add(1, Ordering::SeqCst);
+    }
+
+    #[inline]
+    fn full_fence() {
+        fence(Ordering::SeqCst);
+    }
 }
 
 impl LoadWord for AtomicU64 {

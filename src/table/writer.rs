@@ -9,6 +9,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown, open};
@@ -17,11 +18,11 @@ use super::buffers::{Stamp, publish, retire};
 use super::encode::encode;
 use super::fault::{Fault, WriteError};
 use super::identity::{self, Process};
-use super::layout::{FILE_BYTES, Header, MAGIC, SHAPE, header};
+use super::layout::{FILE_BYTES, Header, MAGIC, SETTLING, SHAPE, header};
 use super::lock::{Lock, beside};
 use super::map::{FileId, WriteMap, describe, open_file};
 use super::snapshot::Snapshot;
-use super::words::{LoadWord, StoreWord};
+use super::words::{LoadWord, SharedWord, StoreWord};
 
 /// How a table is made.
 #[derive(Clone, Debug)]
@@ -58,9 +59,21 @@ pub struct Writer {
     id: FileId,
     generation: u64,
     bound: u64,
+    /// When it was last told that the writer is at work.
     beaten: u64,
+    /// Which [`Settling`] would be the right one now; 0 while the table is attended.
+    round: u64,
+    /// How many there were.
+    rounds: u64,
     body: Vec<u8>,
 }
+
+/// The table is settling: nobody diverts anything, and its writer finds out what happened while nobody
+/// looked after it (docs/one-view.md). [`Writer::attend`] takes this back: it is good until the writer
+/// is silent for longer than the bound once more.
+#[must_use = "a table that is not attended again leaves its clients waiting"]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Settling(u64);
 
 impl Writer {
     /// Makes a table with a first snapshot in it and puts it in place of the one there was, if any, which is then
@@ -84,7 +97,7 @@ impl Writer {
         let old = old_table(&path).map_err(|error| failed("its place", &error))?;
         let temporary = beside(&path, ".new");
         let remains = Remains(&temporary);
-        let file = new_file(&temporary, settings)
+        let file = new_file(&temporary, FILE_BYTES, settings.mode, settings.owner)
             .map_err(|error| failed(&format!("the new file {}", temporary.display()), &error))?;
         let map = WriteMap::over(&file, FILE_BYTES).map_err(|error| failed("mapping it", &error))?;
         let id = FileId::of(&file.metadata().map_err(|error| failed("looking at it", &error))?);
@@ -99,9 +112,11 @@ impl Writer {
         };
         head.write(map.words()).map_err(|_| failed("its bound", &"it is 1 ms to a minute"))?;
         let generation = old.as_ref().map_or(0, |old| old.generation);
-        let mut writer = Writer { lock, map, id, generation, bound, beaten: 0, body: Vec::new() };
+        let body = Vec::new();
+        let mut writer = Writer { lock, map, id, generation, bound, beaten: 0, round: 0, rounds: 0, body };
         writer.publish(first).map_err(|error| failed("its first snapshot", &error))?;
-        writer.beat(identity::boot_millis());
+        // Its owner asks for one of his own when he begins to look.
+        let _first = writer.settle(identity::boot_millis());
         put_in_place(&file, &temporary, &path).map_err(|error| failed("putting it in place", &error))?;
         std::mem::forget(remains);
         if let Some(old) = old {
@@ -123,17 +138,63 @@ impl Writer {
         Ok(next)
     }
 
-    /// Tells the readers that the writer is at work at `now`, milliseconds of
-    /// [`identity::boot_millis`]. To be called by the loop that watches the servers, not by
-    /// a thread of its own, which would go on while that loop is stuck.
+    /// Says that the table is settling, from `now` on (milliseconds of [`identity::boot_millis`]): clients divert
+    /// nothing anew and wait. Behind it stands a full memory fence: of a client that diverts and looks
+    /// here, and a writer that says this and then reads the epochs, at least one sees the other.
     ///
-    /// Whether the readers were without a writer before it: the last beat was longer ago than the bound, so
-    /// each of them may have judged by itself meanwhile, and what is published must be proved anew.
-    pub fn beat(&mut self, now: u64) -> bool {
-        let late = self.beaten != 0 && now.saturating_sub(self.beaten) > self.bound;
-        self.beaten = now.max(1);
-        self.map.words()[header::HEARTBEAT / 8].set_release(self.beaten);
-        late
+    /// What is to follow: read all epochs, publish the states, read the epochs once more,
+    /// [`attend`](Writer::attend). If that takes long, [`beat`](Writer::beat) meanwhile.
+    pub fn settle(&mut self, now: u64) -> Settling {
+        self.rounds += 1;
+        self.round = self.rounds;
+        self.tell(now);
+        Settling(self.round)
+    }
+
+    /// Says that the table is attended: its states are the truth. From now on [`beat`](Writer::beat) says so.
+    ///
+    /// # Errors
+    /// When the writer was silent for longer than the bound since it began to settle (clients may have
+    /// judged by themselves), or began anew: what is to be given next time, when the epochs were read again.
+    pub fn attend(&mut self, settled: Settling, now: u64) -> Result<(), Settling> {
+        if settled.0 != self.round || self.was_missed(now) {
+            return Err(self.settle(now));
+        }
+        self.round = 0;
+        self.tell(now);
+        Ok(())
+    }
+
+    /// Tells the readers that the writer is at work at `now`, milliseconds of
+    /// [`identity::boot_millis`], read just before: the table stays attended, or settling, as it is. To be
+    /// called by the loop that watches the servers, not by a thread of its own, which would go on
+    /// while that loop is stuck.
+    ///
+    /// # Errors
+    /// When the last beat was longer ago than the bound: clients may have judged by themselves
+    /// meanwhile. The table is then settling, and what is published must be proved anew.
+    pub fn beat(&mut self, now: u64) -> Result<(), Settling> {
+        if self.was_missed(now) {
+            return Err(self.settle(now));
+        }
+        self.tell(now);
+        Ok(())
+    }
+
+    /// Whether the table is settling, and not attended.
+    pub fn is_settling(&self) -> bool {
+        self.round != 0
+    }
+
+    fn was_missed(&self, now: u64) -> bool {
+        now.saturating_sub(self.beaten) > self.bound
+    }
+
+    fn tell(&mut self, now: u64) {
+        self.beaten = now.clamp(1, SETTLING - 1);
+        let settling = if self.is_settling() { SETTLING } else { 0 };
+        self.map.words()[header::HEARTBEAT / 8].set_release(self.beaten | settling);
+        <AtomicU64 as SharedWord>::full_fence();
     }
 
     /// Whether the table's path still leads to this table. When somebody moved or removed it, nobody new
@@ -157,7 +218,7 @@ impl Writer {
 }
 
 /// Removes the unfinished file, unless it is forgotten.
-struct Remains<'a>(&'a Path);
+pub(super) struct Remains<'a>(pub &'a Path);
 
 impl Drop for Remains<'_> {
     fn drop(&mut self) {
@@ -193,9 +254,9 @@ fn old_table(path: &Path) -> Result<Option<Old>, Fault> {
     Ok(Some(Old { map, generation }))
 }
 
-/// A new file of a table's size, all of it on the disk: a store into a hole would need room when there may
+/// A new file of that size, all of it on the disk: a store into a hole would need room when there may
 /// be none, and then end the writer by SIGBUS; here it is an error with a message.
-fn new_file(path: &Path, settings: &Settings) -> io::Result<File> {
+pub(super) fn new_file(path: &Path, length: usize, mode: u32, owner: Option<(u32, u32)>) -> io::Result<File> {
     // We have the lock, so nobody else is making this one: it is an ended writer's.
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -204,21 +265,21 @@ fn new_file(path: &Path, settings: &Settings) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(open(path, flags, Mode::from(0o600))?);
     let zeros = [0; 1 << 16];
-    let mut missing = FILE_BYTES;
+    let mut missing = length;
     while missing > 0 {
         let some = missing.min(zeros.len());
         file.write_all(&zeros[..some])?;
         missing -= some;
     }
-    if let Some((user, group)) = settings.owner {
+    if let Some((user, group)) = owner {
         fchown(&file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?;
     }
-    fchmod(&file, Mode::from(settings.mode))?;
+    fchmod(&file, Mode::from(mode))?;
     Ok(file)
 }
 
 /// Gives the finished file its name, durably.
-fn put_in_place(file: &File, temporary: &Path, path: &Path) -> io::Result<()> {
+pub(super) fn put_in_place(file: &File, temporary: &Path, path: &Path) -> io::Result<()> {
     file.sync_all()?;
     std::fs::rename(temporary, path)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

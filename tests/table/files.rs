@@ -138,7 +138,8 @@ fn a_reader_keeps_its_view_when_the_file_goes_and_finds_the_next_one() {
 
     let lock = writer.resign();
     let settings = memcache::table::Settings::default();
-    let _next = memcache::table::Writer::create(lock, &settings, &sample::snapshot(3)).expect("a table");
+    let next = memcache::table::Writer::create(lock, &settings, &sample::snapshot(3)).expect("a table");
+    let _next = sample::attended(next);
     assert_eq!(reader.snapshot(&mut snapshot), Ok(false), "nobody could retire what has no name");
     assert_eq!(reader.attendance(identity::boot_millis()), Attendance::Resigned);
     assert_eq!((reader.revisit(), reader.snapshot(&mut snapshot)), (Ok(true), Ok(true)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use memcache::rules::health::Incarnation;
 use memcache::rules::pool::{Distribution, Options, ReadBackup, Server, ServerId};
 use memcache::rules::view::{Meta, State};
-use memcache::table::{List, Lock, ServerEntry, Settings, Snapshot, Writer};
+use memcache::table::{List, Lock, ServerEntry, Settings, Snapshot, Writer, identity};
 
 /// The snapshot of a number; `published` tells it back.
 pub fn snapshot(number: u64) -> Snapshot {
@@ -72,8 +72,16 @@ fn entry(number: u64, id: u16, count: u16) -> ServerEntry {
     }
 }
 
-/// A table at `path` with the snapshot of `number` in it.
+/// An attended table at `path` with the snapshot of `number` in it.
 pub fn table(path: &Path, number: u64) -> Writer {
     let lock = Lock::take(path).expect("nobody else writes it");
-    Writer::create(lock, &Settings::default(), &snapshot(number)).expect("a table")
+    attended(Writer::create(lock, &Settings::default(), &snapshot(number)).expect("a table"))
+}
+
+/// The writer of a table that is attended from now on.
+pub fn attended(mut writer: Writer) -> Writer {
+    let now = identity::boot_millis();
+    let settling = writer.settle(now);
+    writer.attend(settling, now).expect("at once");
+    writer
 }

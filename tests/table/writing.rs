@@ -144,7 +144,7 @@ fn a_table_that_replaces_another_is_followed() {
     assert_eq!(reader.attendance(identity::boot_millis()), Attendance::Resigned);
     assert_eq!(reader.snapshot(&mut snapshot), Ok(false), "a table whose writer ended stays usable");
     let settings = Settings { mode: 0o640, ..Settings::default() };
-    let next = Writer::create(lock, &settings, &sample::snapshot(3)).expect("a table");
+    let next = sample::attended(Writer::create(lock, &settings, &sample::snapshot(3)).expect("a table"));
     assert_eq!(fs::metadata(&path).expect("the table").mode() & 0o7777, 0o640);
     assert_eq!((reader.snapshot(&mut snapshot), sample::whole(&snapshot)), (Ok(true), 3));
     assert_eq!(snapshot.generation, 3, "generations go on");
@@ -164,19 +164,13 @@ fn a_table_that_replaces_another_is_followed() {
     assert_tidy(scratch.path());
 }
 
-#[test]
-fn attendance_ends_at_the_bound() {
-    let scratch = Scratch::new();
-    let path = scratch.path().join("table");
-    let mut writer = sample::table(&path, 1);
-    let reader = Reader::open(&path, Trust::default()).expect("a table");
-    assert!(writer.beat(5_000_000_000_000), "far behind the beat of its making");
-    let mut at = 5_000_000_000_000;
+/// What readers find around the bound of a beat at `at`.
+fn assert_told(reader: &Reader, at: u64, within: Attendance) {
     for (now, expected) in [
-        (at, Attendance::Attended),
-        (at + 1_000, Attendance::Attended),
+        (at, within),
+        (at + 1_000, within),
         (at + 1_001, Attendance::Silent(1_001)),
-        (at - 1_000, Attendance::Attended),
+        (at - 1_000, within),
         (at - 1_001, Attendance::OtherClock),
         (u64::MAX, Attendance::Silent(u64::MAX - at)),
         (0, Attendance::OtherClock),
@@ -185,9 +179,29 @@ fn attendance_ends_at_the_bound() {
         assert_eq!(reader.attended(now), expected == Attendance::Attended);
         assert!(expected.to_string().contains("attended"));
     }
-    for (pause, late) in [(100, false), (1_000, false), (1_001, true), (100, false)] {
+}
+
+#[test]
+fn attendance_ends_at_the_bound() {
+    let scratch = Scratch::new();
+    let path = scratch.path().join("table");
+    let mut writer = sample::table(&path, 1);
+    let reader = Reader::open(&path, Trust::default()).expect("a table");
+    let mut at = 5_000_000_000_000;
+    let settling = writer.beat(at).expect_err("far behind the beat of its making");
+    assert_told(&reader, at, Attendance::Settling);
+    assert_eq!(writer.attend(settling, at), Ok(()));
+    assert_told(&reader, at, Attendance::Attended);
+    for (pause, kept) in [(100, true), (1_000, true), (1_001, false), (100, true)] {
         at += pause;
-        assert_eq!(writer.beat(at), late, "a writer learns that it was missed");
+        let before = writer.is_settling();
+        assert_eq!(writer.beat(at).is_ok(), kept, "a writer learns that it was missed");
+        assert_eq!(writer.is_settling(), before || !kept, "and no beat makes it attended again");
+        assert_told(
+            &reader,
+            at,
+            if writer.is_settling() { Attendance::Settling } else { Attendance::Attended },
+        );
     }
     assert!(!reader.writer_is_gone());
 
@@ -202,6 +216,41 @@ fn attendance_ends_at_the_bound() {
     let reader = Reader::open(&path, Trust::default()).expect("a table");
     assert_eq!(reader.attendance(at), Attendance::EarlierBoot);
     assert!(reader.writer_is_gone());
+}
+
+#[test]
+fn only_an_unbroken_settling_leads_to_attendance() {
+    let scratch = Scratch::new();
+    let path = scratch.path().join("table");
+    let lock = Lock::take(&path).expect("nobody has it");
+    let mut writer = Writer::create(lock, &Settings::default(), &sample::snapshot(1)).expect("a table");
+    let reader = Reader::open(&path, Trust::default()).expect("a table");
+    assert_eq!(reader.attendance(identity::boot_millis()), Attendance::Settling, "so every table begins");
+
+    let mut at = 5_000_000_000_000;
+    let settling = writer.settle(at);
+    at += 1_000;
+    assert_eq!(writer.beat(at), Ok(()), "it can take long");
+    at += 1_000;
+    assert_eq!(writer.attend(settling, at), Ok(()));
+    assert_eq!(reader.attendance(at), Attendance::Attended);
+
+    let settling = writer.settle(at);
+    assert_eq!(reader.attendance(at), Attendance::Settling);
+    at += 1_001;
+    let anew = writer.attend(settling, at).expect_err("it was silent meanwhile");
+    assert_eq!(reader.attendance(at), Attendance::Settling);
+    assert_eq!(writer.attend(anew, at), Ok(()));
+
+    let missed = writer.settle(at);
+    at += 5_000;
+    let newer = writer.beat(at).expect_err("it was silent meanwhile");
+    let newest = writer.attend(missed, at).expect_err("what it read is too old");
+    let newest_of_all = writer.attend(newer, at).expect_err("another one was begun");
+    assert_eq!(reader.attendance(at), Attendance::Settling);
+    drop(newest);
+    assert_eq!(writer.attend(newest_of_all, at), Ok(()));
+    assert_eq!(reader.attendance(at), Attendance::Attended);
 }
 
 /// A limit on file sizes stands for a full disk: the same write fails at the same place.

@@ -1,0 +1,297 @@
+//! The stripes file: how the processes of a machine take turns at a key (rule 12), and agree on servers
+//! when nobody watches them (docs/one-view.md).
+//!
+//! One file beside the table, `<table>.stripes`, mapped to be written by the daemon and by every client. Three
+//! kinds of words: one per **stripe** (who is at work on the keys with this hash, and until when), one
+//! **epoch** per server, and a count of the epochs' changes, which is all that a call looks at while nothing
+//! changes. docs/stripes.md has the layout byte by byte.
+//!
+//! **Anybody may die anywhere.** No state lasts for longer than one exchange of one word. A stripe whose
+//! holder ended is taken over at once, one whose holder was stopped when the deadline is over that the holder
+//! itself has named; there is nothing to repair.
+//!
+//! **Nothing is believed for long.** The file can be written by every member of the pool's group, so any
+//! word can be anything: a stripe's cannot keep anybody waiting for longer than his own deadline; an epoch's
+//! has a check of its own. What a member of the group can do is to take turns that are not his, and to make the file
+//! shorter under those who have it mapped: the group is for programs that may also write to the pool's servers.
+//!
+//! **Eight bytes a stripe, side by side.** Two calls on different keys meet in a cache line once in 2,048
+//! times, in a stripe once in 16,384; the former costs a tenth of a microsecond of a call that
+//! talks to servers. A line for each would be a megabyte, which no longer stays in a core's cache.
+
+mod create;
+mod epoch;
+pub mod layout;
+mod owner;
+pub mod turn;
+pub mod word;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::thread::futex;
+use rustix::time::Timespec;
+
+use super::fault::{Fault, Refusal};
+use super::identity;
+use super::lock::beside;
+use super::map::{FileId, SharedMap, Trust, describe, open_file};
+use layout::{EPOCHS, EPOCHS_AT, FILE_BYTES, Header, NAMESPACES, NAMESPACES_AT, STRIPES, STRIPES_AT, header};
+use owner::This;
+use turn::System;
+use word::{Owner, Word};
+
+pub use create::StripesSettings;
+pub use epoch::{Epoch, Stands};
+pub use turn::Overdue;
+pub use word::LONGEST;
+
+/// What stands behind a table's name.
+const ENDING: &str = ".stripes";
+
+/// Whether a path is a stripes file's, by its name.
+pub(super) fn is_path(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(ENDING.as_bytes())
+}
+
+/// A stripes file, mapped. To be shared by the threads of a process; a child of a fork goes on with it.
+#[derive(Debug)]
+pub struct Stripes {
+    map: SharedMap,
+    header: Header,
+    this: This,
+    path: PathBuf,
+    made: bool,
+}
+
+impl Stripes {
+    /// Where the stripes file of a table is.
+    pub fn path_for(table: &Path) -> PathBuf {
+        beside(table, ENDING)
+    }
+
+    /// Opens the stripes file of the table at `table`: a client's way, the daemon's is
+    /// [`Stripes::create`]. To be compared then: its [`id`](Stripes::id) with the one that the table names.
+    ///
+    /// # Errors
+    /// Why it is not used, in words for a person. The process then has its own view only.
+    pub fn open(table: &Path, trust: &Trust) -> Result<Stripes, Refusal> {
+        let path = Stripes::path_for(table);
+        Stripes::at(&path, trust).map_err(|fault| Refusal { path, fault })
+    }
+
+    fn at(path: &Path, trust: &Trust) -> Result<Stripes, Fault> {
+        let file = match open_file(path, OFlags::RDWR) {
+            Err(Fault::File(_, error)) if error == Errno::ACCESS.to_string() => return Err(Fault::Denied),
+            file => file?,
+        };
+        let metadata = describe(&file)?;
+        trust.check_shared(&metadata)?;
+        let map = SharedMap::over(&file, FILE_BYTES)?;
+        let header = Header::read(map.words())?;
+        if header.boot != identity::boot() {
+            return Err(Fault::OtherBoot);
+        }
+        if header.clock != identity::time_namespace() {
+            return Err(Fault::OtherClock);
+        }
+        Ok(Stripes { map, header, this: This::default(), path: path.to_owned(), made: false })
+    }
+
+    /// Tells this file from every other one: the table names it ([`Snapshot::stripes`](super::Snapshot)). A
+    /// client whose table names another one opens the file anew. Never 0.
+    pub fn id(&self) -> u64 {
+        self.header.id
+    }
+
+    /// Whether [`Stripes::create`] made the file: then its epochs are all 0, and calls may still be under way
+    /// that hold stripes of a file before it.
+    pub fn is_new(&self) -> bool {
+        self.made
+    }
+
+    /// Whether its path still leads to this file: the daemon makes another one when somebody removed it.
+    pub fn is_in_place(&self) -> bool {
+        let named = std::fs::symlink_metadata(&self.path);
+        named.is_ok_and(|named| FileId::of(&named) == self.map.id())
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    // Epochs.
+
+    /// Grows with every change of any epoch: while it is the same, so are all of them. One load, to be done after
+    /// the stripe was taken.
+    #[inline]
+    pub fn changes(&self) -> u64 {
+        self.changes_word().load(Ordering::Acquire)
+    }
+
+    /// The epoch in a slot.
+    ///
+    /// # Errors
+    /// [`Fault::Epoch`] for a word that is none, and for a slot that is not there.
+    pub fn epoch(&self, slot: u16) -> Result<Epoch, Fault> {
+        Epoch::of(self.slot(slot)?.load(Ordering::SeqCst)).ok_or(Fault::Epoch(slot))
+    }
+
+    /// Adds 1 to the changes. To be called by who found an epoch that he did not know, **before** he acts on
+    /// it: who changed it may have been killed before he could say so, and then others would not look.
+    pub fn pass_on(&self) {
+        self.changes_word().fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Writes will pass the server by: from an even epoch to the next odd one. Behind it stands a full
+    /// memory fence, so that a look at the heartbeat that follows sees a daemon that settles, or that daemon
+    /// sees this.
+    ///
+    /// # Errors
+    /// What stands there instead of `from`, or that `from` is odd already.
+    pub fn make_odd(&self, slot: u16, from: Epoch) -> Result<(), Stands> {
+        if from.is_odd() { self.stands(slot) } else { self.change(slot, from, from.down()) }
+    }
+
+    /// The server was brought back and flushed: from an odd epoch to the next even one.
+    ///
+    /// # Errors
+    /// What stands there instead of `from`, or that `from` is even already.
+    pub fn make_even(&self, slot: u16, from: Epoch) -> Result<(), Stands> {
+        if from.usable() { self.stands(slot) } else { self.change(slot, from, from.back()) }
+    }
+
+    /// A younger process of the server was met that nobody saw fall: from an even epoch to the next even one.
+    ///
+    /// # Errors
+    /// What stands there instead of `from`, or that `from` is odd.
+    pub fn restarted(&self, slot: u16, from: Epoch) -> Result<(), Stands> {
+        if from.is_odd() { self.stands(slot) } else { self.change(slot, from, from.back()) }
+    }
+
+    /// The daemon's: makes it this epoch, whatever smaller one stands there, or whatever damage.
+    ///
+    /// # Errors
+    /// The larger epoch that stands there.
+    pub fn set(&self, slot: u16, epoch: Epoch) -> Result<(), Stands> {
+        let word = self.slot(slot).map_err(Stands::Nothing)?;
+        epoch::set(word, self.changes_word(), epoch).map_err(Stands::Epoch)
+    }
+
+    fn change(&self, slot: u16, from: Epoch, to: Epoch) -> Result<(), Stands> {
+        let word = self.slot(slot).map_err(Stands::Nothing)?;
+        epoch::change(word, self.changes_word(), from, to)
+            .map_err(|found| found.map_or(Stands::Nothing(Fault::Epoch(slot)), Stands::Epoch))
+    }
+
+    /// What stands there, for one who asked for a change that is none.
+    fn stands(&self, slot: u16) -> Result<(), Stands> {
+        Err(self.epoch(slot).map_or_else(Stands::Nothing, Stands::Epoch))
+    }
+
+    fn slot(&self, slot: u16) -> Result<&AtomicU64, Fault> {
+        let epochs = &self.map.words()[EPOCHS_AT / 8..][..EPOCHS];
+        epochs.get(usize::from(slot)).ok_or(Fault::Epoch(slot))
+    }
+
+    fn changes_word(&self) -> &AtomicU64 {
+        &self.map.words()[header::CHANGES / 8]
+    }
+
+    // Stripes.
+
+    /// Takes the stripe of the keys with this hash until `deadline`, or [`LONGEST`] from now if that is
+    /// sooner: [`Held::deadline`] tells. `now` reads the clock: [`identity::boot_millis`], whose milliseconds
+    /// the deadline has too.
+    ///
+    /// One thread must not take a second one while it holds one: two hashes can have one stripe.
+    ///
+    /// # Errors
+    /// When the deadline was over before the turn came.
+    #[inline]
+    pub fn take(&self, hash: u32, deadline: u64, now: impl Fn() -> u64) -> Result<Held<'_>, Overdue> {
+        let index = STRIPES_AT / 8 + hash as usize % STRIPES;
+        let this = self.this.owner(&self.map.words()[NAMESPACES_AT / 8..][..NAMESPACES]);
+        let system = Linux { map: &self.map, index, this, now };
+        let (own, deadline) = turn::take(&self.map.words()[index], this, deadline, &system)?;
+        Ok(Held { map: &self.map, index, own, deadline })
+    }
+}
+
+/// A stripe that this process holds; given back when it is dropped.
+#[must_use]
+#[derive(Debug)]
+pub struct Held<'a> {
+    map: &'a SharedMap,
+    index: usize,
+    own: Word,
+    deadline: u64,
+}
+
+impl Held<'_> {
+    /// Until when it is held, in milliseconds of [`identity::boot_millis`]. After that nothing more may be
+    /// sent, whether or not somebody has taken it over.
+    pub fn deadline(&self) -> u64 {
+        self.deadline
+    }
+
+    /// Whether nobody has taken it over. One load.
+    #[inline]
+    pub fn still_ours(&self) -> bool {
+        turn::is_held(&self.map.words()[self.index], self.own)
+    }
+
+    /// Whether at `now` something may still be sent under it.
+    #[inline]
+    pub fn in_time(&self, now: u64) -> bool {
+        now < self.deadline && self.still_ours()
+    }
+
+    /// Forgets it without giving it back: for the child of a fork, in which it is the parent's.
+    pub fn forget(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let this = self.own.owner();
+        let system = Linux { map: self.map, index: self.index, this, now: identity::boot_millis };
+        turn::release(&self.map.words()[self.index], self.own, &system);
+    }
+}
+
+/// Linux, as one stripe's turn needs it.
+struct Linux<'a, N> {
+    map: &'a SharedMap,
+    index: usize,
+    this: Owner,
+    now: N,
+}
+
+impl<N: Fn() -> u64> System for Linux<'_, N> {
+    const SPINS: u32 = 100;
+
+    fn now(&self) -> u64 {
+        (self.now)()
+    }
+
+    fn is_gone(&self, holder: Owner) -> bool {
+        owner::is_gone(holder, self.this)
+    }
+
+    fn sleep(&self, upper: u32, millis: u64) -> bool {
+        let time = Timespec { tv_sec: (millis / 1_000) as i64, tv_nsec: (millis % 1_000 * 1_000_000) as _ };
+        let half = self.map.upper_half(self.index);
+        // Shared between processes: not a private futex.
+        futex::wait(half, futex::Flags::empty(), upper, Some(&time)).is_ok()
+    }
+
+    fn wake(&self) -> bool {
+        let woken = futex::wake(self.map.upper_half(self.index), futex::Flags::empty(), 1);
+        woken.is_ok_and(|woken| woken > 0)
+    }
+}

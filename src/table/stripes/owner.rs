@@ -1,0 +1,63 @@
+//! Who this process is to the others, and who they are to it.
+//!
+//! A process id means something in its own namespace only, and a stripe's word has no room for a namespace's
+//! number. So the numbers stand in the file, and the word names the place: its *tag*. Two namespaces never
+//! have one tag, and so nobody takes a living holder of another container for a dead one of his
+//! own. When there is no more room, or no number is known, the tag is 0, and only deadlines count.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::process::getpid;
+
+use super::super::identity::{self, Process};
+use super::super::words::SharedWord;
+use super::word::Owner;
+
+/// This process, as the words name it.
+#[derive(Debug, Default)]
+pub struct This {
+    /// Process id and tag, as last looked up. A child of a fork has another id and looks anew: it may live
+    /// in a namespace of its own.
+    known: AtomicU64,
+}
+
+impl This {
+    /// The owner to be named in a word. One system call: a child that took its parent's name could lose its
+    /// stripe to a third process as soon as the parent ends.
+    #[inline]
+    pub fn owner<W: SharedWord>(&self, namespaces: &[W]) -> Owner {
+        let pid = getpid().as_raw_nonzero().get().unsigned_abs();
+        let known = self.known.load(Ordering::Relaxed);
+        if known >> 16 == u64::from(pid) {
+            Owner::new(pid, known as u16)
+        } else {
+            self.learn(pid, namespaces)
+        }
+    }
+
+    #[cold]
+    fn learn<W: SharedWord>(&self, pid: u32, namespaces: &[W]) -> Owner {
+        let tag = tag(namespaces, identity::namespace());
+        self.known.store(u64::from(pid) << 16 | u64::from(tag), Ordering::Relaxed);
+        Owner::new(pid, tag)
+    }
+}
+
+/// The tag of a namespace, which is entered when it is new; 0 when it is unknown or there is no room.
+pub fn tag<W: SharedWord>(namespaces: &[W], number: u64) -> u16 {
+    if number == 0 {
+        return 0;
+    }
+    // Everybody looks from the first place on, and nobody takes anything out: one number, one place.
+    for (tag, word) in (0..).zip(namespaces).skip(1) {
+        if word.get() == number || word.exchange(0, number).is_ok() || word.get() == number {
+            return tag;
+        }
+    }
+    0
+}
+
+/// Whether a holder has certainly ended, as this process can tell.
+pub fn is_gone(holder: Owner, this: Owner) -> bool {
+    holder.comparable(this) && Process { pid: holder.pid(), start: 0 }.is_gone()
+}

@@ -1,0 +1,142 @@
+//! Taking turns at one stripe, over any word and any system: a model checker's as well.
+//!
+//! Free: one exchange takes it and one gives it back. Held by another: a short spin, then sleep, with the
+//! word marked as waited for. Who gives back a stripe that is waited for does not free it but hands it
+//! on: it is then only for those who have slept already, and one of them, who has slept longest, is woken. So
+//! a process that gives back and takes again in a loop finds itself behind all who wait, and with N of them
+//! each waits for about N turns. Should the one that was woken be dead, it still is no deadlock:
+//! nobody sleeps longer than [`LAST_NAP`], and who has slept may take.
+
+use super::super::words::SharedWord;
+use super::word::{LONGEST, Owner, Word};
+
+/// How long the first sleep is, in milliseconds, when nobody wakes the sleeper. That is how soon the death of a
+/// holder is noticed.
+pub const FIRST_NAP: u64 = 4;
+/// Sleeps double up to this: who looks up loses his place in the kernel's queue, so those who have waited
+/// long look up more seldom than those who came after them.
+pub const LAST_NAP: u64 = 16;
+
+/// What taking turns asks of the system.
+pub trait System {
+    /// How often a stripe is looked at before the first sleep.
+    const SPINS: u32;
+    /// Milliseconds of CLOCK_BOOTTIME.
+    fn now(&self) -> u64;
+    /// Whether a holder has certainly ended.
+    fn is_gone(&self, holder: Owner) -> bool;
+    /// Sleeps while the word's upper half is `upper`, at most so long. Whether it was woken.
+    fn sleep(&self, upper: u32, millis: u64) -> bool;
+    /// Wakes the one that has slept longest. Whether there was one.
+    fn wake(&self) -> bool;
+}
+
+/// The stripe could not be had in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    /// The process that held it last, by its id in its own namespace; 0: nobody, the time was over before.
+    pub holder: u32,
+}
+
+impl std::fmt::Display for Overdue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.holder {
+            0 => f.write_str("the time was up before the key's turn came"),
+            pid => write!(f, "process {pid} was at work on the same key until the time was up"),
+        }
+    }
+}
+
+impl std::error::Error for Overdue {}
+
+/// Takes the stripe until `deadline`, or [`LONGEST`] from now if that is sooner: the word that it is held by,
+/// and the deadline.
+///
+/// # Errors
+/// When it cannot be had before the deadline.
+#[inline]
+pub fn take<W: SharedWord>(
+    word: &W,
+    owner: Owner,
+    deadline: u64,
+    system: &impl System,
+) -> Result<(Word, u64), Overdue> {
+    let now = system.now();
+    if deadline <= now {
+        return Err(Overdue { holder: 0 });
+    }
+    let deadline = deadline.min(now.saturating_add(LONGEST));
+    let own = Word::held(owner, deadline);
+    if word.exchange(Word::FREE.0, own.0).is_err() {
+        wait(word, own, deadline, system)?;
+    }
+    Ok((own, deadline))
+}
+
+#[cold]
+fn wait<W: SharedWord, S: System>(word: &W, own: Word, deadline: u64, system: &S) -> Result<(), Overdue> {
+    for _ in 0..S::SPINS {
+        std::hint::spin_loop();
+        if word.get() == Word::FREE.0 && word.exchange(Word::FREE.0, own.0).is_ok() {
+            return Ok(());
+        }
+    }
+    let (mut nap, mut waited) = (FIRST_NAP, false);
+    loop {
+        let found = Word(word.get());
+        // The clock is read after the word: see Word::left.
+        W::acquire_fence();
+        let now = system.now();
+        if now >= deadline {
+            if found.is_handed_on() {
+                // It may have been to us that it was handed.
+                system.wake();
+            }
+            return Err(Overdue { holder: found.pid() });
+        }
+        if found.may_be_taken(now, waited) || (found.pid() != 0 && system.is_gone(found.owner())) {
+            if word.exchange(found.0, own.awaited_as(found).0).is_ok() {
+                return Ok(());
+            }
+            continue;
+        }
+        let awaited = found.awaited();
+        if awaited != found && word.exchange(found.0, awaited.0).is_err() {
+            continue;
+        }
+        let most = found.left(now).unwrap_or(nap).min(deadline - now);
+        let woken = system.sleep(awaited.upper(), nap.min(most));
+        waited = true;
+        if !woken {
+            nap = (2 * nap).min(LAST_NAP);
+        }
+    }
+}
+
+/// Gives the stripe back, if it is still held by `own`.
+#[inline]
+pub fn release<W: SharedWord>(word: &W, own: Word, system: &impl System) {
+    if word.exchange(own.0, Word::FREE.0).is_err() {
+        hand_on(word, own, system);
+    }
+}
+
+#[cold]
+fn hand_on<W: SharedWord>(word: &W, own: Word, system: &impl System) {
+    if word.exchange(own.awaited().0, Word::HANDED_ON.0).is_err() {
+        // It was taken over: it is somebody else's to give back.
+        return;
+    }
+    if !system.wake() {
+        // Who waited has given up, or has not gone to sleep and so looks at the word once more.
+        let _ = word.exchange(Word::HANDED_ON.0, Word::FREE.0);
+    }
+}
+
+/// Whether the stripe is still held by `own`. One load.
+#[inline]
+pub fn is_held<W: SharedWord>(word: &W, own: Word) -> bool {
+    let held = Word(word.get()).awaited() == own.awaited();
+    W::acquire_fence();
+    held
+}
