@@ -4,6 +4,8 @@
 //! blocking mode with a receive timeout, so that the one thing a call usually does, waiting
 //! for one server's answer, is one system call; everything else is done with MSG_DONTWAIT.
 
+mod parked;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, connect_unspec, recv, send, sockopt};
 
 use super::dial::Dial;
+use super::exchange::Planned;
 use super::inbox::{Inbox, KEPT};
 use super::registry::Known;
 use super::silence::Silence;
@@ -21,7 +24,6 @@ use crate::rules::greeting::Greeting;
 use crate::rules::operation::{Failure, Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
-use crate::rules::view::ServerView;
 use crate::rules::wire::parse::Limits;
 use crate::rules::wire::pending::Pending;
 use crate::rules::wire::{Command, Reply};
@@ -37,6 +39,8 @@ pub(super) enum Loss {
     Local,
     /// What it was greeted with was too long on its way; that says nothing about the server.
     Outdated,
+    /// It was greeted by another life of the server than the one that the table names.
+    Stranger,
     /// It could not be made.
     Refused,
     /// Nothing came for too long.
@@ -88,8 +92,11 @@ pub(super) struct Connection {
     starts: VecDeque<u64>,
     /// Commands that wait for the connection to be ready.
     held: Vec<Tag>,
-    /// How the server was seen when the first of them was planned.
-    planned: ServerView,
+    /// What the first of them rests on.
+    planned: Planned,
+    /// They wait for the table's word about a server that cannot be reached (rule 18), and no lost
+    /// connection fails them.
+    parked: bool,
     /// When it was begun to be made.
     begun: Instant,
     /// Nothing moved while something was owed.
@@ -117,7 +124,8 @@ impl Connection {
             pending: Pending::default(),
             starts: VecDeque::new(),
             held: Vec::new(),
-            planned: ServerView::default(),
+            planned: Planned::default(),
+            parked: false,
             begun: Instant(0),
             silence: Silence::default(),
             used: Instant(0),
@@ -128,6 +136,16 @@ impl Connection {
 
     pub(super) fn server(&self) -> ServerId {
         self.server
+    }
+
+    /// Whether it leads to the server that is known as this.
+    pub(super) fn is_to(&self, known: &Arc<Known>) -> bool {
+        Arc::ptr_eq(&self.known, known)
+    }
+
+    /// Its server has this number from now on: the list changed around it.
+    pub(super) fn renumber(&mut self, server: ServerId) {
+        self.server = server;
     }
 
     /// The socket of an established connection.
@@ -185,13 +203,14 @@ impl Connection {
     pub(super) fn due(&self) -> Instant {
         match &self.phase {
             Phase::Dialing(dial) => dial.due(),
+            Phase::Closed if self.parked => Instant(u64::MAX),
             _ => self.silence.due(self.terms.patience),
         }
     }
 
     /// Its server had all the patience there is.
     pub(super) fn overdue(&self, now: Instant) -> bool {
-        now >= self.silence.due(self.terms.patience)
+        now >= self.silence.due(self.terms.patience) && !self.waits()
     }
 
     /// Nothing came in time, and that is its server's fault.
@@ -218,8 +237,8 @@ impl Connection {
 
     /// Takes in a command: into the buffer, or held back until the connection is ready. False:
     /// the server has no meta commands.
-    /// `planned`: how the server was seen when that was decided.
-    pub(super) fn ask(&mut self, tag: Tag, command: &Command<'_>, planned: ServerView, now: Instant) -> bool {
+    /// `planned`: what it rests on.
+    pub(super) fn ask(&mut self, tag: Tag, command: &Command<'_>, planned: Planned, now: Instant) -> bool {
         if !self.owes() {
             self.begin(now);
         }
@@ -263,13 +282,14 @@ impl Connection {
         composed
     }
 
-    /// How the server was seen when what is held back was planned.
-    pub(super) fn planned(&self) -> ServerView {
+    /// What the commands that are held back rest on.
+    pub(super) fn planned(&self) -> Planned {
         self.planned
     }
 
     /// Takes out the commands that were held back; give the list back with [`Connection::spare`].
     pub(super) fn take_held(&mut self) -> Vec<Tag> {
+        self.parked = false;
         std::mem::take(&mut self.held)
     }
 
@@ -390,8 +410,8 @@ impl Connection {
         Ok(Some(greeting))
     }
 
-    /// Ends it. Appends every outstanding command to `lost`, oldest first. What lies unsent in the
-    /// kernel dies with it (rule 17).
+    /// Ends it. Appends every command that was composed for it and not answered to `lost`, oldest first;
+    /// those that were held back are still there. What lies unsent in the kernel dies with it (rule 17).
     pub(super) fn lose(&mut self, lost: &mut Vec<(Tag, Failure)>) {
         let sent = self.before + self.sent as u64;
         if self.ready() {
@@ -400,8 +420,9 @@ impl Connection {
                 lost.push((tag, if unsent { Failure::Unsent } else { Failure::Unanswered }));
             }
         }
-        lost.extend(self.held.drain(..).map(|tag| (tag, Failure::Unsent)));
+        let (held, parked) = (std::mem::take(&mut self.held), self.parked);
         self.close(true);
+        (self.held, self.parked) = (held, parked);
     }
 
     /// Closes it. `reset`: and lets nothing more arrive at the server.
@@ -418,6 +439,7 @@ impl Connection {
         self.pending.drain().for_each(drop);
         self.starts.clear();
         self.held.clear();
+        self.parked = false;
         (self.sent, self.before) = (0, 0);
         self.out.clear();
         self.inbox.clear();

@@ -16,7 +16,7 @@ use crate::rules::greeting::Greeting;
 use crate::rules::operation::{Failure, Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
-use crate::rules::view::View;
+use crate::rules::view::{ServerView, View};
 use crate::rules::wire::Reply;
 
 /// Who is told what the exchange meets with, and says how the servers are seen.
@@ -27,9 +27,42 @@ pub(super) trait Witness {
     fn met(&mut self, connection: &Connection, greeting: &Greeting, now: Instant) -> Welcome;
     /// A server gave a good answer.
     fn answered(&mut self, server: ServerId, now: Instant);
-    /// A connection was lost. `doubt`: a change was sent over it and never answered. When this
-    /// returns, the view shows what became of the server.
-    fn lost(&mut self, server: ServerId, loss: Loss, doubt: bool, now: Instant);
+    /// A connection was lost. When this returns, the view shows what became of the server. Whether its
+    /// commands that were not sent wait for the table's word instead of being failed.
+    fn lost(&mut self, server: ServerId, loss: Loss, what: Lost, now: Instant) -> bool;
+    /// Whether a server for which commands wait may be tried now. Who is told so tries it.
+    fn may_try(&mut self, _server: ServerId, _now: Instant) -> bool {
+        true
+    }
+    /// Whether what was asked of a server no longer holds; `planned`: when commands that wait for it were
+    /// planned.
+    fn moved_on(&self, _server: ServerId, _planned: Option<Planned>) -> bool {
+        false
+    }
+}
+
+/// What a command rests on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Planned {
+    /// How its server was seen.
+    pub(super) seen: ServerView,
+    /// The view's generation.
+    pub(super) generation: u64,
+}
+
+impl Planned {
+    fn by(view: &View, server: ServerId) -> Planned {
+        Planned { seen: view.server(server), generation: view.generation }
+    }
+}
+
+/// What was lost with a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lost {
+    /// A change was sent over it and never answered.
+    pub(super) doubt: bool,
+    /// What was not sent has no other place to go: it is part of a change, or waited already.
+    pub(super) bound: bool,
 }
 
 /// What becomes of a connection that was greeted.
@@ -41,6 +74,8 @@ pub(super) enum Welcome {
     Replan,
     /// Its greeting was too long on its way to tell anything: it is dropped, and a new one is made.
     Drop,
+    /// The server is in another life than the table tells of. Nothing is sent to it.
+    Refuse,
 }
 
 /// The connections of an exchange. See the module.
@@ -65,6 +100,11 @@ impl Exchange {
 
     pub(super) fn connections(&mut self) -> impl Iterator<Item = &mut Connection> {
         self.connections.iter_mut()
+    }
+
+    /// Gives its connections away.
+    pub(super) fn into_connections(self) -> impl Iterator<Item = Connection> {
+        self.connections.into_iter()
     }
 
     /// Whether nothing is outstanding.
@@ -100,8 +140,10 @@ impl Exchange {
             if !connection.owes() && !self.busy.contains(&server.index()) {
                 self.busy.push(server.index());
             }
-            let planned = witness.view().server(server);
-            if !connection.ask(tag, &operation.command(tag), planned, now) {
+            let planned = Planned::by(witness.view(), server);
+            if planned.seen.unreachable && !connection.owes() {
+                connection.hold_back(tag, planned);
+            } else if !connection.ask(tag, &operation.command(tag), planned, now) {
                 operation.answer(witness.view(), tag, &Reply::Unsupported);
             }
         }
@@ -175,9 +217,26 @@ impl Exchange {
         now: Instant,
     ) {
         let mut lost = std::mem::take(&mut self.lost);
-        self.connections[index].lose(&mut lost);
+        let connection = &mut self.connections[index];
+        connection.lose(&mut lost);
         let doubt = operation.mutates() && unanswered(&lost);
-        witness.lost(self.connections[index].server(), loss, doubt, now);
+        let bound = operation.mutates() || connection.parked();
+        if witness.lost(connection.server(), loss, Lost { doubt, bound }, now) {
+            connection.park();
+        } else {
+            connection.surrender(&mut lost);
+        }
+        self.fail(lost, operation, witness, now);
+    }
+
+    /// Tells the operation what will not be answered.
+    fn fail(
+        &mut self,
+        mut lost: Vec<(Tag, Failure)>,
+        operation: &mut dyn Operation,
+        witness: &mut dyn Witness,
+        now: Instant,
+    ) {
         for (tag, failure) in lost.drain(..) {
             if operation.outcome().is_some() {
                 break;
@@ -186,6 +245,47 @@ impl Exchange {
             self.take(operation, witness, now);
         }
         self.lost = lost;
+    }
+
+    /// Whether commands wait for the table's word.
+    pub(super) fn parked(&self) -> bool {
+        self.busy.iter().any(|&index| self.connections[index].parked())
+    }
+
+    /// Looks what became of the servers that connections wait for, after the view was refreshed: what no
+    /// longer holds is taken back, and who may be tried is tried.
+    pub(super) fn reconsider(
+        &mut self,
+        operation: &mut dyn Operation,
+        witness: &mut dyn Witness,
+        now: Instant,
+    ) {
+        for at in 0..self.busy.len() {
+            let index = self.busy[at];
+            let connection = &mut self.connections[index];
+            if !connection.owes() || operation.outcome().is_some() {
+                continue;
+            }
+            if witness.moved_on(connection.server(), connection.promised()) {
+                self.abandon(index, operation, witness, now);
+            } else if connection.waits() && witness.may_try(connection.server(), now) {
+                connection.redial(now);
+            }
+        }
+    }
+
+    /// Ends a connection because of what the table says of its server: nobody need be told of that.
+    fn abandon(
+        &mut self,
+        index: usize,
+        operation: &mut dyn Operation,
+        witness: &mut dyn Witness,
+        now: Instant,
+    ) {
+        let mut lost = std::mem::take(&mut self.lost);
+        self.connections[index].lose(&mut lost);
+        self.connections[index].surrender(&mut lost);
+        self.fail(lost, operation, witness, now);
     }
 
     /// Whether one connection's answer is all that is awaited, as soon as may be: the everyday
@@ -237,6 +337,7 @@ impl Exchange {
                 Welcome::Use => self.release(index, operation, witness, now),
                 Welcome::Replan => self.recall(index, operation, witness, now),
                 Welcome::Drop => return Err(Loss::Outdated),
+                Welcome::Refuse => return Err(Loss::Stranger),
             }
         }
         let server = self.connections[index].server();
@@ -360,9 +461,10 @@ impl Exchange {
             let overdue = connection.overdue(now);
             lost.clear();
             connection.lose(&mut lost);
+            connection.surrender(&mut lost);
             if overdue || unanswered(&lost) {
                 let doubt = mutates && unanswered(&lost);
-                witness.lost(connection.server(), Loss::Silent, doubt, now);
+                witness.lost(connection.server(), Loss::Silent, Lost { doubt, bound: false }, now);
             }
         }
         lost.clear();

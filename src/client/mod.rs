@@ -22,10 +22,13 @@ mod dial;
 mod exchange;
 pub(crate) mod fork;
 mod inbox;
+mod lineup;
+mod messages;
 mod registry;
 mod resolve;
 mod silence;
 mod trial;
+mod trouble;
 mod twin;
 mod views;
 mod wait;
@@ -35,6 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use resolve::resolve;
+pub use views::TableAt;
 
 use self::connection::{Connection, Terms};
 use self::exchange::{Exchange, Witness};
@@ -47,6 +51,10 @@ use crate::rules::pool::{Options, Pool, ServerId};
 use crate::rules::time::Instant;
 use crate::rules::view::View;
 use crate::rules::wire::parse::Limits;
+use crate::table::Attendance;
+
+/// How often a call that waits for the table's word looks at the table.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// A pool's client. One call at a time; any number of clients in any number of threads, which share
 /// what this process knows of the servers of a pool, but no connection.
@@ -70,6 +78,10 @@ pub struct Client {
     unresolved: Vec<Option<String>>,
     /// In which process the connections were made.
     epoch: u64,
+    /// The program chose its timeouts itself.
+    own_terms: bool,
+    /// How often the list of servers changed.
+    lineup: u64,
 }
 
 impl Client {
@@ -77,9 +89,18 @@ impl Client {
     /// system's resolver does, and connects to none. A server whose address cannot be resolved is
     /// down, unless another client of this process resolved it: see [`Client::unresolved`].
     pub fn open(pool: Arc<Pool>) -> Client {
+        Client::open_with_table(pool, None)
+    }
+
+    /// As [`Client::open`], for a pool that may have a shared table. While it is attended, its states are
+    /// the client's view. Else, and when it is missing or refused, the client judges by itself, and looks for
+    /// it again now and then: see [`Client::take_messages`].
+    ///
+    /// The table's list of servers is the pool, from the beginning: see [`Client::lineup`].
+    pub fn open_with_table(pool: Arc<Pool>, table: Option<TableAt>) -> Client {
         let options = pool.options.clone();
         let count = pool.servers().len();
-        let views = Views::new(Arc::clone(&pool));
+        let views = Views::new(Arc::clone(&pool), table);
         let mut client = Client {
             total: options.timeout,
             own_timeouts: vec![None; count],
@@ -90,11 +111,14 @@ impl Client {
             trials: Trials::default(),
             unresolved: vec![None; count],
             epoch: fork::epoch(),
+            own_terms: false,
+            lineup: 0,
             pool,
             options,
             views,
         };
         client.exchange = Exchange::new(client.connections());
+        client.follow_list(clock::now());
         client.resolve();
         client
     }
@@ -126,11 +150,21 @@ impl Client {
         let start = clock::now();
         self.tidy_up();
         self.views.begin(operation.mutates(), start);
+        if self.views.relisted() {
+            self.follow_list(start);
+            self.views.begin(operation.mutates(), start);
+        }
         if !self.views.view().all_steady() || !self.trials.is_empty() {
-            self.trials.ride(&mut self.views, &self.terms, start);
+            if self.views.by_table() {
+                self.trials.stop(&mut self.views, start);
+            } else {
+                self.trials.ride(&mut self.views, &self.terms, start);
+            }
             self.drop_idle_of_down();
         }
-        self.drive(operation, start)
+        let outcome = self.drive(operation, start);
+        self.views.end(start);
+        outcome
     }
 
     fn drive(&mut self, operation: &mut dyn Operation, start: Instant) -> Outcome {
@@ -138,6 +172,9 @@ impl Client {
         let mut now = start;
         loop {
             self.views.refresh(now);
+            if !self.exchange.idle() && (self.views.by_table() || self.exchange.parked()) {
+                self.exchange.reconsider(operation, &mut self.views, now);
+            }
             self.exchange.pump(operation, &mut self.views, now);
             if let Some(outcome) = operation.outcome() {
                 self.exchange.end(now);
@@ -168,7 +205,9 @@ impl Client {
                 }
             }
             None => {
-                let until = self.exchange.due().map_or(deadline, |due| due.min(deadline));
+                let due = if self.exchange.parked() { Some(now + LOOK) } else { None };
+                let due = self.exchange.due().into_iter().chain(due).min();
+                let until = due.map_or(deadline, |due| due.min(deadline));
                 self.poll(operation, until.since(now));
             }
         }
@@ -233,6 +272,18 @@ impl Client {
         &self.pool
     }
 
+    /// Whether the pool's table is attended at this moment, and if not, why; `None`: the client was opened
+    /// without a table, or never could read it.
+    pub fn attendance(&self) -> Option<Attendance> {
+        self.views.attendance(clock::now())
+    }
+
+    /// What went wrong around the servers, in messages for a person: the table is not used or is unattended,
+    /// and the like. Each cause is told once in a process, to the client that meets with it first.
+    pub fn take_messages(&mut self) -> Vec<String> {
+        self.views.take_messages()
+    }
+
     /// Why a server's address could not be resolved when this client was opened; a message for a
     /// person. `None`: it could.
     pub fn unresolved(&self, server: ServerId) -> Option<&str> {
@@ -245,6 +296,7 @@ impl Client {
         self.tidy_up();
         self.options.connect_timeout = connect;
         self.options.timeout = total;
+        self.own_terms = true;
         self.views.set_settings(Settings::new(&self.options));
         self.set_terms();
     }

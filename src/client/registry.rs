@@ -19,6 +19,7 @@ use rustix::net::SocketAddrAny;
 
 use super::fork::PerProcess;
 use super::trial::LeftBehind;
+use super::trouble::{Trouble, Word};
 use super::twin::{Twin, lock, try_lock};
 use crate::rules::address::Address;
 use crate::rules::greeting::Greeting;
@@ -85,6 +86,8 @@ struct Inner {
     broke: bool,
     /// When time alone will change something, in microseconds; `u64::MAX`: never.
     alarm: u64,
+    /// What goes wrong with a server that the table calls live.
+    trouble: Trouble,
 }
 
 impl Default for Inner {
@@ -97,6 +100,7 @@ impl Default for Inner {
             sites: Arc::default(),
             broke: false,
             alarm: u64::MAX,
+            trouble: Trouble::default(),
         }
     }
 }
@@ -139,8 +143,8 @@ pub(super) struct Known {
     pool: String,
     address: Address,
     inner: Twin<Inner>,
-    /// What a call asks without a lock, of the same name in [`Inner`].
-    broke: AtomicBool,
+    /// A good answer is news: a broken connection is to be forgiven, or a server could not be reached.
+    troubled: AtomicBool,
     /// It is down and owes a flush already: another missed write changes nothing.
     owes_flush: AtomicBool,
     /// Of the same name in [`Inner`].
@@ -154,7 +158,7 @@ impl Known {
         let known = Known {
             pool: pool.to_owned(),
             address: address.clone(),
-            broke: AtomicBool::default(),
+            troubled: AtomicBool::default(),
             owes_flush: AtomicBool::default(),
             alarm: AtomicU64::default(),
             left: Mutex::default(),
@@ -183,7 +187,7 @@ impl Known {
     fn publish(&self, inner: &Inner) {
         let owes_flush = inner.health.state() == State::Down && inner.health.missed_write();
         self.owes_flush.store(owes_flush, Ordering::Relaxed);
-        self.broke.store(inner.broke, Ordering::Relaxed);
+        self.troubled.store(inner.broke || inner.trouble.any(), Ordering::Relaxed);
         self.alarm.store(inner.alarm, Ordering::Relaxed);
     }
 
@@ -217,8 +221,59 @@ impl Known {
 
     /// A good answer came.
     pub(super) fn answered(&self, now: Instant, settings: &Settings) {
-        if self.broke.load(Ordering::Relaxed) {
-            self.tell(now, Event::Answered, settings);
+        if self.troubled.load(Ordering::Relaxed) {
+            self.change(|inner| {
+                let reached = inner.trouble.over();
+                ((), inner.on(now, Event::Answered, settings) || reached)
+            });
+        }
+    }
+
+    /// It cannot be reached, although the table said `word` of it and calls it live. Whether that is news to
+    /// this process.
+    pub(super) fn unreached(&self, word: Word, now: Instant) -> bool {
+        self.change(|inner| {
+            let news = inner.trouble.unreached(word, now);
+            (news, news)
+        })
+    }
+
+    /// A connection to it broke. Whether it counts as out of reach: not when it is the first.
+    pub(super) fn broke(&self, word: Word, now: Instant) -> bool {
+        self.change(|inner| {
+            let counts = inner.trouble.broke(word, now);
+            (counts, counts)
+        })
+    }
+
+    /// Whether it counts as out of reach, for who knows this word of it.
+    pub(super) fn is_out_of_reach(&self, word: Word) -> bool {
+        self.troubled.load(Ordering::Relaxed) && self.inner.read(|inner| inner.trouble.applies(word))
+    }
+
+    /// Whether it is time to try it again, or nothing keeps it from being tried.
+    pub(super) fn is_due(&self, word: Word, now: Instant) -> bool {
+        self.inner.read(|inner| inner.trouble.may_try(word, now))
+    }
+
+    /// Whether it is time to try it again, or nothing keeps it from being tried. Who is told so tries it,
+    /// and nobody else does meanwhile.
+    pub(super) fn claim(&self, word: Word, now: Instant) -> bool {
+        self.is_due(word, now) && self.change(|inner| (inner.trouble.claim(word, now), false))
+    }
+
+    /// Who claimed it did not try it.
+    pub(super) fn unclaim(&self, now: Instant) {
+        self.change(|inner| {
+            inner.trouble.unclaim(now);
+            ((), false)
+        });
+    }
+
+    /// It was reached.
+    pub(super) fn reached(&self) {
+        if self.troubled.load(Ordering::Relaxed) {
+            self.change(|inner| ((), inner.trouble.over()));
         }
     }
 

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 
 use super::clock;
 use super::connection::{Connection, Loss, Terms};
-use super::exchange::{Exchange, Welcome, Witness};
+use super::exchange::{Exchange, Lost, Welcome, Witness};
 use super::views::{Begun, Views};
 use super::wait::{Seen, Watch};
 use crate::rules::greeting::Greeting;
@@ -58,7 +58,9 @@ impl Witness for Private<'_> {
         Welcome::Use
     }
     fn answered(&mut self, _: ServerId, _: Instant) {}
-    fn lost(&mut self, _: ServerId, _: Loss, _: bool, _: Instant) {}
+    fn lost(&mut self, _: ServerId, _: Loss, _: Lost, _: Instant) -> bool {
+        false
+    }
 }
 
 impl Trials {
@@ -150,6 +152,14 @@ impl Trials {
             }
             others
         });
+    }
+
+    /// Stops every trial: the table's writer tries the servers.
+    pub(super) fn stop(&mut self, views: &mut Views, now: Instant) {
+        for mut trial in self.list.drain(..) {
+            trial.exchange.close(true);
+            views.end_trial(trial.number, &trial.rejoin, None, now);
+        }
     }
 
     /// Forgets every trial: this is a forked child, and they are its parent's.

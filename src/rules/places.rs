@@ -2,7 +2,15 @@
 //!
 //! The everyday case is one hash, one division and no walk: while every server is steady a key is
 //! on its home and on home's backup. Everything else follows from the [`Walk`], which is lazy: it
-//! hashes as far as a steady server and no further. Nothing here allocates in a pool of up to 1,024
+//! hashes as far as a steady server and no further.
+//!
+//! A *draining* server is to be left without loss: it gets no new keys, and what it holds is still
+//! read. It is one of the places wherever a returned one would be, so a write clears the old copy
+//! there and the walk goes on past it; but it comes last among them, so that it is neither acting nor
+//! mirror while the places have others for that. Where they have not, it serves as a returned one does: a
+//! second copy on a server that is to go is better than none.
+//!
+//! Nothing here allocates in a pool of up to 1,024
 //! servers; a walk beyond home in a larger pool allocates once.
 
 use smallvec::{SmallVec, smallvec};
@@ -146,10 +154,11 @@ impl Iterator for Walk<'_> {
 pub struct Placement {
     /// Where it lives while every server is steady.
     pub home: ServerId,
-    /// The live servers that may hold a copy, in reading order; at least one. The first is acting.
+    /// The live servers that may hold a copy, in reading order, draining ones last; at least one. The
+    /// first is acting.
     pub places: Places,
     /// Where the second copy of a write goes; `None` when home has no backup, or when no other
-    /// server is live.
+    /// server is live. A draining one only where no other is left.
     pub mirror: Option<ServerId>,
 }
 
@@ -169,6 +178,7 @@ impl Placement {
             None => {
                 let mut places = Places::new();
                 on_to_a_steady_one(view, &mut walk, None, &mut places);
+                draining_last(view, &mut places);
                 Some(Placement { home, places, mirror: None })
             }
             Some(backup) => Some(Placement::with_backup(view, walk, home, backup)),
@@ -194,13 +204,18 @@ impl Placement {
             let mut others = walk.filter(|&id| id != backup);
             on_to_a_steady_one(view, &mut others, None, &mut places);
         }
+        draining_last(view, &mut places);
         let acting = places.first().copied();
-        let mirror =
-            if acting != Some(backup) && view.live(backup) { Some(backup) } else { places.get(1).copied() };
+        let next = places.get(1).copied();
+        let draining = |id| view.state(id) == State::Draining;
+        // With the draining ones last, a second place that drains means that no other is left.
+        let gets_copies = view.live(backup) && (!draining(backup) || next.is_some_and(draining));
+        let mirror = if acting != Some(backup) && gets_copies { Some(backup) } else { next };
         Placement { home, places, mirror }
     }
 
-    /// The first live server of the walk: where writes go and reads begin.
+    /// The first live server of the walk that does not drain, if there is one: where writes go and reads
+    /// begin.
     pub fn acting(&self) -> Option<ServerId> {
         self.places.first().copied()
     }
@@ -209,6 +224,11 @@ impl Placement {
 /// The server that holds the second copy of what `home` holds. A server is no backup of itself.
 fn backup_of(pool: &Pool, home: ServerId) -> Option<ServerId> {
     pool.server(home).backup.filter(|&backup| backup != home)
+}
+
+/// Moves the draining servers behind the others; apart from that the order stays.
+fn draining_last(view: &View, places: &mut Places) {
+    places.sort_by_key(|&id| view.state(id) == State::Draining);
 }
 
 /// Walks up to and including the next steady server, and adds the live ones to `places`. Whether it

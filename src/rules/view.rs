@@ -40,7 +40,8 @@ pub struct ServerView {
     /// 16 bits that tell this life of its process from its earlier ones: the mark that its CAS
     /// values carry when they are handed to a caller (rule 10). Never 0 once it was met.
     pub incarnation: u16,
-    /// It is down, but answered its last trial: only its flush was held back (rule 14).
+    /// It is down and that says nothing about the network (rule 14): it answered its last trial and only
+    /// its flush was held back, or it was taken out by an administrator's order.
     pub held_back: bool,
     /// It is live for everybody, and this process cannot reach it at the moment: reads pass it by and
     /// writes wait for the daemon's word (rule 18). Only where an attended table gives the states.
@@ -64,6 +65,7 @@ pub struct View {
     servers: Vec<ServerView>,
     all_steady: bool,
     any_live: bool,
+    any_unreachable: bool,
     isolated: bool,
 }
 
@@ -79,6 +81,7 @@ impl View {
             any_live: !servers.is_empty(),
             servers,
             all_steady: true,
+            any_unreachable: false,
             isolated: false,
         }
     }
@@ -90,9 +93,11 @@ impl View {
         self.servers.extend(servers);
         debug_assert_eq!(self.servers.len(), self.pool.servers().len());
         self.all_steady = self.servers.iter().all(|s| s.state == State::Steady);
-        let down = self.servers.iter().filter(|s| s.state == State::Down).count();
-        self.any_live = down < self.servers.len();
-        self.isolated = down * 2 > self.servers.len();
+        self.any_live = self.servers.iter().any(|s| s.state != State::Down);
+        self.any_unreachable = self.servers.iter().any(|s| s.unreachable && s.state != State::Down);
+        // One that is down for another reason than silence is no sign of a broken network.
+        let silent = self.servers.iter().filter(|s| s.state == State::Down && !s.held_back).count();
+        self.isolated = silent * 2 > self.servers.len();
     }
 
     /// What is known of one server.
@@ -120,9 +125,67 @@ impl View {
         self.any_live
     }
 
-    /// More than half of the servers are down: this machine's network is the likelier fault, and
+    /// It is live, and this process cannot reach it at the moment (rule 18).
+    pub fn unreachable(&self, id: ServerId) -> bool {
+        let server = &self.servers[id.index()];
+        server.unreachable && server.state != State::Down
+    }
+
+    /// Any server is: what a read asks before it looks at one.
+    pub fn any_unreachable(&self) -> bool {
+        self.any_unreachable
+    }
+
+    /// More than half of the servers are down, and not by an order or held back: this machine's network is the likelier fault, and
     /// nothing is diverted (rule 14).
     pub fn isolated(&self) -> bool {
         self.isolated
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::pool::{Options, Server};
+
+    fn view(servers: &[ServerView]) -> View {
+        let list = (0..servers.len()).map(|n| Server {
+            name: format!("s{n}"),
+            address: format!("127.0.0.1:{}", n + 1).parse().expect("an address"),
+            weight: 1,
+            backup: None,
+        });
+        let mut view = View::new(Arc::new(Pool::new("", Options::default(), list.collect())));
+        view.refresh(1, servers.iter().copied());
+        view
+    }
+
+    const STEADY: ServerView = ServerView {
+        state: State::Steady,
+        meta: Meta::Yes,
+        incarnation: 7,
+        held_back: false,
+        unreachable: false,
+    };
+    const SILENT: ServerView = ServerView { state: State::Down, ..STEADY };
+
+    #[test]
+    fn servers_that_are_down_for_a_known_reason_are_no_sign_of_a_broken_network() {
+        let known = ServerView { held_back: true, ..SILENT };
+        assert!(view(&[SILENT, SILENT, SILENT, STEADY]).isolated());
+        assert!(!view(&[known, known, SILENT, STEADY]).isolated());
+        assert!(!view(&[known, SILENT, SILENT, STEADY]).isolated(), "half of them is not most");
+        let nobody = view(&[known; 3]);
+        assert!(!nobody.isolated() && !nobody.any_live());
+    }
+
+    #[test]
+    fn who_is_down_is_not_unreachable_as_well() {
+        let marked = |server: ServerView| ServerView { unreachable: true, ..server };
+        let seen = view(&[STEADY, marked(SILENT)]);
+        assert!(!seen.any_unreachable() && !seen.unreachable(ServerId(1)));
+        let seen = view(&[STEADY, marked(STEADY)]);
+        assert!(seen.any_unreachable() && seen.unreachable(ServerId(1)) && !seen.unreachable(ServerId(0)));
+        assert!(seen.all_steady(), "it is for everybody else");
     }
 }

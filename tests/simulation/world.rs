@@ -192,6 +192,10 @@ impl World {
 
     fn after(&mut self) {
         self.take_changes();
+        // A trial that fails can tell that it is the network after all, without any change of a state.
+        if self.driver.view.isolated() {
+            self.active.iter_mut().flatten().for_each(|active| active.quiet = false);
+        }
         if let Some(text) = self.driver.broken.take() {
             self.complain(text);
         }

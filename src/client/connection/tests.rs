@@ -29,12 +29,15 @@ impl Operation for Gets {
     }
 }
 
-const SEEN: ServerView = ServerView {
-    state: State::Steady,
-    meta: Meta::Unknown,
-    incarnation: 0,
-    held_back: false,
-    unreachable: false,
+const SEEN: Planned = Planned {
+    generation: 0,
+    seen: ServerView {
+        state: State::Steady,
+        meta: Meta::Unknown,
+        incarnation: 0,
+        held_back: false,
+        unreachable: false,
+    },
 };
 const GET: Command<'static> = Command::Get { key: b"k", meta: false };
 const START: Instant = Instant(1_000_000_000);
@@ -142,6 +145,8 @@ fn an_idle_connection_that_was_closed_is_found_before_anything_is_sent() {
     assert!(connection.dialing(), "a new connection is made");
     let mut lost = Vec::new();
     connection.lose(&mut lost);
+    assert!(lost.is_empty() && connection.owes(), "what was held back is not given up with a connection");
+    connection.surrender(&mut lost);
     assert_eq!(lost, [(2, Failure::Unsent)]);
 }
 

@@ -7,7 +7,7 @@
 //! commands, or the copy's remaining time to live cannot be told, nothing is moved: the first place
 //! that holds the key decides in acting's stead.
 
-use super::{Failure, Outcome, Tag, attempts, expiry, writable};
+use super::{Attempts, Failure, Outcome, Tag, expiry, writable};
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -58,7 +58,7 @@ pub(super) struct Bring<'a> {
     key: &'a [u8],
     stage: Stage,
     generation: u64,
-    attempts: u16,
+    attempts: Attempts,
     looks: u16,
     lease: Option<u64>,
     copy: Copied,
@@ -73,7 +73,7 @@ impl<'a> Bring<'a> {
             key,
             stage: Stage::Begin,
             generation: 0,
-            attempts: 0,
+            attempts: Attempts::default(),
             looks: 0,
             lease: None,
             copy: Copied::default(),
@@ -104,8 +104,7 @@ impl<'a> Bring<'a> {
     }
 
     fn begin_again(&mut self, view: &View) {
-        self.attempts += 1;
-        if self.attempts > attempts(view) {
+        if self.attempts.spent(view, self.generation) {
             self.enter(Stage::Over(Err(Outcome::Unavailable)));
         } else {
             self.begin(view);

@@ -48,9 +48,10 @@ impl<'a> Broadcast<'a> {
         self.begun = true;
         let only = self.only;
         for server in view.pool.ids().filter(|id| only.is_none_or(|only| only == *id)) {
-            if view.live(server) {
+            let live = view.live(server);
+            if live && !self.passes_by(view, server) {
                 self.round.ask(server, 0);
-            } else if self.only.is_some() || view.isolated() {
+            } else if live || only.is_some() || view.isolated() {
                 self.fail_server(server, Outcome::Unavailable);
             }
         }
@@ -58,6 +59,12 @@ impl<'a> Broadcast<'a> {
             self.over = true;
             self.failure.get_or_insert(Outcome::Unavailable);
         }
+    }
+
+    /// What only one server can tell is not waited for: the caller is told at once that it cannot be
+    /// reached. A flush waits, as every change does.
+    fn passes_by(&self, view: &View, server: ServerId) -> bool {
+        !self.mutates() && view.unreachable(server)
     }
 
     fn fail_server(&mut self, server: ServerId, outcome: Outcome) {
@@ -116,8 +123,9 @@ impl Operation for Broadcast<'_> {
 
     fn fail(&mut self, view: &View, tag: Tag, failure: Failure) {
         let (server, attempt) = self.round.job(tag);
-        if view.live(server) && attempt < ATTEMPTS {
-            self.round.ask(server, attempt + 1);
+        let again = attempt < ATTEMPTS || (self.mutates() && view.unreachable(server));
+        if view.live(server) && !self.passes_by(view, server) && again {
+            self.round.ask(server, attempt.saturating_add(1));
         } else {
             self.lost(view, server);
         }

@@ -9,7 +9,7 @@ use super::bring::Bring;
 use super::publish::{End, Publish};
 use super::put::Put;
 use super::source::Source;
-use super::{Failure, Operation, Outcome, Tag, attempts, cas, decides_alone, expiry, refused, writable};
+use super::{Attempts, Failure, Operation, Outcome, Tag, cas, decides_alone, expiry, refused, writable};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply, Verb};
@@ -44,7 +44,7 @@ pub struct Conditional<'a> {
     value: &'a [u8],
     stage: Stage<'a>,
     generation: u64,
-    attempts: u16,
+    attempts: Attempts,
     refusal: Vec<u8>,
 }
 
@@ -53,7 +53,17 @@ impl<'a> Conditional<'a> {
     /// `exptime`, which see [`Write::new`](super::Write::new).
     pub fn new(verb: Verb, key: &'a [u8], flags: u32, exptime: i64, value: &'a [u8]) -> Conditional<'a> {
         let (stage, refusal) = (Stage::Begin, Vec::new());
-        Conditional { verb, key, flags, exptime, value, stage, generation: 0, attempts: 0, refusal }
+        Conditional {
+            verb,
+            key,
+            flags,
+            exptime,
+            value,
+            stage,
+            generation: 0,
+            attempts: Attempts::default(),
+            refusal,
+        }
     }
 
     fn begin(&mut self, view: &View) {
@@ -67,8 +77,7 @@ impl<'a> Conditional<'a> {
     }
 
     fn begin_again(&mut self, view: &View) {
-        self.attempts += 1;
-        if self.attempts > attempts(view) {
+        if self.attempts.spent(view, self.generation) {
             self.stage = Stage::Over(Outcome::Unavailable);
         } else {
             self.begin(view);

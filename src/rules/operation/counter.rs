@@ -13,7 +13,7 @@ use super::publish::{End, Publish};
 use super::round::{Fate, Round};
 use super::source::Source;
 use super::spread::Spread;
-use super::{Failure, Operation, Outcome, Tag, attempts, decides_alone, refused, writable};
+use super::{Attempts, Failure, Operation, Outcome, Tag, decides_alone, refused, writable};
 use crate::rules::pool::ServerId;
 use crate::rules::view::{State, View};
 use crate::rules::wire::{Command, Direction, Reply};
@@ -46,7 +46,7 @@ pub struct Counter<'a> {
     /// Servers that certainly counted, with the value they came to.
     counted: SmallVec<[(Source, u64); 2]>,
     generation: u64,
-    attempts: u16,
+    attempts: Attempts,
     refusal: Vec<u8>,
 }
 
@@ -64,7 +64,7 @@ impl<'a> Counter<'a> {
             others: false,
             counted: SmallVec::new(),
             generation: 0,
-            attempts: 0,
+            attempts: Attempts::default(),
             refusal: Vec::new(),
         }
     }
@@ -97,8 +97,7 @@ impl<'a> Counter<'a> {
     }
 
     fn begin_again(&mut self, view: &View) {
-        self.attempts += 1;
-        if self.attempts > attempts(view) {
+        if self.attempts.spent(view, self.generation) {
             self.stage = Stage::Over(Outcome::Unavailable);
         } else {
             self.begin(view);

@@ -1,30 +1,64 @@
 //! Where one read is: which place was asked, and which is next (rule 1).
+//!
+//! A place that is unreachable is passed by (rule 18): the other places hold every acknowledged value,
+//! so a hit there is the answer at once. That they miss it proves nothing: then the place that was passed
+//! by is asked after all, which means that the command waits in the driver. When it had to be waited
+//! for and does not have the key either, everything may have changed meanwhile, and the read begins anew.
 
-use super::{Outcome, attempts};
+use super::{Attempts, Outcome};
 use crate::rules::places::{self, Placement};
 use crate::rules::pool::{ReadBackup, ServerId};
 use crate::rules::view::{State, View};
 
+/// No place.
+const NONE: u16 = u16::MAX;
+
 /// One key's way through its places.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor {
     /// The generation of the view whose places are being asked.
     generation: u64,
     /// Which place was asked last.
     place: u16,
+    /// The first of the places that were passed by.
+    passed_by: u16,
     /// The first place is asked once more: a copy may have moved while the later ones were asked.
     confirming: bool,
-    /// How often the read began anew.
-    attempts: u16,
+    /// The place that was passed by is asked after all.
+    waiting: bool,
+    /// Every place is asked in its turn, unreachable or not.
+    insists: bool,
+    /// A place cannot be asked about this key at all.
+    unable: bool,
+    attempts: Attempts,
     /// The index of the server that was asked last.
     server: u16,
     /// The life that it was known in when it was asked; 0: nobody had met it.
     life: u16,
-    /// A place cannot be asked about this key at all.
-    unable: bool,
 }
 
 impl Cursor {
+    /// For a read that changes nothing.
+    pub(super) fn new() -> Cursor {
+        Cursor {
+            generation: 0,
+            place: 0,
+            passed_by: NONE,
+            confirming: false,
+            waiting: false,
+            insists: false,
+            unable: false,
+            attempts: Attempts::default(),
+            server: 0,
+            life: 0,
+        }
+    }
+
+    /// For a read that changes what it finds: it waits where a write would.
+    pub(super) fn insisting() -> Cursor {
+        Cursor { insists: true, ..Cursor::new() }
+    }
+
     /// The server that was asked last.
     pub(super) fn server(&self) -> ServerId {
         ServerId(self.server)
@@ -40,20 +74,52 @@ impl Cursor {
         }
     }
 
-    /// Whom to ask first.
+    /// Whom to ask first: home alone while it is steady, else the first of the places.
     pub(super) fn begin(&mut self, view: &View, key: &[u8]) -> Result<ServerId, Outcome> {
         self.generation = view.generation;
         self.place = 0;
+        self.passed_by = NONE;
         self.confirming = false;
+        self.waiting = false;
         self.unable = false;
-        let first = first(view, key).ok_or(Outcome::Unavailable)?;
-        Ok(self.ask(view, first))
+        let home = places::home(&view.pool, key).ok_or(Outcome::Unavailable)?;
+        if view.state(home) == State::Steady && !self.passes_by(view, home) {
+            return Ok(self.ask(view, home));
+        }
+        let placement = Placement::of(view, key).ok_or(Outcome::Unavailable)?;
+        self.from(view, &placement, 0, placement.places.len()).ok_or(Outcome::Unavailable)
+    }
+
+    fn passes_by(&self, view: &View, server: ServerId) -> bool {
+        view.any_unreachable() && !self.insists && view.unreachable(server)
     }
 
     fn ask(&mut self, view: &View, server: ServerId) -> ServerId {
         self.server = server.0;
         self.life = view.server(server).incarnation;
         server
+    }
+
+    fn ask_place(&mut self, view: &View, placement: &Placement, place: usize) -> Option<ServerId> {
+        let server = *placement.places.get(place)?;
+        self.place = place as u16;
+        Some(self.ask(view, server))
+    }
+
+    /// The next of the first `end` places, from `place` on, that can be reached; when there is none, the
+    /// first that was passed by. `None`: all were asked.
+    fn from(&mut self, view: &View, placement: &Placement, place: usize, end: usize) -> Option<ServerId> {
+        for place in place..end {
+            if !self.passes_by(view, placement.places[place]) {
+                return self.ask_place(view, placement, place);
+            }
+            self.passed_by = self.passed_by.min(place as u16);
+        }
+        if self.passed_by == NONE {
+            return None;
+        }
+        self.waiting = true;
+        self.ask_place(view, placement, usize::from(self.passed_by))
     }
 
     /// The place that was asked cannot be asked about this key: that no place has it will not be
@@ -74,26 +140,30 @@ impl Cursor {
         if self.generation != view.generation {
             return self.begin_again(view, key);
         }
-        if view.all_steady() && view.pool.options.read_backup == ReadBackup::Recovering {
+        let home_is_enough = view.pool.options.read_backup == ReadBackup::Recovering;
+        if view.all_steady() && home_is_enough && self.place == 0 {
             return Err(Outcome::Miss);
         }
         let placement = Placement::of(view, key).ok_or(Outcome::Unavailable)?;
         let home_steady = view.state(placement.home) == State::Steady;
-        if home_steady && view.pool.options.read_backup == ReadBackup::Recovering {
+        if home_steady && home_is_enough && self.server() == placement.home {
             return Err(Outcome::Miss);
         }
-        // A steady home's later places hold nothing of their own: only its backup is worth asking.
-        let asked = if home_steady { placement.places.len().min(2) } else { placement.places.len() };
-        if self.confirming || asked < 2 {
+        if self.waiting && !self.unable {
+            // While it was waited for, a copy may have come to a place that was asked before.
+            return self.begin(view, key);
+        }
+        // A steady home's later places hold nothing of their own: only its mirror is worth asking.
+        let home_asked = home_steady && self.passed_by == NONE;
+        let worth = if home_asked { placement.places.len().min(2) } else { placement.places.len() };
+        if self.confirming || self.waiting || worth < 2 {
             return Err(given_up(view, &placement));
         }
-        let next = usize::from(self.place) + 1;
-        if next < asked {
-            self.place = next as u16;
-            return Ok(self.ask(view, placement.places[next]));
+        if let Some(server) = self.from(view, &placement, usize::from(self.place) + 1, worth) {
+            return Ok(server);
         }
         self.confirming = true;
-        Ok(self.ask(view, placement.places[0]))
+        self.ask_place(view, &placement, 0).ok_or(Outcome::Unavailable)
     }
 
     /// The place that was asked did not answer; the view shows what became of it.
@@ -102,21 +172,11 @@ impl Cursor {
     }
 
     fn begin_again(&mut self, view: &View, key: &[u8]) -> Result<ServerId, Outcome> {
-        self.attempts += 1;
-        if self.attempts > attempts(view) {
+        if self.attempts.spent(view, self.generation) {
             return Err(Outcome::Unavailable);
         }
         self.begin(view, key)
     }
-}
-
-/// Where reads begin: at home alone while it is steady, else at the acting server.
-fn first(view: &View, key: &[u8]) -> Option<ServerId> {
-    let home = places::home(&view.pool, key)?;
-    if view.state(home) == State::Steady {
-        return Some(home);
-    }
-    Placement::of(view, key)?.acting()
 }
 
 /// Nobody has it. While the pool is isolated that proves nothing: its home was not given up, only

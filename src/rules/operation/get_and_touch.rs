@@ -33,7 +33,7 @@ pub struct GetAndTouch<'a> {
 impl<'a> GetAndTouch<'a> {
     /// `key` is also the batch's only key. For `exptime` see [`Write::new`](super::Write::new).
     pub fn new(key: &'a [u8], exptime: i64, batch: &'a mut dyn Batch) -> GetAndTouch<'a> {
-        let (stage, cursor, refusal) = (Stage::Begin, Cursor::default(), Vec::new());
+        let (stage, cursor, refusal) = (Stage::Begin, Cursor::insisting(), Vec::new());
         GetAndTouch { key, exptime, batch, stage, cursor, refusal }
     }
 

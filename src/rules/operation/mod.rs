@@ -11,6 +11,11 @@
 //! - after `new` and after every `answer` and `fail`, call `next` until it gives `None`;
 //! - every tag that `next` gave gets exactly one `answer` or one `fail`;
 //! - before a `fail` that a dead server caused, the view already shows what became of the server;
+//! - a command for a server that the view calls unreachable is held back by the driver. When the
+//!   server can be reached again it is sent; when the view's generation changes before that, it is told
+//!   as `fail` with `Unsent`, and the operation plans anew. Reads pass such a server by, and give a
+//!   command for it only when no other place had the key: to ask it then means to wait for it. What
+//!   changes something does not look at the mark at all, and so waits too (rule 18);
 //! - when `outcome` is not `None` the operation is over, and no tag is outstanding, or the
 //!   answers to those that are do not matter (the driver drops their connections);
 //! - when time is up, drop it: every tag without an answer is a server that counts as down.
@@ -159,8 +164,20 @@ fn refused<'r>(reply: &Reply<'r>) -> Option<&'r [u8]> {
     }
 }
 
-/// How often an operation plans anew before it gives up. Every plan that failed took a server with
-/// it, or one of its connections; a server loses at most two before it counts as down.
-fn attempts(view: &View) -> u16 {
-    u16::try_from(view.pool.servers().len()).unwrap_or(u16::MAX).saturating_mul(2).saturating_add(4)
+/// How often an operation planned anew although nothing had changed.
+///
+/// Every such plan took a connection with it; a server loses at most two before it counts as down. A
+/// plan that a newer view overtook is no failure of the operation. Nor is one that was made while a
+/// server is unreachable: what goes there waits in the driver, and the call's deadline ends that.
+#[derive(Clone, Copy, Debug, Default)]
+struct Attempts(u16);
+
+impl Attempts {
+    /// A plan made under the generation `planned` failed. Whether it was one too many.
+    fn spent(&mut self, view: &View, planned: u64) -> bool {
+        if planned == view.generation && !view.any_unreachable() {
+            self.0 = self.0.saturating_add(1);
+        }
+        usize::from(self.0) > view.pool.servers().len() * 2 + 4
+    }
 }

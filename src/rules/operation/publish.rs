@@ -11,7 +11,7 @@ use super::bring::Copied;
 use super::put::Put;
 use super::round::{Fate, Round};
 use super::source::Source;
-use super::{Failure, Outcome, Tag, attempts, expiry, writable};
+use super::{Attempts, Failure, Outcome, Tag, expiry, writable};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
@@ -44,13 +44,13 @@ pub(super) struct Publish<'a> {
     stage: Stage<'a>,
     round: Round<()>,
     generation: u64,
-    attempts: u16,
+    attempts: Attempts,
 }
 
 impl<'a> Publish<'a> {
     pub(super) fn new(key: &'a [u8], source: Source) -> Publish<'a> {
         let round = Round::new();
-        Publish { key, source, stage: Stage::Begin, round, generation: 0, attempts: 0 }
+        Publish { key, source, stage: Stage::Begin, round, generation: 0, attempts: Attempts::default() }
     }
 
     pub(super) fn end(&self) -> Option<End> {
@@ -77,8 +77,7 @@ impl<'a> Publish<'a> {
     }
 
     fn begin_again(&mut self, view: &View) {
-        self.attempts += 1;
-        if self.attempts > attempts(view) {
+        if self.attempts.spent(view, self.generation) {
             self.stage = Stage::Over(End::Failed(Outcome::Unavailable));
         } else {
             self.begin(view);

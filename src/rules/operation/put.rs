@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use super::round::{Fate, Round};
 use super::source::Source;
-use super::{Failure, Outcome, Tag, attempts, expiry, refused, writable};
+use super::{Attempts, Failure, Outcome, Tag, expiry, refused, writable};
 use crate::rules::places::{Placement, Places};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -45,7 +45,7 @@ pub(super) struct Put<'a> {
     stage: Stage,
     round: Round<Job>,
     generation: u64,
-    attempts: u16,
+    attempts: Attempts,
     refusal: Vec<u8>,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Put<'a> {
             stage: Stage::Begin,
             round: Round::new(),
             generation: 0,
-            attempts: 0,
+            attempts: Attempts::default(),
             refusal: Vec::new(),
         }
     }
@@ -92,8 +92,7 @@ impl<'a> Put<'a> {
     }
 
     fn plan_again(&mut self, view: &View) {
-        self.attempts += 1;
-        if self.attempts > attempts(view) {
+        if self.attempts.spent(view, self.generation) {
             self.stage = Stage::Over(Outcome::Unavailable);
         } else {
             self.plan(view);

@@ -50,7 +50,7 @@ impl<'a> Read<'a> {
             batch,
             with_cas: false,
             meta: false,
-            cursors: SmallVec::from_elem(Cursor::default(), keys),
+            cursors: SmallVec::from_elem(Cursor::new(), keys),
             begun: 0,
             again: SmallVec::new(),
             open: keys,

@@ -1,7 +1,7 @@
 //! Spread: the same command to every place of a key: delete (rule 3) and touch.
 
 use super::round::{Fate, Round};
-use super::{Failure, Operation, Outcome, Tag, attempts, expiry, refused, writable};
+use super::{Attempts, Failure, Operation, Outcome, Tag, expiry, refused, writable};
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
 use crate::rules::view::{State, View};
@@ -31,7 +31,7 @@ pub struct Spread<'a> {
     stage: Stage,
     round: Round<i64>,
     generation: u64,
-    attempts: u16,
+    attempts: Attempts,
     /// A place whose word counts had it, now or before the plan was made anew.
     found: bool,
     refusal: Vec<u8>,
@@ -41,7 +41,16 @@ impl<'a> Spread<'a> {
     fn new(key: &'a [u8], what: What) -> Spread<'a> {
         let round = Round::new();
         let refusal = Vec::new();
-        Spread { key, what, stage: Stage::Begin, round, generation: 0, attempts: 0, found: false, refusal }
+        Spread {
+            key,
+            what,
+            stage: Stage::Begin,
+            round,
+            generation: 0,
+            attempts: Attempts::default(),
+            found: false,
+            refusal,
+        }
     }
 
     /// Deletes a key.
@@ -88,8 +97,7 @@ impl<'a> Spread<'a> {
     fn judge(&mut self, view: &View) {
         self.found |= self.found_by_round(view);
         if self.round.any_lost() || self.generation != view.generation {
-            self.attempts += 1;
-            if self.attempts > attempts(view) {
+            if self.attempts.spent(view, self.generation) {
                 return self.stage = Stage::Over(Outcome::Unavailable);
             }
             return self.plan(view, Stage::Others);

@@ -1,6 +1,8 @@
 //! What each operation asks of whom, told as short stories; the simulator tells the long ones.
 
+mod draining;
 mod unable;
+mod unreachable;
 
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ pub(super) struct Story {
 
 pub(super) const STEADY: State = State::Steady;
 const RETURNED: State = State::Returned;
+const DRAINING: State = State::Draining;
 pub(super) const DOWN: State = State::Down;
 
 impl Story {
@@ -53,6 +56,17 @@ impl Story {
             unreachable: false,
         });
         self.view.refresh(self.view.generation + 1, servers.into_iter());
+    }
+
+    /// This process cannot reach these servers (from 1) any more, and all others it can: nothing that a
+    /// plan rests on.
+    pub(super) fn mark_unreachable(&mut self, servers: &[u16]) {
+        let seen: Vec<ServerView> = self.view.pool.ids().map(|id| self.view.server(id)).collect();
+        let marked = seen
+            .into_iter()
+            .zip(1..)
+            .map(|(view, n)| ServerView { unreachable: servers.contains(&n), ..view });
+        self.view.refresh(self.view.generation, marked);
     }
 
     /// Takes what the operation asks now: `server command`, in order of servers.

@@ -55,23 +55,50 @@ fn model_places(walk: &[usize], state: &[State], backup: Option<usize>) -> Vec<u
         }
     }
     asked.retain(|&s| state[s] != State::Down);
-    asked
+    let (draining, mut places): (Vec<_>, Vec<_>) =
+        asked.into_iter().partition(|&s| state[s] == State::Draining);
+    places.extend(draining);
+    places
 }
 
-fn model_mirror(places: &[usize], backup: Option<usize>) -> Option<usize> {
+/// The backup, or else the next of the places; of those that do not drain, if there is one.
+fn model_mirror(places: &[usize], state: &[State], backup: Option<usize>) -> Option<usize> {
     let backup = backup?;
-    if places.contains(&backup) && places.first() != Some(&backup) {
-        return Some(backup);
+    let mut candidates: Vec<_> = places.iter().copied().skip(1).collect();
+    if candidates.iter().any(|&s| state[s] != State::Draining) {
+        candidates.retain(|&s| state[s] != State::Draining);
     }
-    places.get(1).copied()
+    let chosen = candidates.iter().find(|&&s| s == backup);
+    chosen.or(candidates.first()).copied()
+}
+
+/// What is promised of a draining server, apart from how it is done.
+fn check_draining(walk: &[usize], state: &[State], backup: Option<usize>, placement: &Placement) {
+    let drains = |id: ServerId| state[id.index()] == State::Draining;
+    let live = |wanted: bool| {
+        walk.iter().filter(move |&&s| state[s] != State::Down && (state[s] == State::Draining) == wanted)
+    };
+    let gets = placement.acting().into_iter().chain(placement.mirror);
+    let drained = gets.clone().filter(|&id| drains(id)).count();
+    let wanted = gets.count();
+    assert!(drained <= wanted.saturating_sub(live(false).count()), "{walk:?} {state:?} {placement:?}");
+    // What it may hold is read and cleared wherever a returned server's would be.
+    let as_returned: Vec<_> =
+        state.iter().map(|&s| if s == State::Draining { State::Returned } else { s }).collect();
+    let mut expected = model_places(walk, &as_returned, backup);
+    let mut places: Vec<_> = placement.places.iter().map(|id| id.index()).collect();
+    expected.sort_unstable();
+    places.sort_unstable();
+    assert_eq!(places, expected, "{walk:?} {state:?}");
 }
 
 fn all_states(count: usize) -> impl Iterator<Item = Vec<State>> {
-    (0..3usize.pow(count as u32)).map(move |number| {
+    (0..4usize.pow(count as u32)).map(move |number| {
         (0..count)
-            .map(|digit| match number / 3usize.pow(digit as u32) % 3 {
+            .map(|digit| match number / 4usize.pow(digit as u32) % 4 {
                 0 => State::Steady,
                 1 => State::Returned,
+                2 => State::Draining,
                 _ => State::Down,
             })
             .collect()
@@ -110,10 +137,17 @@ fn compare_with_the_model(pool: Pool) {
             let places: Vec<_> = placement.places.iter().map(|id| id.index()).collect();
             assert_eq!(places, expected, "places of {walk:?} {states:?} backup {backup:?}");
             let mirror = placement.mirror.map(ServerId::index);
-            assert_eq!(mirror, model_mirror(&expected, backup), "mirror of {walk:?} {states:?} {backup:?}");
+            assert_eq!(
+                mirror,
+                model_mirror(&expected, &states, backup),
+                "mirror of {walk:?} {states:?} {backup:?}"
+            );
             assert_eq!(placement.home.index(), walk[0]);
-            let first_live = walk.iter().find(|&&s| states[s] != State::Down);
+            let live = |&&s: &&usize| states[s] != State::Down;
+            let first_live = walk.iter().filter(live).find(|&&s| states[s] != State::Draining);
+            let first_live = first_live.or(walk.iter().find(live));
             assert_eq!(placement.acting().map(ServerId::index).as_ref(), first_live);
+            check_draining(walk, &states, backup, &placement);
         }
     }
 }
@@ -180,7 +214,7 @@ fn a_server_that_is_its_own_backup_has_none() {
     let mut list = servers(2);
     list.iter_mut().zip(0..).for_each(|(server, id)| server.backup = Some(ServerId(id)));
     let mut view = View::new(Arc::new(pool(Distribution::Modulo, list)));
-    for state in [State::Steady, State::Returned] {
+    for state in [State::Steady, State::Returned, State::Draining] {
         view.refresh(1, [state; 2].map(|state| ServerView { state, ..ServerView::default() }).into_iter());
         let placement = Placement::of(&view, b"key").expect("live servers");
         assert_eq!(placement.places[0], placement.home);
@@ -262,6 +296,7 @@ proptest! {
         let state = |&number: &u8| match number {
             0 => State::Steady,
             1 => State::Returned,
+            2 => State::Draining,
             _ => State::Down,
         };
         let states: Vec<_> = dice.iter().map(state).collect();
@@ -274,6 +309,6 @@ proptest! {
             placement.as_ref().map(|found| found.places.iter().map(|id| id.index()).collect());
         prop_assert_eq!(places, (!expected.is_empty()).then_some(expected.clone()));
         let mirror = placement.and_then(|found| found.mirror).map(ServerId::index);
-        prop_assert_eq!(mirror, model_mirror(&expected, backup));
+        prop_assert_eq!(mirror, model_mirror(&expected, &states, backup));
     }
 }

@@ -1,0 +1,152 @@
+//! The view without an attended table: the registry's, which judges by what the calls of this process
+//! meet with.
+
+use super::{Views, upsets};
+use crate::client::connection::{Connection, Loss};
+use crate::client::exchange::Welcome;
+use crate::rules::greeting::Greeting;
+use crate::rules::health::Event;
+use crate::rules::operation::Outcome;
+use crate::rules::pool::ServerId;
+use crate::rules::rejoin::Rejoin;
+use crate::rules::time::Instant;
+use crate::rules::view::State;
+
+/// A server that is taken for down.
+#[derive(Clone, Copy)]
+pub(in crate::client) struct Held {
+    since: Instant,
+    /// A write went elsewhere.
+    missed_write: bool,
+}
+
+/// A server's trial as its driver needs it.
+pub(in crate::client) struct Begun {
+    pub(in crate::client) number: u64,
+    pub(in crate::client) rejoin: Rejoin,
+}
+
+impl Views {
+    pub(in crate::client) fn read_registry(&mut self) {
+        self.scratch.extend(self.known.iter().map(|known| known.view()));
+        for (seen, _) in self.scratch.iter_mut().zip(&self.held).filter(|(_, held)| held.is_some()) {
+            seen.state = State::Down;
+        }
+    }
+
+    pub(in crate::client) fn meet(
+        &mut self,
+        connection: &Connection,
+        greeting: &Greeting,
+        now: Instant,
+    ) -> Welcome {
+        let server = connection.server();
+        let counts = self.known[server.index()].met(now, connection.begun(), greeting, &self.settings);
+        self.refresh(now);
+        let seen = self.view.server(server);
+        if !counts {
+            Welcome::Drop
+        } else if seen.state == State::Down || upsets(connection.planned().seen, seen) {
+            // Another client may have given it up while it was greeted.
+            Welcome::Replan
+        } else {
+            Welcome::Use
+        }
+    }
+
+    pub(in crate::client) fn lose(&mut self, server: ServerId, loss: Loss, doubt: bool, now: Instant) {
+        let known = &self.known[server.index()];
+        match loss {
+            Loss::Local | Loss::Outdated | Loss::Stranger => {}
+            Loss::Refused => known.tell(now, Event::Refused, &self.settings),
+            Loss::Silent => known.tell(now, Event::Silent, &self.settings),
+            Loss::Broken => known.tell(now, Event::Broken, &self.settings),
+        }
+        if doubt {
+            known.doubted(now, &self.settings);
+        }
+        self.refresh(now);
+    }
+
+    /// Whether a server is held down.
+    pub(in crate::client) fn held(&self, server: ServerId) -> bool {
+        self.held.get(server.index()).is_some_and(Option::is_some)
+    }
+
+    /// Takes a server for down whatever is known of it. False: it was before.
+    pub(in crate::client) fn hold(&mut self, server: ServerId, now: Instant) -> bool {
+        let Some(held) = self.held.get_mut(server.index()).filter(|held| held.is_none()) else {
+            return false;
+        };
+        *held = Some(Held { since: now, missed_write: false });
+        self.mutating = false; // no call is at work
+        self.seen = 0;
+        self.refresh(now);
+        true
+    }
+
+    /// Sees a server as it is again. If a write passed it by, it is down until a trial has emptied it.
+    pub(in crate::client) fn release(&mut self, server: ServerId, now: Instant) {
+        let Some(held) = self.held.get_mut(server.index()).and_then(Option::take) else { return };
+        if held.missed_write {
+            self.known[server.index()].passed_by(held.since, now, &self.settings);
+        }
+        self.mutating = false;
+        self.seen = 0;
+        self.refresh(now);
+    }
+
+    pub(in crate::client) fn record_missed(&mut self, now: Instant) {
+        if self.by_table || !self.mutating || self.view.all_steady() || self.view.isolated() {
+            return;
+        }
+        for (id, (known, held)) in self.view.pool.ids().zip(self.known.iter().zip(&mut self.held)) {
+            if !self.view.live(id) {
+                held.iter_mut().for_each(|held| held.missed_write = true);
+                known.missed_write(now, &self.settings);
+            }
+        }
+    }
+
+    /// Lets time do its work on a server. A trial, when one is due and `may_try`.
+    pub(in crate::client) fn alarm(
+        &mut self,
+        server: ServerId,
+        may_try: bool,
+        now: Instant,
+    ) -> Option<Begun> {
+        let known = &self.known[server.index()];
+        if !known.alarmed(now) || self.held(server) {
+            return None;
+        }
+        if self.view.live(server) {
+            known.tell(now, Event::Tick, &self.settings);
+            return None;
+        }
+        let begun = may_try.then(|| known.begin_trial(now, &self.settings)).flatten()?;
+        let ago = now.since(begun.given_up).as_millis();
+        let since = self.view.unix_millis.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX));
+        Some(Begun { number: begun.number, rejoin: Rejoin::new(&self.view, server, &begun.health, since) })
+    }
+
+    /// Reports a trial that is over; one that is not counts as failed.
+    pub(in crate::client) fn end_trial(
+        &mut self,
+        number: u64,
+        rejoin: &Rejoin,
+        outcome: Option<Outcome>,
+        now: Instant,
+    ) {
+        let event = match outcome {
+            Some(Outcome::Done) => Event::Rejoined { incarnation: rejoin.incarnation(), meta: rejoin.meta() },
+            Some(_) if rejoin.held_back() => Event::HeldBack,
+            _ => Event::TrialFailed,
+        };
+        self.known[rejoin.server().index()].end_trial(number, now, event, &self.settings);
+    }
+
+    /// It cannot be reached at all, as was found out before any call.
+    pub(in crate::client) fn unreachable(&mut self, server: ServerId, now: Instant) {
+        self.known[server.index()].tell(now, Event::Refused, &self.settings);
+    }
+}

@@ -1,0 +1,181 @@
+//! The table as one client reads it: is there one, is it attended, what does it say.
+//!
+//! A look costs two loads while nothing changed. Everything else, such as to look for a table where there was
+//! none, happens when something did, or a few times a second.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::client::clock;
+use crate::client::messages::{Cause, is_news};
+use crate::client::trouble::Word;
+use crate::rules::address::Address;
+use crate::rules::pool::Pool;
+use crate::rules::time::Instant;
+use crate::table::{Attendance, Reader, Refusal, ServerEntry, Snapshot, Trust};
+
+/// How often a table that is missing, refused or unattended is looked for anew.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Where a pool's table is.
+#[derive(Clone, Debug)]
+pub struct TableAt {
+    /// Its path.
+    pub path: PathBuf,
+    /// Whose tables are believed.
+    pub trust: Trust,
+}
+
+/// What can be made of a table at the moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Standing {
+    /// Nothing was ever read of it.
+    Absent,
+    /// What it says is so.
+    Attended,
+    /// What it said last was so.
+    Unattended,
+}
+
+/// One client's table.
+pub(super) struct Ledger {
+    at: TableAt,
+    reader: Option<Reader>,
+    snapshot: Snapshot,
+    /// Something was read of it.
+    read: bool,
+    standing: Standing,
+    /// When it is next looked for, while it is not attended.
+    again: Instant,
+    messages: Vec<String>,
+}
+
+impl Ledger {
+    pub(super) fn new(at: TableAt) -> Ledger {
+        Ledger {
+            at,
+            reader: None,
+            snapshot: Snapshot::default(),
+            read: false,
+            standing: Standing::Absent,
+            again: Instant(0),
+            messages: Vec::new(),
+        }
+    }
+
+    /// Looks at the table. Whether anything is different from the last look.
+    #[inline]
+    pub(super) fn look(&mut self, now: Instant) -> bool {
+        let Some(reader) = self.reader.as_mut().filter(|_| self.standing == Standing::Attended) else {
+            return self.look_for(now);
+        };
+        match reader.snapshot(&mut self.snapshot) {
+            Ok(false) if reader.attended(clock::millis(now)) => false,
+            read => self.take_in(read, now),
+        }
+    }
+
+    /// It was not attended when it was last looked at, or was not there.
+    #[cold]
+    fn look_for(&mut self, now: Instant) -> bool {
+        if now >= self.again {
+            self.again = now + LOOK_AGAIN;
+            self.search();
+        }
+        let Some(reader) = &mut self.reader else { return false };
+        let read = reader.snapshot(&mut self.snapshot);
+        self.take_in(read, now)
+    }
+
+    #[cold]
+    fn take_in(&mut self, read: Result<bool, Refusal>, now: Instant) -> bool {
+        let before = self.standing;
+        let changed = read.unwrap_or_else(|refusal| {
+            self.refused(&refusal);
+            false
+        });
+        self.read |= changed;
+        self.judge(now);
+        changed || self.standing != before
+    }
+
+    /// Looks whether there is a table by now, or another one.
+    fn search(&mut self) {
+        let found = match &mut self.reader {
+            Some(reader) => reader.revisit().map(drop),
+            none => Reader::open(&self.at.path, self.at.trust.clone()).map(|reader| *none = Some(reader)),
+        };
+        if let Err(refusal) = found {
+            self.refused(&refusal);
+        }
+    }
+
+    fn refused(&mut self, refusal: &Refusal) {
+        if is_news(Cause::Refused, &self.at.path) {
+            self.messages.push(format!("{refusal}; this process judges the servers by itself"));
+        }
+    }
+
+    fn judge(&mut self, now: Instant) {
+        let attendance = self.attendance(now);
+        self.standing = match attendance {
+            Some(Attendance::Attended) => Standing::Attended,
+            Some(_) => Standing::Unattended,
+            None => Standing::Absent,
+        };
+        if let Some(attendance) = attendance.filter(|attendance| *attendance != Attendance::Attended)
+            && is_news(Cause::Unattended, &self.at.path)
+        {
+            let path = self.at.path.display();
+            self.messages.push(format!(
+                "the table {path}: {attendance}; this process judges the servers by itself until \
+                 memcache-watchd is at work again"
+            ));
+        }
+    }
+
+    /// Whether it is attended; `None` while nothing was read of it.
+    pub(super) fn attendance(&self, now: Instant) -> Option<Attendance> {
+        let reader = self.reader.as_ref().filter(|_| self.read)?;
+        Some(reader.attendance(clock::millis(now)))
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.at.path
+    }
+
+    /// What it says, or said last.
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Whether its list is that of `pool`.
+    pub(super) fn lists(&self, pool: &Pool) -> bool {
+        let list = &self.snapshot.current;
+        list.name == pool.name
+            && list.options == pool.options
+            && list.slots == pool.slots()
+            && list.servers.iter().map(|entry| &entry.server).eq(pool.servers())
+    }
+
+    /// What it says of a server that has this number in a list of ours: in one that changed, of the one
+    /// with the same address.
+    pub(super) fn entry(&self, index: usize, address: &Address) -> Option<&ServerEntry> {
+        let servers = &self.snapshot.current.servers;
+        let there = servers.get(index).filter(|entry| entry.server.address == *address);
+        there.or_else(|| servers.iter().find(|entry| entry.server.address == *address))
+    }
+
+    pub(super) fn word(&self, index: usize, address: &Address) -> Option<Word> {
+        self.entry(index, address).map(Word::of)
+    }
+
+    /// What there is to tell a person.
+    pub(super) fn messages(&mut self) -> &mut Vec<String> {
+        &mut self.messages
+    }
+}

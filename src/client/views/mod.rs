@@ -1,0 +1,255 @@
+//! Where a client's view of its servers comes from; the only place that knows.
+//!
+//! - An attended table ([`ledger`]): its states are the view, and nothing that this process meets with
+//!   changes them (rule 18; `by_table`). What cannot be reached is reported, passed by, and waited for.
+//! - Else the registry of this process, which judges by what its calls meet with (`by_ourselves`).
+
+mod by_ourselves;
+mod by_table;
+mod ledger;
+
+use std::sync::Arc;
+
+pub use ledger::TableAt;
+
+use self::by_ourselves::Held;
+use self::ledger::{Ledger, Standing};
+use super::clock;
+use super::connection::{Connection, Loss};
+use super::exchange::{Lost, Planned, Welcome, Witness};
+use super::registry::{self, Known};
+use crate::rules::greeting::Greeting;
+use crate::rules::health::Settings;
+use crate::rules::pool::{Pool, Server, ServerId};
+use crate::rules::time::Instant;
+use crate::rules::view::{Meta, ServerView, State, View};
+use crate::table::Attendance;
+
+pub(super) use self::by_ourselves::Begun;
+
+/// A client's view, and the way to what it is a view of.
+pub(super) struct Views {
+    view: View,
+    known: Vec<Arc<Known>>,
+    /// The servers that this client was told to take for down, by server.
+    held: Vec<Option<Held>>,
+    settings: Settings,
+    /// The registry's revision that the view was made from.
+    seen: u64,
+    /// Grows when something changed of *this* pool's servers that a plan could rest on.
+    generation: u64,
+    /// The call at work changes something: what is down meanwhile owes a flush.
+    mutating: bool,
+    ledger: Option<Ledger>,
+    /// The states are the table's.
+    by_table: bool,
+    /// The table's list is not the one that this client goes by.
+    relisted: bool,
+    /// The server that the call at work is to try, although it counts as out of reach.
+    tried: Option<ServerId>,
+    /// A server of the view is out of reach.
+    any_unreachable: bool,
+    scratch: Vec<ServerView>,
+}
+
+impl Views {
+    pub(super) fn new(pool: Arc<Pool>, table: Option<TableAt>) -> Views {
+        let known = known_servers(&pool);
+        let held = vec![None; pool.servers().len()];
+        let settings = Settings::new(&pool.options);
+        let mut views = Views {
+            view: View::new(pool),
+            known,
+            held,
+            settings,
+            seen: 0,
+            generation: 0,
+            mutating: false,
+            ledger: table.map(Ledger::new),
+            by_table: false,
+            relisted: false,
+            tried: None,
+            any_unreachable: false,
+            scratch: Vec::new(),
+        };
+        views.refresh(clock::now());
+        views
+    }
+
+    pub(super) fn known(&self, server: ServerId) -> &Arc<Known> {
+        &self.known[server.index()]
+    }
+
+    /// This is a forked child now: what it knows is its own.
+    pub(super) fn renew(&mut self) {
+        self.known = known_servers(&self.view.pool);
+        self.seen = 0;
+    }
+
+    pub(super) fn set_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// Whether the states are the table's.
+    pub(super) fn by_table(&self) -> bool {
+        self.by_table
+    }
+
+    /// Whether the table is attended; `None`: there is no table, or nothing was ever read of it.
+    pub(super) fn attendance(&self, now: Instant) -> Option<Attendance> {
+        self.ledger.as_ref()?.attendance(now)
+    }
+
+    /// What there is to tell a person.
+    pub(super) fn take_messages(&mut self) -> Vec<String> {
+        self.ledger.as_mut().map(|ledger| std::mem::take(ledger.messages())).unwrap_or_default()
+    }
+
+    /// Whether the table's list is not the one that this client goes by.
+    pub(super) fn relisted(&self) -> bool {
+        self.relisted
+    }
+
+    /// The table's list, when it is not the one that this client goes by.
+    pub(super) fn other_list(&self) -> Option<Pool> {
+        self.ledger.as_ref().filter(|_| self.relisted)?.snapshot().current.pool().ok()
+    }
+
+    /// Goes on with another list. `settings`: its own.
+    pub(super) fn relist(&mut self, pool: Arc<Pool>, settings: Settings, now: Instant) {
+        let old = self.view.pool.servers();
+        let of = |server: &Server| old.iter().position(|old| old.address == server.address);
+        let held = pool.servers().iter().map(|server| self.held[of(server)?]).collect();
+        self.known = known_servers(&pool);
+        self.held = held;
+        self.settings = settings;
+        let unix_millis = self.view.unix_millis;
+        self.view = View::new(pool);
+        self.generation += 1;
+        (self.view.generation, self.view.unix_millis) = (self.generation, unix_millis);
+        self.tried = None;
+        self.turn_page();
+        self.refresh(now);
+    }
+
+    /// A call begins. Every server that is down has missed its write on record when this returns, or
+    /// is live and seen so: a server that came back between the look at it and the record
+    /// would otherwise be taken for one that missed nothing.
+    pub(super) fn begin(&mut self, mutating: bool, now: Instant) {
+        self.mutating = mutating;
+        self.refresh(now);
+        if self.any_unreachable {
+            self.try_again(now);
+        }
+        if !self.view.all_steady() {
+            self.tell_time();
+            self.record_missed(now);
+            self.refresh(now);
+        }
+    }
+
+    /// The call is over.
+    pub(super) fn end(&mut self, now: Instant) {
+        if self.tried.is_some() {
+            self.not_tried(now);
+        }
+    }
+
+    /// Makes the view show what is known now. Costs three loads when nothing changed.
+    pub(super) fn refresh(&mut self, now: Instant) {
+        if self.ledger.as_mut().is_some_and(|ledger| ledger.look(now)) {
+            self.turn_page();
+        }
+        loop {
+            let revision = registry::revision();
+            if revision == self.seen {
+                return;
+            }
+            self.seen = revision;
+            self.reload();
+            self.record_missed(now);
+        }
+    }
+
+    /// The table says something else, or is attended, or no longer.
+    #[cold]
+    fn turn_page(&mut self) {
+        let Some(ledger) = &self.ledger else { return };
+        self.by_table = ledger.standing() == Standing::Attended;
+        self.relisted = ledger.standing() != Standing::Absent && !ledger.lists(&self.view.pool);
+        self.seen = 0;
+    }
+
+    fn reload(&mut self) {
+        self.scratch.clear();
+        if self.by_table {
+            self.read_table();
+        } else {
+            self.read_registry();
+        }
+        self.any_unreachable = self.scratch.iter().any(|seen| seen.unreachable);
+        let old = self.view.pool.ids().map(|id| self.view.server(id));
+        if old.zip(&self.scratch).any(|(old, new)| upsets(old, *new)) {
+            self.generation += 1;
+        }
+        self.view.refresh(self.generation, self.scratch.iter().copied());
+        if !self.view.all_steady() {
+            self.tell_time();
+        }
+    }
+
+    /// The rules need the time of day while a server is not steady.
+    pub(super) fn tell_time(&mut self) {
+        self.view.unix_millis = clock::unix_millis();
+    }
+}
+
+fn known_servers(pool: &Pool) -> Vec<Arc<Known>> {
+    pool.servers().iter().map(|server| registry::known(&pool.name, &server.address)).collect()
+}
+
+/// Whether a change of one server upsets plans. To learn more of it does not, nor whether it can be reached:
+/// an operation that planned to ask it waits for that.
+fn upsets(old: ServerView, new: ServerView) -> bool {
+    old.state != new.state
+        || (old.incarnation != 0 && old.incarnation != new.incarnation)
+        || (old.meta != Meta::Unknown && old.meta != new.meta)
+}
+
+impl Witness for Views {
+    fn view(&self) -> &View {
+        &self.view
+    }
+
+    fn met(&mut self, connection: &Connection, greeting: &Greeting, now: Instant) -> Welcome {
+        if self.by_table {
+            self.identify(connection, greeting, now)
+        } else {
+            self.meet(connection, greeting, now)
+        }
+    }
+
+    fn answered(&mut self, server: ServerId, now: Instant) {
+        self.known[server.index()].answered(now, &self.settings);
+    }
+
+    fn lost(&mut self, server: ServerId, loss: Loss, what: Lost, now: Instant) -> bool {
+        // Who judges is who does so now, not when the call began.
+        self.refresh(now);
+        if self.by_table {
+            self.out_of_reach(server, loss, what.bound, now)
+        } else {
+            self.lose(server, loss, what.doubt, now);
+            false
+        }
+    }
+
+    fn may_try(&mut self, server: ServerId, now: Instant) -> bool {
+        !self.by_table || self.claim(server, now)
+    }
+
+    fn moved_on(&self, server: ServerId, planned: Option<Planned>) -> bool {
+        self.view.state(server) == State::Down
+            || planned.is_some_and(|planned| planned.generation != self.view.generation)
+    }
+}

@@ -1,0 +1,187 @@
+//! A pool of real servers, and a daemon that says what a test tells it to.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use memcache::client::{Client, TableAt};
+use memcache::rules::health::Incarnation;
+use memcache::rules::operation::{Outcome, Read, Write};
+use memcache::rules::places;
+use memcache::rules::pool::{Options, Pool, Server, ServerId, pair_up};
+use memcache::rules::view::{Meta, State};
+use memcache::rules::wire::Value;
+use memcache::table::{List, Lock, Settings, Snapshot, Trust, Writer, identity};
+
+use crate::support::scratch::Scratch;
+use crate::support::server::Memcached;
+
+/// Time enough for a loaded machine; a server that hangs is noticed after a few hundred milliseconds.
+pub fn options() -> Options {
+    Options {
+        backups: true,
+        connect_timeout: Duration::from_millis(400),
+        timeout: Duration::from_secs(20),
+        ..Options::default()
+    }
+}
+
+/// A pool of these servers, by pairs, with a name of its own: what one test learns of a server, another
+/// must not know.
+pub fn pool(servers: &[Memcached], options: Options) -> Pool {
+    static POOLS: AtomicUsize = AtomicUsize::new(0);
+    let mut list: Vec<Server> = servers.iter().map(server).collect();
+    if options.backups {
+        pair_up(&mut list);
+    }
+    Pool::new(format!("pool {}", POOLS.fetch_add(1, Ordering::Relaxed)), options, list)
+}
+
+pub fn server(server: &Memcached) -> Server {
+    let address = server.address().parse().expect("an address");
+    Server { name: server.address(), address, weight: 1, backup: None }
+}
+
+/// Which life of its process a server is in.
+pub fn life(server: &Memcached) -> Incarnation {
+    let figure = |name| server.stat(name).expect("it answers");
+    Incarnation { pid: figure("pid"), start: figure("time") - figure("uptime") }
+}
+
+/// The daemon: its table, and a heart that beats until it is told not to.
+pub struct Daemon {
+    pub scratch: Scratch,
+    shared: Arc<Mutex<Told>>,
+    over: Arc<AtomicBool>,
+    heart: Option<JoinHandle<()>>,
+}
+
+struct Told {
+    writer: Option<Writer>,
+    snapshot: Snapshot,
+    beats: bool,
+}
+
+impl Daemon {
+    /// With a table in which every server is steady, in the life that it is in.
+    pub fn of(pool: &Pool, servers: &[Memcached]) -> Daemon {
+        let mut list = List::new(pool, &[], 1);
+        for (entry, server) in list.servers.iter_mut().zip(servers) {
+            entry.incarnation = Some(life(server));
+            entry.meta = Meta::Yes;
+            entry.mark = 7;
+            entry.epoch = 2;
+        }
+        for (slot, entry) in (0..).zip(&mut list.servers) {
+            entry.epoch_slot = slot;
+        }
+        Daemon::saying(Snapshot { current: list, ..Snapshot::default() })
+    }
+
+    pub fn saying(snapshot: Snapshot) -> Daemon {
+        let scratch = Scratch::new();
+        let writer = write(&scratch, &snapshot);
+        let shared = Arc::new(Mutex::new(Told { writer: Some(writer), snapshot, beats: true }));
+        let over = Arc::new(AtomicBool::new(false));
+        let (told, ends) = (Arc::clone(&shared), Arc::clone(&over));
+        let heart = std::thread::spawn(move || {
+            while !ends.load(Ordering::SeqCst) {
+                let mut told = told.lock().unwrap();
+                if let Some(writer) = &mut told.writer.as_mut().filter(|_| true) {
+                    writer.beat(identity::boot_millis());
+                }
+                drop(told);
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+        });
+        Daemon { scratch, shared, over, heart: Some(heart) }
+    }
+
+    pub fn table(&self) -> TableAt {
+        TableAt { path: self.scratch.path().join("table"), trust: Trust::default() }
+    }
+
+    /// A client of the pool that goes by the table.
+    pub fn client(&self, pool: &Pool) -> Client {
+        Client::open_with_table(Arc::new(pool.clone()), Some(self.table()))
+    }
+
+    /// Changes what the table says.
+    pub fn say(&self, change: impl FnOnce(&mut Snapshot)) {
+        let told = &mut *self.shared.lock().unwrap();
+        change(&mut told.snapshot);
+        told.writer.as_mut().expect("a writer").publish(&told.snapshot).expect("it fits");
+    }
+
+    /// Says that a server is in another state.
+    pub fn turn(&self, server: ServerId, state: State) {
+        self.say(|snapshot| {
+            let entry = &mut snapshot.current.servers[server.index()];
+            entry.state = state;
+            entry.since += 1;
+        });
+    }
+
+    /// It ends, and says so.
+    pub fn resign(&self) {
+        let writer = self.shared.lock().unwrap().writer.take();
+        drop(writer.map(Writer::resign));
+    }
+
+    /// Another one begins, which says the same.
+    pub fn begin_again(&self) {
+        let told = &mut *self.shared.lock().unwrap();
+        told.writer = Some(write(&self.scratch, &told.snapshot));
+    }
+}
+
+fn write(scratch: &Scratch, snapshot: &Snapshot) -> Writer {
+    let lock = Lock::take(&scratch.path().join("table")).expect("nobody else writes it");
+    // A bound that no loaded machine misses.
+    let settings = Settings { bound: Duration::from_secs(20), ..Settings::default() };
+    Writer::create(lock, &settings, snapshot).expect("a table")
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        let heart = self.heart.take().expect("it is joined once");
+        heart.thread().unpark();
+        heart.join().expect("it ends by itself");
+    }
+}
+
+/// A key whose home is this server, and no other test's.
+pub fn key(pool: &Pool, home: ServerId) -> Vec<u8> {
+    let mut keys = (0..).map(|number| format!("key-{number}").into_bytes());
+    keys.find(|key| places::home(pool, key) == Some(home)).expect("one in so many")
+}
+
+pub fn set(client: &mut Client, key: &[u8], value: &[u8]) -> Outcome {
+    client.run(&mut Write::new(key, 0, 0, value))
+}
+
+struct One<'a> {
+    key: &'a [u8],
+    found: Result<Vec<u8>, Outcome>,
+}
+
+impl memcache::rules::operation::Batch for One<'_> {
+    fn len(&self) -> usize {
+        1
+    }
+    fn key(&self, _: usize) -> &[u8] {
+        self.key
+    }
+    fn settle(&mut self, _: usize, answer: Result<Value<'_>, Outcome>) {
+        self.found = answer.map(|value| value.data.to_vec());
+    }
+}
+
+/// A key's value, or why there is none.
+pub fn get(client: &mut Client, key: &[u8]) -> Result<Vec<u8>, Outcome> {
+    let mut one = One { key, found: Err(Outcome::Timeout) };
+    let _ = client.run(&mut Read::new(&mut one));
+    one.found
+}

@@ -1,0 +1,8 @@
+//! Clients that go by a pool's table, on real servers. The test itself plays the daemon: it writes the
+//! table, and says something new in it when the story wants it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attended;
+mod daemon;
