@@ -8,7 +8,11 @@
 //! - [`table`]: the shared table, one view of the servers for all processes of a machine;
 //! - [`client`]: the blocking carrier that drives an operation over sockets;
 //! - [`capi`]: the C interface, translation only.
+//!
+//! And for the programs alone, with the feature `programs`: `admin`, what memcachectl does.
 
+#[cfg(feature = "programs")]
+pub mod admin;
 pub mod capi;
 pub mod client;
 pub mod config;

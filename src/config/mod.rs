@@ -26,7 +26,7 @@ use crate::rules::address::Address;
 use crate::rules::pool::{Pool, pair_up};
 
 pub use error::ConfigError;
-pub use names::{choose, unknown};
+pub use names::{choose, closest, unknown};
 pub use source::{VARIABLE, from_environment, read};
 
 use error::Report;
