@@ -60,7 +60,6 @@ pub struct Daemon {
 struct Told {
     writer: Option<Writer>,
     snapshot: Snapshot,
-    beats: bool,
 }
 
 impl Daemon {
@@ -82,16 +81,14 @@ impl Daemon {
     pub fn saying(snapshot: Snapshot) -> Daemon {
         let scratch = Scratch::new();
         let writer = write(&scratch, &snapshot);
-        let shared = Arc::new(Mutex::new(Told { writer: Some(writer), snapshot, beats: true }));
+        let shared = Arc::new(Mutex::new(Told { writer: Some(writer), snapshot }));
         let over = Arc::new(AtomicBool::new(false));
         let (told, ends) = (Arc::clone(&shared), Arc::clone(&over));
         let heart = std::thread::spawn(move || {
             while !ends.load(Ordering::SeqCst) {
-                let mut told = told.lock().unwrap();
-                if let Some(writer) = &mut told.writer.as_mut().filter(|_| true) {
-                    writer.beat(identity::boot_millis());
+                if let Some(writer) = &mut told.lock().unwrap().writer {
+                    writer.beat(identity::boot_millis()).expect("it beats in time");
                 }
-                drop(told);
                 std::thread::park_timeout(Duration::from_millis(20));
             }
         });
@@ -140,7 +137,10 @@ fn write(scratch: &Scratch, snapshot: &Snapshot) -> Writer {
     let lock = Lock::take(&scratch.path().join("table")).expect("nobody else writes it");
     // A bound that no loaded machine misses.
     let settings = Settings { bound: Duration::from_secs(20), ..Settings::default() };
-    Writer::create(lock, &settings, snapshot).expect("a table")
+    let mut writer = Writer::create(lock, &settings, snapshot).expect("a table");
+    let settling = writer.settle(identity::boot_millis());
+    writer.attend(settling, identity::boot_millis()).expect("at once");
+    writer
 }
 
 impl Drop for Daemon {
