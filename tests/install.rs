@@ -7,6 +7,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use support::cc;
@@ -46,7 +47,10 @@ fn installed_files_are_complete_and_serve_a_c_compiler() {
         "usr/lib/libmemcache.so.0",
         &full_name,
         "usr/lib/pkgconfig/libmemcache.pc",
+        "usr/share/bash-completion/completions/memcachectl",
         "usr/share/doc/libmemcache/pool.toml",
+        "usr/share/fish/vendor_completions.d/memcachectl.fish",
+        "usr/share/zsh/site-functions/_memcachectl",
     ]
     .iter()
     .chain(&PROGRAMS)
@@ -55,6 +59,10 @@ fn installed_files_are_complete_and_serve_a_c_compiler() {
     expected.sort_unstable();
     assert_eq!(found, expected);
     programs_run(&installed.root);
+    let completions = installed.path("/usr/share/bash-completion/completions/memcachectl");
+    output_of("bash", Command::new("bash").arg("-n").arg(&completions));
+    let completions = fs::read_to_string(&completions).expect("completions for bash");
+    assert!(completions.contains("memcachectl") && completions.contains("drain"), "{completions}");
     the_manual_is_complete(&installed, &manual);
 
     for link in ["usr/lib/libmemcache.so", "usr/lib/libmemcache.so.0"] {
@@ -188,9 +196,10 @@ fn every_place_can_be_chosen_and_uninstall_leaves_nothing_of_ours() {
 #[test]
 fn programs_are_installed_when_they_exist() {
     let scratch = Scratch::new();
-    let built = scratch.path().join("built");
+    let built = scratch.path().join("the built"); // with a space
     fs::create_dir(&built).expect("a directory");
     fs::write(built.join("memcachectl"), "#!/bin/sh\necho it runs\n").expect("a program");
+    fs::set_permissions(built.join("memcachectl"), fs::Permissions::from_mode(0o755)).expect("a mode");
     let root = scratch.path().join("root");
     let with = |script: &str, arguments: &[&str]| {
         let mut command = Command::new(cc::root().join(script));
@@ -206,6 +215,9 @@ fn programs_are_installed_when_they_exist() {
             ("SBINDIR", "/usr/sbin"),
             ("UNITDIR", "/usr/lib/systemd/system"),
             ("DOCDIR", "/usr/share/doc/libmemcache"),
+            ("BASHDIR", "/usr/share/bash-completion/completions"),
+            ("ZSHDIR", "/usr/share/zsh/site-functions"),
+            ("FISHDIR", "/usr/share/fish/vendor_completions.d"),
         ] {
             command.env(name, place);
         }

@@ -101,6 +101,7 @@ fn each_file_is_in_its_package(scratch: &Scratch, multiarch: &str) {
         "install",
         "PREFIX=/usr",
         "UNITDIR=/lib/systemd/system",
+        "ZSHDIR=/usr/share/zsh/vendor-completions",
         "DOCDIR=/usr/share/doc/libmemcache-tools/examples",
         &format!("LIBDIR=/usr/lib/{multiarch}"),
         &format!("DESTDIR={}", installed.display()),

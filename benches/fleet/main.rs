@@ -1,5 +1,5 @@
 //! `make bench-fleet`: many processes on eight servers, of which one is killed, hung or cut off and
-//! comes back, once with memcache-watchd and once without. Prints how many calls there were, how long they
+//! comes back: with memcache-watchd at work, after it died, and where it never was. Prints how many calls there were, how long they
 //! took, how many failed or found something wrong, and when each process had noticed.
 //!
 //! ```text
@@ -22,7 +22,7 @@ mod support;
 
 use figures::{StageFigures, Switch};
 use report::Run;
-use scenario::{Plan, Stay};
+use scenario::{Daemon, Plan, Stay};
 use support::crowd::Shape;
 use support::drill::Fault;
 use support::keep;
@@ -95,11 +95,21 @@ impl Asked {
         Shape { processes: self.processes, keys: 32, room, pause_us: self.pause_us, writes_percent: 10 }
     }
 
-    fn play(&self, fault: (Fault, &'static str), daemon: bool) -> Run {
+    /// Who watches, as far as it can be had.
+    fn daemons(&self) -> Vec<(Daemon<'_>, &'static str)> {
+        let mut all = vec![(Daemon::Never, "each process by itself")];
+        if let Some(program) = &self.watchd {
+            all.push((Daemon::Died(program), "memcache-watchd died before"));
+            all.push((Daemon::AtWork(program), "with memcache-watchd"));
+        }
+        all
+    }
+
+    fn play(&self, fault: (Fault, &'static str), daemon: (Daemon<'_>, &'static str)) -> Run {
         let played = scenario::play(&Plan {
             shape: self.shape(),
             fault: fault.0,
-            watchd: self.watchd.as_deref().filter(|_| daemon),
+            daemon: daemon.0,
             options: OPTIONS,
             watch: "",
             stay: self.calls.map_or(Stay::For(Duration::from_secs(self.seconds)), Stay::Calls),
@@ -107,7 +117,7 @@ impl Asked {
         let stages = played.stages.iter().map(|stage| StageFigures::of(stage, &played.notes, TIMEOUT));
         Run {
             fault: fault.1,
-            daemon,
+            daemon: daemon.1,
             stages: stages.collect(),
             away: Switch::away(&played, self.processes),
             back: Switch::back(&played, self.processes),
@@ -129,12 +139,10 @@ fn main() {
     );
     let mut runs = Vec::new();
     for fault in &asked.faults {
-        for daemon in [false, true] {
-            if !daemon || asked.watchd.is_some() {
-                let run = asked.play(*fault, daemon);
-                println!("{}", run.table());
-                runs.push(run.json());
-            }
+        for daemon in asked.daemons() {
+            let run = asked.play(*fault, daemon);
+            println!("{}", run.table());
+            runs.push(run.json());
         }
     }
     if let Some(path) = &asked.json {

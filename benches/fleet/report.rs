@@ -9,8 +9,8 @@ use crate::figures::{StageFigures, Switch};
 pub struct Run {
     /// What happened to the server.
     pub fault: &'static str,
-    /// Whether a daemon watched.
-    pub daemon: bool,
+    /// Who watched.
+    pub daemon: &'static str,
     /// Stage by stage.
     pub stages: Vec<StageFigures>,
     /// When the processes noticed that the server was gone.
@@ -28,8 +28,7 @@ fn millis(micros: u64) -> String {
 impl Run {
     /// For people.
     pub fn table(&self) -> String {
-        let daemon = if self.daemon { "with memcache-watchd" } else { "each process by itself" };
-        let mut text = format!("Server {}; {daemon}\n", self.fault);
+        let mut text = format!("Server {}; {}\n", self.fault, self.daemon);
         let _ = writeln!(
             text,
             "  {:<28}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}{:>7}{:>9}{:>9}{:>6}{:>7}",
@@ -69,7 +68,7 @@ impl Run {
     pub fn json(&self) -> String {
         let stages: Vec<_> = self.stages.iter().map(stage_json).collect();
         format!(
-            "{{\"fault\":\"{}\",\"daemon\":{},\"flushed\":{},\"gone\":{},\"back\":{},\"stages\":[{}]}}",
+            "{{\"fault\":\"{}\",\"daemon\":\"{}\",\"flushed\":{},\"gone\":{},\"back\":{},\"stages\":[{}]}}",
             self.fault,
             self.daemon,
             self.flushed,

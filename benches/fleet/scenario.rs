@@ -18,6 +18,18 @@ pub enum Stay {
     Calls(u64),
 }
 
+/// Who watches the servers.
+#[derive(Clone, Copy, Debug)]
+pub enum Daemon<'a> {
+    /// Nobody, ever: there is neither a table nor stripes, and each process judges by itself.
+    Never,
+    /// A daemon of this program did, and was killed before the load began: the processes judge, and tell
+    /// each other.
+    Died(&'a Path),
+    /// One of this program does. In the end it is killed too, and comes back.
+    AtWork(&'a Path),
+}
+
 /// What is played.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'a> {
@@ -25,8 +37,8 @@ pub struct Plan<'a> {
     pub shape: Shape,
     /// What happens to the server.
     pub fault: Fault,
-    /// The daemon's program; without one each process judges by itself.
-    pub watchd: Option<&'a Path>,
+    /// Who watches the servers.
+    pub daemon: Daemon<'a>,
     /// Lines for the [pool] section.
     pub options: &'a str,
     /// Lines for the [watch] section.
@@ -72,7 +84,15 @@ pub fn play(plan: &Plan<'_>) -> Played {
     let options = format!("table = \"{}\"\n{}", table.display(), plan.options);
     let text = format!("{}\n[watch]\n{}", fleet.pool_file(&options), plan.watch);
     let pool_file = scratch.write("pool.toml", &text);
-    let mut watchd = plan.watchd.map(|program| Watchd::start(program, &pool_file, &table));
+    let start = |program| Watchd::start(program, &pool_file, &table);
+    let mut watchd = match plan.daemon {
+        Daemon::Never => None,
+        Daemon::Died(program) => {
+            start(program).kill();
+            None
+        }
+        Daemon::AtWork(program) => Some(start(program)),
+    };
     let mut crowd = Crowd::new(&scratch, plan.shape, &pool_file);
     crowd.join(0..plan.shape.processes);
 

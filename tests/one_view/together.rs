@@ -1,7 +1,7 @@
 //! All processes go over to the other servers, and back: after a server was killed, hung, or cut off.
 
 use crate::figures::{StageFigures, Switch};
-use crate::scenario::{Plan, Played, Stay, play};
+use crate::scenario::{Daemon, Plan, Played, Stay, play};
 use crate::support::drill::Fault;
 use crate::world::{self, TIMEOUT_SECONDS, UNHURRIED, WATCH};
 
@@ -9,7 +9,7 @@ fn lived_through(fault: Fault, processes: usize) -> Played {
     let played = play(&Plan {
         shape: world::shape(processes),
         fault,
-        watchd: Some(world::watchd()),
+        daemon: Daemon::AtWork(world::watchd()),
         options: UNHURRIED,
         watch: WATCH,
         stay: Stay::Calls(40),
