@@ -19,4 +19,5 @@ mod scenario;
 #[path = "../support/mod.rs"]
 mod support;
 mod together;
+mod witness;
 mod world;

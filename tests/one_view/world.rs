@@ -1,6 +1,6 @@
 //! A pool of eight servers with a daemon and a crowd, and what is asked of a run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::support::crowd::{Crowd, Note, Shape, Verdict};
 use crate::support::drill::{Fault, Fleet};
@@ -27,6 +27,14 @@ pub fn shape(processes: usize) -> Shape {
     Shape { processes, keys: 16, room: 20_000, pause_us: 20_000, writes_percent: 30 }
 }
 
+/// The pool file of these servers, and the path of the table that it names.
+pub fn pool_file(scratch: &Scratch, fleet: &Fleet) -> (PathBuf, PathBuf) {
+    let table = scratch.path().join("fleet.table");
+    let options = format!("table = \"{}\"\n{UNHURRIED}", table.display());
+    let text = format!("{}\n[watch]\n{WATCH}", fleet.pool_file(&options));
+    (scratch.write("pool.toml", &text), table)
+}
+
 /// Servers, daemon and crowd.
 pub struct World {
     pub fleet: Fleet,
@@ -41,10 +49,7 @@ impl World {
     pub fn new(fault: Fault, processes: usize) -> World {
         let scratch = Scratch::new();
         let fleet = Fleet::start(fault);
-        let table = scratch.path().join("fleet.table");
-        let options = format!("table = \"{}\"\n{UNHURRIED}", table.display());
-        let text = format!("{}\n[watch]\n{WATCH}", fleet.pool_file(&options));
-        let pool_file = scratch.write("pool.toml", &text);
+        let (pool_file, table) = pool_file(&scratch, &fleet);
         let watchd = Watchd::start(watchd(), &pool_file, &table);
         let crowd = Crowd::new(&scratch, shape(processes), &pool_file);
         World { fleet, watchd, crowd, _scratch: scratch }
