@@ -20,7 +20,7 @@
 //! talks to servers. A line for each would be a megabyte, which no longer stays in a core's cache.
 
 mod create;
-mod epoch;
+pub mod epoch;
 pub mod layout;
 mod owner;
 pub mod turn;
