@@ -19,8 +19,6 @@ pub(super) enum Cause {
     Stripes,
     /// A program wanted to hold a server down.
     Hold,
-    /// A server of a changed list has no address.
-    Unresolved,
 }
 
 /// What this process told. A forked child tells its own.

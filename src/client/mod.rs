@@ -29,6 +29,7 @@ mod resolve;
 mod silence;
 mod trial;
 mod trouble;
+mod turn;
 mod twin;
 mod views;
 mod wait;
@@ -43,6 +44,7 @@ pub use views::TableAt;
 use self::connection::{Connection, Terms};
 use self::exchange::{Exchange, Witness};
 use self::trial::Trials;
+use self::turn::Turn;
 use self::views::Views;
 use self::wait::Watch;
 use crate::rules::health::Settings;
@@ -51,7 +53,7 @@ use crate::rules::pool::{Options, Pool, ServerId};
 use crate::rules::time::Instant;
 use crate::rules::view::View;
 use crate::rules::wire::parse::Limits;
-use crate::table::Attendance;
+use crate::table::{Attendance, Stripes};
 
 /// How often a call that waits for the table's word looks at the table.
 const LOOK: Duration = Duration::from_millis(1);
@@ -149,33 +151,55 @@ impl Client {
     pub fn run(&mut self, operation: &mut dyn Operation) -> Outcome {
         let start = clock::now();
         self.tidy_up();
-        self.views.begin(operation.mutates(), start);
+        let deadline = start + self.total;
+        loop {
+            let stripes = self.views.stripes().filter(|_| operation.mutates()).cloned();
+            let turn = match stripes.as_deref() {
+                None => Ok(Turn::free(deadline)),
+                Some(stripes) => Turn::take(stripes, operation, deadline),
+            };
+            let Ok(turn) = turn else { return Outcome::Timeout };
+            // The table is looked at after the turn has come.
+            let now = turn.now(start);
+            self.begin(operation.mutates(), now);
+            let other = self.views.stripes().filter(|_| operation.mutates()).map(|other| other.id());
+            if other == stripes.as_deref().map(Stripes::id) {
+                let outcome = self.drive(operation, now, &turn);
+                self.views.end(now);
+                return outcome;
+            }
+        }
+    }
+
+    /// The client's side of the beginning of a call.
+    fn begin(&mut self, mutates: bool, now: Instant) {
+        self.views.begin(mutates, now);
         if self.views.relisted() {
-            self.follow_list(start);
-            self.views.begin(operation.mutates(), start);
+            self.follow_list(now);
+            self.views.begin(mutates, now);
         }
         if !self.views.view().all_steady() || !self.trials.is_empty() {
-            if self.views.by_table() {
-                self.trials.stop(&mut self.views, start);
+            if self.views.waits() {
+                self.trials.stop(&mut self.views, now);
             } else {
-                self.trials.ride(&mut self.views, &self.terms, start);
+                self.trials.ride(&mut self.views, &self.terms, now);
             }
             self.drop_idle_of_down();
         }
-        let outcome = self.drive(operation, start);
-        self.views.end(start);
-        outcome
     }
 
-    fn drive(&mut self, operation: &mut dyn Operation, start: Instant) -> Outcome {
-        let deadline = start + self.total;
+    fn drive(&mut self, operation: &mut dyn Operation, start: Instant, turn: &Turn<'_>) -> Outcome {
+        let deadline = turn.deadline();
         let mut now = start;
         loop {
             self.views.refresh(now);
-            if !self.exchange.idle() && (self.views.by_table() || self.exchange.parked()) {
+            if !self.exchange.idle() && (self.views.waits() || self.exchange.parked()) {
                 self.exchange.reconsider(operation, &mut self.views, now);
             }
-            self.exchange.pump(operation, &mut self.views, now);
+            now = turn.now(now);
+            if now < deadline {
+                self.exchange.pump(operation, &mut self.views, now);
+            }
             if let Some(outcome) = operation.outcome() {
                 self.exchange.end(now);
                 return outcome;
@@ -361,17 +385,28 @@ impl Client {
     /// A server that a write passed by holds old values. When it is released it is down for every
     /// client of this process, until a trial, which rides along with the next calls, has emptied it.
     /// The end of a client releases what it holds.
-    pub fn hold(&mut self, server: ServerId, down: bool) {
+    ///
+    /// Whether it is so now. Where the pool's table was ever read, no server can be held down: what one client
+    /// writes elsewhere on its own, others would not find. Then this reports the server to the
+    /// daemon, which probes it, and is `false`.
+    pub fn hold(&mut self, server: ServerId, down: bool) -> bool {
         self.tidy_up();
         let now = clock::now();
+        self.views.refresh(now);
         if !down {
             self.views.release(server, now);
-        } else if self.views.hold(server, now) {
+            return true;
+        }
+        if self.views.may_not_hold(server) {
+            return false;
+        }
+        if self.views.hold(server, now) {
             self.trials.give_up(server, &mut self.views, now);
             if let Some(connection) = self.exchange.connection(server) {
                 connection.close(true);
             }
         }
+        self.views.held(server)
     }
 }
 

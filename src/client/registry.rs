@@ -12,11 +12,15 @@
 //! A forked child inherits what its parent knew: one that took every server for steady would read
 //! old values from a server that missed its parent's writes.
 
+mod agreed;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustix::net::SocketAddrAny;
 
+use self::agreed::Agreed;
+pub(super) use self::agreed::{Basis, Diverted, Epochs};
 use super::fork::PerProcess;
 use super::trial::LeftBehind;
 use super::trouble::{Trouble, Word};
@@ -88,6 +92,8 @@ struct Inner {
     alarm: u64,
     /// What goes wrong with a server that the table calls live.
     trouble: Trouble,
+    /// What the health rests on, where there are a table and stripes.
+    agreed: Agreed,
 }
 
 impl Default for Inner {
@@ -101,6 +107,7 @@ impl Default for Inner {
             broke: false,
             alarm: u64::MAX,
             trouble: Trouble::default(),
+            agreed: Agreed::default(),
         }
     }
 }
@@ -147,6 +154,8 @@ pub(super) struct Known {
     troubled: AtomicBool,
     /// It is down and owes a flush already: another missed write changes nothing.
     owes_flush: AtomicBool,
+    /// Only this process found it down: the others must be told before a write passes it by.
+    untold: AtomicBool,
     /// Of the same name in [`Inner`].
     alarm: AtomicU64,
     /// The trial under way, when its client was closed in the middle of it.
@@ -160,6 +169,7 @@ impl Known {
             address: address.clone(),
             troubled: AtomicBool::default(),
             owes_flush: AtomicBool::default(),
+            untold: AtomicBool::default(),
             alarm: AtomicU64::default(),
             left: Mutex::default(),
             inner: Twin::new(inner.clone()),
@@ -187,6 +197,7 @@ impl Known {
     fn publish(&self, inner: &Inner) {
         let owes_flush = inner.health.state() == State::Down && inner.health.missed_write();
         self.owes_flush.store(owes_flush, Ordering::Relaxed);
+        self.untold.store(inner.untold(), Ordering::Relaxed);
         self.troubled.store(inner.broke || inner.trouble.any(), Ordering::Relaxed);
         self.alarm.store(inner.alarm, Ordering::Relaxed);
     }
@@ -210,11 +221,23 @@ impl Known {
     }
 
     /// A connection that was begun at that time was greeted. False: its greeting does not count.
-    pub(super) fn met(&self, now: Instant, begun: Instant, greeting: &Greeting, settings: &Settings) -> bool {
+    pub(super) fn met(
+        &self,
+        now: Instant,
+        begun: Instant,
+        greeting: &Greeting,
+        epochs: Option<Epochs<'_>>,
+        settings: &Settings,
+    ) -> bool {
         let (incarnation, meta) = (greeting.incarnation(), greeting.meta());
         self.change(|inner| {
             let counts = !inner.health.outdated(begun, incarnation);
+            let before = inner.health.view();
             let changed = counts && inner.on(now, Event::Met { incarnation, meta }, settings);
+            let mark = inner.health.view().incarnation;
+            if before.state != State::Down && before.incarnation != 0 && mark != before.incarnation {
+                inner.tell_restart(epochs, now, settings);
+            }
             (counts, changed)
         })
     }
@@ -347,11 +370,25 @@ impl Known {
 
     /// Ends a trial. Without effect when another one has begun since: it may rest on what this one
     /// did not see.
-    pub(super) fn end_trial(&self, number: u64, now: Instant, event: Event, settings: &Settings) {
+    pub(super) fn end_trial(
+        &self,
+        number: u64,
+        now: Instant,
+        event: Event,
+        epochs: Option<Epochs<'_>>,
+        settings: &Settings,
+    ) {
         self.change(|inner| {
             let counts = inner.trying && inner.trial == number;
             inner.trying &= !counts;
-            ((), counts && inner.on(now, event, settings))
+            if counts && inner.overruled(epochs, now, settings) {
+                return ((), true);
+            }
+            let changed = counts && inner.on(now, event, settings);
+            if changed {
+                inner.tell_return(epochs, now, settings);
+            }
+            ((), changed)
         });
     }
 
@@ -382,91 +419,4 @@ impl Known {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::rules::pool::Options;
-
-    const START: Instant = Instant(1_000_000_000);
-    const REJOINED: Event = Event::Rejoined { incarnation: None, meta: true };
-
-    fn settings() -> Settings {
-        Settings::new(&Options::default())
-    }
-
-    /// Down, and its first trial begun.
-    fn on_trial(name: &str) -> (Arc<Known>, Begun, Instant) {
-        let known = known(name, &Address::Unix("of a unit test".into()));
-        known.tell(START, Event::Refused, &settings());
-        assert_eq!(known.view().state, State::Down);
-        assert!(!known.alarmed(START), "the first trial waits");
-        assert!(known.begin_trial(START, &settings()).is_none());
-        let later = START + settings().retry_limit;
-        assert!(known.alarmed(later));
-        let begun = known.begin_trial(later, &settings()).unwrap();
-        assert!(known.begin_trial(later, &settings()).is_none(), "one at a time");
-        (known, begun, later)
-    }
-
-    #[test]
-    fn one_server_of_one_pool_is_one_entry() {
-        let address = Address::Unix("shared".into());
-        assert!(Arc::ptr_eq(&known("one", &address), &known("one", &address)));
-        assert!(!Arc::ptr_eq(&known("one", &address), &known("two", &address)));
-    }
-
-    #[test]
-    fn every_change_of_a_view_raises_the_revision() {
-        let known = known("revision", &Address::Unix("of a unit test".into()));
-        let before = revision();
-        known.tell(START, Event::Refused, &settings());
-        assert!(revision() > before);
-    }
-
-    #[test]
-    fn a_trial_brings_a_server_back() {
-        let (known, begun, now) = on_trial("back");
-        assert_eq!(begun.given_up, START);
-        known.end_trial(begun.number, now, REJOINED, &settings());
-        assert_ne!(known.view().state, State::Down);
-    }
-
-    #[test]
-    fn a_trial_that_another_one_followed_is_void() {
-        let (known, first, now) = on_trial("void");
-        let later = now + settings().retry_limit;
-        let second = known.begin_trial(later, &settings()).unwrap();
-        assert!(!known.on_trial(first.number) && known.on_trial(second.number));
-        known.end_trial(first.number, later, REJOINED, &settings());
-        assert_eq!(known.view().state, State::Down);
-        known.end_trial(second.number, later, REJOINED, &settings());
-        assert_ne!(known.view().state, State::Down);
-    }
-
-    #[test]
-    fn a_doubt_that_arises_during_a_trial_voids_it() {
-        let (known, begun, now) = on_trial("doubt");
-        let doubt = now + Duration::from_millis(1);
-        known.doubted(doubt, &settings());
-        known.end_trial(begun.number, doubt, REJOINED, &settings());
-        assert_eq!(known.view().state, State::Down);
-        let next = known.begin_trial(doubt + settings().retry_limit, &settings()).unwrap();
-        assert_eq!(next.given_up, doubt, "a flush counts only when it comes after that");
-        assert!(next.health.missed_write());
-    }
-
-    #[test]
-    fn an_answer_is_told_only_after_a_break() {
-        let known = known("breaks", &Address::Unix("of a unit test".into()));
-        for _ in 0..2 * settings().breaks {
-            known.tell(START, Event::Broken, &settings());
-            known.answered(START, &settings());
-        }
-        assert_eq!(known.view().state, State::Steady);
-        for _ in 0..settings().breaks {
-            known.tell(START, Event::Broken, &settings());
-        }
-        assert_eq!(known.view().state, State::Down);
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! A pool of real servers, and a daemon that says what a test tells it to.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -12,7 +13,9 @@ use memcache::rules::places;
 use memcache::rules::pool::{Options, Pool, Server, ServerId, pair_up};
 use memcache::rules::view::{Meta, State};
 use memcache::rules::wire::Value;
-use memcache::table::{List, Lock, Settings, Snapshot, Trust, Writer, identity};
+use memcache::table::{
+    Epoch, List, Lock, Settings, Settling, Snapshot, Stripes, StripesSettings, Trust, Writer, identity,
+};
 
 use crate::support::scratch::Scratch;
 use crate::support::server::Memcached;
@@ -75,12 +78,9 @@ impl Daemon {
         for (slot, entry) in (0..).zip(&mut list.servers) {
             entry.epoch_slot = slot;
         }
-        Daemon::saying(Snapshot { current: list, ..Snapshot::default() })
-    }
-
-    pub fn saying(snapshot: Snapshot) -> Daemon {
+        let snapshot = Snapshot { current: list, ..Snapshot::default() };
         let scratch = Scratch::new();
-        let writer = write(&scratch, &snapshot);
+        let (writer, snapshot) = write(&scratch, snapshot);
         let shared = Arc::new(Mutex::new(Told { writer: Some(writer), snapshot }));
         let over = Arc::new(AtomicBool::new(false));
         let (told, ends) = (Arc::clone(&shared), Arc::clone(&over));
@@ -111,6 +111,11 @@ impl Daemon {
         told.writer.as_mut().expect("a writer").publish(&told.snapshot).expect("it fits");
     }
 
+    /// Changes what the next one will say.
+    pub fn say_nothing_but(&self, change: impl FnOnce(&mut Snapshot)) {
+        change(&mut self.shared.lock().unwrap().snapshot);
+    }
+
     /// Says that a server is in another state.
     pub fn turn(&self, server: ServerId, state: State) {
         self.say(|snapshot| {
@@ -129,18 +134,53 @@ impl Daemon {
     /// Another one begins, which says the same.
     pub fn begin_again(&self) {
         let told = &mut *self.shared.lock().unwrap();
-        told.writer = Some(write(&self.scratch, &told.snapshot));
+        let (writer, snapshot) = write(&self.scratch, told.snapshot.clone());
+        (told.writer, told.snapshot) = (Some(writer), snapshot);
+    }
+
+    /// It finds that nobody heard of it for too long, and is about to look what happened.
+    pub fn settle(&self) -> Settling {
+        let told = &mut *self.shared.lock().unwrap();
+        told.writer.as_mut().expect("a writer").settle(identity::boot_millis())
+    }
+
+    /// It knows.
+    pub fn attend(&self, settled: Settling) {
+        let told = &mut *self.shared.lock().unwrap();
+        let attended = told.writer.as_mut().expect("a writer").attend(settled, identity::boot_millis());
+        attended.expect("it was at work all along");
+    }
+
+    /// The stripes file, as a client opens it.
+    pub fn stripes(&self) -> Stripes {
+        Stripes::open(&self.table().path, &Trust::default()).expect("a stripes file")
+    }
+
+    /// A server's epoch.
+    pub fn epoch(&self, server: ServerId) -> u64 {
+        self.stripes().epoch(server.0).expect("an epoch").number()
+    }
+
+    /// The file's path.
+    pub fn path(&self) -> PathBuf {
+        self.table().path
     }
 }
 
-fn write(scratch: &Scratch, snapshot: &Snapshot) -> Writer {
+/// A table with this snapshot in it, and the stripes file beside it.
+fn write(scratch: &Scratch, mut snapshot: Snapshot) -> (Writer, Snapshot) {
     let lock = Lock::take(&scratch.path().join("table")).expect("nobody else writes it");
+    let stripes = Stripes::create(&lock, &StripesSettings::default()).expect("a stripes file");
+    snapshot.stripes = stripes.id();
+    for entry in &snapshot.current.servers {
+        stripes.set(entry.epoch_slot, Epoch::new(entry.epoch)).expect("it grows");
+    }
     // A bound that no loaded machine misses.
     let settings = Settings { bound: Duration::from_secs(20), ..Settings::default() };
-    let mut writer = Writer::create(lock, &settings, snapshot).expect("a table");
+    let mut writer = Writer::create(lock, &settings, &snapshot).expect("a table");
     let settling = writer.settle(identity::boot_millis());
     writer.attend(settling, identity::boot_millis()).expect("at once");
-    writer
+    (writer, snapshot)
 }
 
 impl Drop for Daemon {

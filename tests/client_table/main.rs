@@ -6,3 +6,4 @@ mod support;
 
 mod attended;
 mod daemon;
+mod unattended;

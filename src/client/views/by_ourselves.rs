@@ -1,9 +1,11 @@
 //! The view without an attended table: the registry's, which judges by what the calls of this process
 //! meet with.
 
+use super::ledger::Standing;
 use super::{Views, upsets};
 use crate::client::connection::{Connection, Loss};
 use crate::client::exchange::Welcome;
+use crate::client::messages::Cause;
 use crate::rules::greeting::Greeting;
 use crate::rules::health::Event;
 use crate::rules::operation::Outcome;
@@ -41,7 +43,8 @@ impl Views {
         now: Instant,
     ) -> Welcome {
         let server = connection.server();
-        let counts = self.known[server.index()].met(now, connection.begun(), greeting, &self.settings);
+        let known = &self.known[server.index()];
+        let counts = known.met(now, connection.begun(), greeting, self.epochs(server), &self.settings);
         self.refresh(now);
         let seen = self.view.server(server);
         if !counts {
@@ -73,6 +76,24 @@ impl Views {
         self.held.get(server.index()).is_some_and(Option::is_some)
     }
 
+    /// Where there is a table no client diverts on its own: the daemon is told instead, and the person.
+    pub(in crate::client) fn may_not_hold(&mut self, server: ServerId) -> bool {
+        let Some(ledger) = &mut self.ledger else { return false };
+        if ledger.standing() == Standing::Absent || server.index() >= self.known.len() {
+            return false;
+        }
+        ledger.tell(Cause::Hold, |path| {
+            format!(
+                "the table {}: it alone says which servers are used; one that a program takes out is \
+                 reported to memcache-watchd, and used as before until the table says otherwise \
+                 (`memcachectl down` takes it out for everybody)",
+                path.display()
+            )
+        });
+        self.report(server);
+        true
+    }
+
     /// Takes a server for down whatever is known of it. False: it was before.
     pub(in crate::client) fn hold(&mut self, server: ServerId, now: Instant) -> bool {
         let Some(held) = self.held.get_mut(server.index()).filter(|held| held.is_none()) else {
@@ -97,7 +118,12 @@ impl Views {
     }
 
     pub(in crate::client) fn record_missed(&mut self, now: Instant) {
-        if self.by_table || !self.mutating || self.view.all_steady() || self.view.isolated() {
+        let passes_by = self.mutating && !self.view.all_steady() && !self.view.isolated();
+        if !passes_by || self.waits {
+            return;
+        }
+        self.divert(now);
+        if self.waits {
             return;
         }
         for (id, (known, held)) in self.view.pool.ids().zip(self.known.iter().zip(&mut self.held)) {
@@ -137,12 +163,19 @@ impl Views {
         outcome: Option<Outcome>,
         now: Instant,
     ) {
-        let event = match outcome {
+        // Once the table is attended, or settles, its writer alone brings servers back.
+        let event = match outcome.filter(|_| !self.waits) {
             Some(Outcome::Done) => Event::Rejoined { incarnation: rejoin.incarnation(), meta: rejoin.meta() },
             Some(_) if rejoin.held_back() => Event::HeldBack,
             _ => Event::TrialFailed,
         };
-        self.known[rejoin.server().index()].end_trial(number, now, event, &self.settings);
+        self.known[rejoin.server().index()].end_trial(
+            number,
+            now,
+            event,
+            self.epochs(rejoin.server()),
+            &self.settings,
+        );
     }
 
     /// It cannot be reached at all, as was found out before any call.

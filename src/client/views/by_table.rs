@@ -11,6 +11,7 @@ use crate::rules::greeting::Greeting;
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
 use crate::rules::view::State;
+use crate::table::{Notice, notice};
 
 impl Views {
     pub(super) fn read_table(&mut self) {
@@ -37,9 +38,13 @@ impl Views {
     pub(super) fn identify(&mut self, connection: &Connection, greeting: &Greeting, now: Instant) -> Welcome {
         self.refresh(now);
         let server = connection.server();
-        let ledger = self.ledger.as_ref();
-        let entry = ledger.and_then(|it| it.entry(server.index(), &self.view.pool.server(server).address));
-        let told = entry.and_then(|entry| entry.incarnation);
+        let told = if self.by_table {
+            let address = &self.view.pool.server(server).address;
+            let ledger = self.ledger.as_ref();
+            ledger.and_then(|ledger| ledger.entry(server.index(), address)?.incarnation)
+        } else {
+            self.known[server.index()].incarnation()
+        };
         let met = greeting.incarnation();
         if told.is_some_and(|told| met.is_none_or(|met| !told.same_as(met))) {
             return Welcome::Refuse;
@@ -89,7 +94,13 @@ impl Views {
     }
 
     /// Tells the daemon.
-    fn report(&mut self, _server: ServerId) {}
+    pub(super) fn report(&self, server: ServerId) {
+        if let Some(ledger) = &self.ledger {
+            let address = self.view.pool.server(server).address.clone();
+            // One that is lost costs time: the daemon probes by itself too.
+            notice::send(ledger.path(), &Notice::Failed(address));
+        }
+    }
 
     /// A call begins: a server that counts as out of reach may be due to be tried again, by this call.
     pub(super) fn try_again(&mut self, now: Instant) {

@@ -4,15 +4,17 @@
 //! none, happens when something did, or a few times a second.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::clock;
 use crate::client::messages::{Cause, is_news};
+use crate::client::registry::Basis;
 use crate::client::trouble::Word;
 use crate::rules::address::Address;
 use crate::rules::pool::Pool;
 use crate::rules::time::Instant;
-use crate::table::{Attendance, Reader, Refusal, ServerEntry, Snapshot, Trust};
+use crate::table::{Attendance, Reader, Refusal, ServerEntry, Snapshot, Stripes, Trust};
 
 /// How often a table that is missing, refused or unattended is looked for anew.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -33,6 +35,8 @@ pub(super) enum Standing {
     Absent,
     /// What it says is so.
     Attended,
+    /// What it said last was so; its writer is finding out what happened since, and nobody diverts anything.
+    Settling,
     /// What it said last was so.
     Unattended,
 }
@@ -47,6 +51,8 @@ pub(super) struct Ledger {
     standing: Standing,
     /// When it is next looked for, while it is not attended.
     again: Instant,
+    /// The stripes file that the table names.
+    stripes: Option<Arc<Stripes>>,
     messages: Vec<String>,
 }
 
@@ -59,6 +65,7 @@ impl Ledger {
             read: false,
             standing: Standing::Absent,
             again: Instant(0),
+            stripes: None,
             messages: Vec::new(),
         }
     }
@@ -81,6 +88,7 @@ impl Ledger {
         if now >= self.again {
             self.again = now + LOOK_AGAIN;
             self.search();
+            self.open_stripes();
         }
         let Some(reader) = &mut self.reader else { return false };
         let read = reader.snapshot(&mut self.snapshot);
@@ -95,6 +103,9 @@ impl Ledger {
             false
         });
         self.read |= changed;
+        if changed {
+            self.open_stripes();
+        }
         self.judge(now);
         changed || self.standing != before
     }
@@ -116,14 +127,40 @@ impl Ledger {
         }
     }
 
+    /// Opens the stripes file that the table names, if it is not open.
+    fn open_stripes(&mut self) {
+        let wanted = self.snapshot.stripes;
+        if !self.read || self.stripes.as_ref().map_or(0, |stripes| stripes.id()) == wanted {
+            return;
+        }
+        self.stripes = None;
+        if wanted == 0 {
+            return;
+        }
+        match Stripes::open(&self.at.path, &self.at.trust) {
+            Ok(stripes) if stripes.id() == wanted => self.stripes = Some(Arc::new(stripes)),
+            // It was replaced a moment ago, and the table will name it.
+            Ok(_) => {}
+            Err(refusal) => {
+                if is_news(Cause::Stripes, &self.at.path) {
+                    self.messages.push(format!(
+                        "{refusal}; this process takes no turns with others at a key, and when the table is \
+                         unattended it does not share what it finds out about servers"
+                    ));
+                }
+            }
+        }
+    }
+
     fn judge(&mut self, now: Instant) {
         let attendance = self.attendance(now);
         self.standing = match attendance {
             Some(Attendance::Attended) => Standing::Attended,
+            Some(Attendance::Settling) => Standing::Settling,
             Some(_) => Standing::Unattended,
             None => Standing::Absent,
         };
-        if let Some(attendance) = attendance.filter(|attendance| *attendance != Attendance::Attended)
+        if let Some(attendance) = attendance.filter(|_| self.standing == Standing::Unattended)
             && is_news(Cause::Unattended, &self.at.path)
         {
             let path = self.at.path.display();
@@ -148,9 +185,27 @@ impl Ledger {
         &self.at.path
     }
 
+    /// Tells a person, once.
+    pub(super) fn tell(&mut self, cause: Cause, message: impl FnOnce(&Path) -> String) {
+        if is_news(cause, &self.at.path) {
+            self.messages.push(message(&self.at.path));
+        }
+    }
+
     /// What it says, or said last.
     pub(super) fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    /// The stripes file that goes with it.
+    pub(super) fn stripes(&self) -> Option<&Arc<Stripes>> {
+        self.stripes.as_ref()
+    }
+
+    /// Which of its words the snapshot is.
+    pub(super) fn basis(&self) -> Basis {
+        let created = self.reader.as_ref().map_or(0, |reader| reader.header().created);
+        (created, self.snapshot.generation)
     }
 
     /// Whether its list is that of `pool`.

@@ -2,8 +2,10 @@
 //!
 //! - An attended table ([`ledger`]): its states are the view, and nothing that this process meets with
 //!   changes them (rule 18; `by_table`). What cannot be reached is reported, passed by, and waited for.
-//! - Else the registry of this process, which judges by what its calls meet with (`by_ourselves`).
+//! - Else the registry of this process, which judges by what its calls meet with (`by_ourselves`), on top of
+//!   the table's last word and of what the other processes found (`agreement`).
 
+mod agreement;
 mod by_ourselves;
 mod by_table;
 mod ledger;
@@ -23,7 +25,7 @@ use crate::rules::health::Settings;
 use crate::rules::pool::{Pool, Server, ServerId};
 use crate::rules::time::Instant;
 use crate::rules::view::{Meta, ServerView, State, View};
-use crate::table::Attendance;
+use crate::table::{Attendance, Stripes};
 
 pub(super) use self::by_ourselves::Begun;
 
@@ -43,6 +45,10 @@ pub(super) struct Views {
     ledger: Option<Ledger>,
     /// The states are the table's.
     by_table: bool,
+    /// The table is attended, or will be in a moment: nothing is diverted but by its word.
+    waits: bool,
+    /// How often an epoch had changed when they were last looked at.
+    changes: u64,
     /// The table's list is not the one that this client goes by.
     relisted: bool,
     /// The server that the call at work is to try, although it counts as out of reach.
@@ -67,6 +73,8 @@ impl Views {
             mutating: false,
             ledger: table.map(Ledger::new),
             by_table: false,
+            waits: false,
+            changes: 0,
             relisted: false,
             tried: None,
             any_unreachable: false,
@@ -87,12 +95,17 @@ impl Views {
     }
 
     pub(super) fn set_settings(&mut self, settings: Settings) {
-        self.settings = settings;
+        self.settings = Settings { swept: self.view.swept, ..settings };
     }
 
-    /// Whether the states are the table's.
-    pub(super) fn by_table(&self) -> bool {
-        self.by_table
+    /// Whether nothing is diverted but by the table's word.
+    pub(super) fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// The stripes in which this pool's writers take turns at a key.
+    pub(super) fn stripes(&self) -> Option<&Arc<Stripes>> {
+        self.ledger.as_ref().filter(|_| self.view.pool.options.backups)?.stripes()
     }
 
     /// Whether the table is attended; `None`: there is no table, or nothing was ever read of it.
@@ -128,7 +141,7 @@ impl Views {
         self.generation += 1;
         (self.view.generation, self.view.unix_millis) = (self.generation, unix_millis);
         self.tried = None;
-        self.turn_page();
+        self.turn_page(now);
         self.refresh(now);
     }
 
@@ -155,10 +168,14 @@ impl Views {
         }
     }
 
-    /// Makes the view show what is known now. Costs three loads when nothing changed.
+    /// Makes the view show what is known now. When nothing changed it costs one load of the
+    /// registry's revision, and two of the table where there is one.
     pub(super) fn refresh(&mut self, now: Instant) {
         if self.ledger.as_mut().is_some_and(|ledger| ledger.look(now)) {
-            self.turn_page();
+            self.turn_page(now);
+        }
+        if !self.by_table {
+            self.hear_others(now);
         }
         loop {
             let revision = registry::revision();
@@ -173,19 +190,23 @@ impl Views {
 
     /// The table says something else, or is attended, or no longer.
     #[cold]
-    fn turn_page(&mut self) {
+    fn turn_page(&mut self, now: Instant) {
         let Some(ledger) = &self.ledger else { return };
         self.by_table = ledger.standing() == Standing::Attended;
+        self.waits = self.by_table || ledger.standing() == Standing::Settling;
         self.relisted = ledger.standing() != Standing::Absent && !ledger.lists(&self.view.pool);
         self.seen = 0;
+        if !self.by_table && ledger.standing() != Standing::Absent {
+            self.adopt(now);
+        }
     }
 
     fn reload(&mut self) {
         self.scratch.clear();
-        if self.by_table {
-            self.read_table();
-        } else {
-            self.read_registry();
+        match (self.by_table, self.waits) {
+            (true, _) => self.read_table(),
+            (false, true) => self.read_agreement(),
+            (false, false) => self.read_registry(),
         }
         self.any_unreachable = self.scratch.iter().any(|seen| seen.unreachable);
         let old = self.view.pool.ids().map(|id| self.view.server(id));
@@ -236,7 +257,7 @@ impl Witness for Views {
     fn lost(&mut self, server: ServerId, loss: Loss, what: Lost, now: Instant) -> bool {
         // Who judges is who does so now, not when the call began.
         self.refresh(now);
-        if self.by_table {
+        if self.waits {
             self.out_of_reach(server, loss, what.bound, now)
         } else {
             self.lose(server, loss, what.doubt, now);
@@ -245,7 +266,7 @@ impl Witness for Views {
     }
 
     fn may_try(&mut self, server: ServerId, now: Instant) -> bool {
-        !self.by_table || self.claim(server, now)
+        !self.waits || self.claim(server, now)
     }
 
     fn moved_on(&self, server: ServerId, planned: Option<Planned>) -> bool {

@@ -10,6 +10,7 @@ use super::publish::{End, Publish};
 use super::put::Put;
 use super::source::Source;
 use super::{Attempts, Failure, Operation, Outcome, Tag, cas, decides_alone, expiry, refused, writable};
+use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply, Verb};
@@ -241,5 +242,9 @@ impl Operation for Conditional<'_> {
 
     fn refusal(&self) -> Option<&[u8]> {
         (!self.refusal.is_empty()).then_some(&self.refusal)
+    }
+
+    fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
+        tell(KeyHash::of(self.key));
     }
 }

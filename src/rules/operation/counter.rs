@@ -14,6 +14,7 @@ use super::round::{Fate, Round};
 use super::source::Source;
 use super::spread::Spread;
 use super::{Attempts, Failure, Operation, Outcome, Tag, decides_alone, refused, writable};
+use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
 use crate::rules::view::{State, View};
 use crate::rules::wire::{Command, Direction, Reply};
@@ -295,5 +296,9 @@ impl Operation for Counter<'_> {
 
     fn refusal(&self) -> Option<&[u8]> {
         (!self.refusal.is_empty()).then_some(&self.refusal)
+    }
+
+    fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
+        tell(KeyHash::of(self.key));
     }
 }

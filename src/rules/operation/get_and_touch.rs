@@ -4,6 +4,7 @@ use super::cursor::Cursor;
 use super::read::Batch;
 use super::spread::Spread;
 use super::{Failure, Operation, Outcome, Tag, refused, writable};
+use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
@@ -140,5 +141,9 @@ impl Operation for GetAndTouch<'_> {
 
     fn refusal(&self) -> Option<&[u8]> {
         (!self.refusal.is_empty()).then_some(&self.refusal)
+    }
+
+    fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
+        tell(KeyHash::of(self.key));
     }
 }

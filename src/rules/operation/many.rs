@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 use turns::Turns;
 
 use super::{Failure, Operation, Outcome, Tag};
+use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
@@ -304,7 +305,12 @@ impl<P: Parts> Operation for Many<P> {
         self.refusals.first_key_value().map(|(_, text)| text.as_slice())
     }
 
+    /// Until the first part is made, nobody knows what the parts do.
     fn mutates(&self) -> bool {
-        self.mutates
+        self.begun == 0 || self.mutates
+    }
+
+    fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
+        (0..self.parts.len()).for_each(|index| tell(KeyHash::of(self.parts.key(index))));
     }
 }

@@ -49,6 +49,7 @@ pub use read::{Batch, Read};
 pub use spread::Spread;
 pub use write::Write;
 
+use super::hash::KeyHash;
 use super::places::Placement;
 use super::pool::ServerId;
 use super::view::{State, View};
@@ -120,6 +121,9 @@ pub trait Operation {
     fn refusal(&self) -> Option<&[u8]> {
         None
     }
+
+    /// Tells the hash of every key that it changes: whose stripes are to be held while it is at work (rule 12).
+    fn hashes(&self, _tell: &mut dyn FnMut(KeyHash)) {}
 
     /// Whether it changes anything on a server: then a server that is down meanwhile owes a flush.
     fn mutates(&self) -> bool {

@@ -145,6 +145,10 @@ impl<'a> Put<'a> {
         self.stage = Stage::Clearing(outcome);
     }
 
+    pub(super) fn key(&self) -> &'a [u8] {
+        self.key
+    }
+
     pub(super) fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
         if self.stage == Stage::Begin {
             self.plan(view);

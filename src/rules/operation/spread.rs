@@ -2,6 +2,7 @@
 
 use super::round::{Fate, Round};
 use super::{Attempts, Failure, Operation, Outcome, Tag, expiry, refused, writable};
+use crate::rules::hash::KeyHash;
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
 use crate::rules::view::{State, View};
@@ -176,5 +177,9 @@ impl Operation for Spread<'_> {
 
     fn refusal(&self) -> Option<&[u8]> {
         (!self.refusal.is_empty()).then_some(&self.refusal)
+    }
+
+    fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
+        tell(KeyHash::of(self.key));
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::put::Put;
 use super::{Failure, Operation, Outcome, Tag};
+use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
@@ -37,5 +38,9 @@ impl Operation for Write<'_> {
     }
     fn refusal(&self) -> Option<&[u8]> {
         Some(self.0.refusal()).filter(|text| !text.is_empty())
+    }
+
+    fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
+        tell(KeyHash::of(self.0.key()));
     }
 }

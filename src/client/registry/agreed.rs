@@ -1,0 +1,225 @@
+//! What the processes of a machine agree on about a server while nobody watches it (docs/one-view.md): the
+//! table's last word, and the server's epoch in the stripes file.
+//!
+//! The health of a server *rests on* an epoch. Whoever finds another one there takes it for what somebody
+//! else found; whoever finds a server down says so there before a write passes it by.
+
+use std::sync::atomic::Ordering;
+
+use super::{Inner, Known};
+use crate::rules::health::{Health, Settings};
+use crate::rules::time::Instant;
+use crate::rules::view::{ServerView, State};
+use crate::table::{Epoch, ServerEntry, Stands, Stripes};
+
+/// Which words of a table something was taken from: when the file was made, and the generation. Larger is
+/// later.
+pub(in crate::client) type Basis = (u64, u64);
+
+/// One server's epoch, where it stands.
+#[derive(Clone, Copy)]
+pub(in crate::client) struct Epochs<'a> {
+    pub(in crate::client) stripes: &'a Stripes,
+    pub(in crate::client) slot: u16,
+}
+
+/// What is known together with others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Agreed {
+    /// The table's words that the health was last taken from.
+    basis: Basis,
+    /// The epoch that it rests on; `None`: there is none, and this process has its own view.
+    rests: Option<Epoch>,
+    /// The state that everybody knows of, before what this process found alone.
+    state: State,
+}
+
+/// What became of the wish to pass a server by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::client) enum Diverted {
+    /// Everybody knew, or there is nobody to tell.
+    Before,
+    /// It is told now: whether it may be done depends on a second look at the heartbeat.
+    Now,
+    /// Somebody else was first, and his word counts.
+    Overruled,
+}
+
+impl Inner {
+    /// Only this process knows that it is down.
+    pub(super) fn untold(&self) -> bool {
+        self.health.state() == State::Down && self.agreed.rests.is_some_and(Epoch::usable)
+    }
+
+    fn resume(&mut self, health: Health, settings: &Settings) {
+        self.trial += u64::from(std::mem::take(&mut self.trying));
+        self.health = health;
+        self.broke = false;
+        self.agreed.state = self.health.state();
+        self.alarm = self.health.next_change(settings).map_or(u64::MAX, |at| at.0);
+    }
+
+    /// What somebody else found and said by `epoch`.
+    fn follow(&mut self, epoch: Epoch, now: Instant, settings: &Settings) {
+        let seen = ServerView { held_back: false, ..self.health.view() };
+        let health = if epoch.is_odd() {
+            Health::resume(ServerView { state: State::Down, ..seen }, self.health.incarnation(), now)
+        } else {
+            // In which life it came back, its next greeting tells.
+            Health::resume(ServerView { state: State::Returned, incarnation: 0, ..seen }, None, now)
+        };
+        self.resume(health, settings);
+        self.agreed.rests = Some(epoch);
+    }
+
+    /// What stands where an epoch was to be changed counts.
+    fn learn(&mut self, stands: Stands, now: Instant, settings: &Settings) {
+        match stands {
+            Stands::Epoch(epoch) if self.agreed.rests.is_some_and(|rests| epoch > rests) => {
+                self.follow(epoch, now, settings);
+            }
+            // It cannot grow any more, or cannot be believed: there is nothing left to agree by.
+            Stands::Epoch(_) | Stands::Nothing(_) => self.agreed.rests = None,
+        }
+    }
+
+    /// Somebody else has said something of it that is not known here yet.
+    pub(super) fn overruled(
+        &mut self,
+        epochs: Option<Epochs<'_>>,
+        now: Instant,
+        settings: &Settings,
+    ) -> bool {
+        let (Some(rests), Some(epochs)) = (self.agreed.rests, epochs) else { return false };
+        match epochs.stripes.epoch(epochs.slot) {
+            Ok(epoch) if epoch > rests => {
+                epochs.stripes.pass_on();
+                self.follow(epoch, now, settings);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// It was brought back: everybody may use it.
+    pub(super) fn tell_return(&mut self, epochs: Option<Epochs<'_>>, now: Instant, settings: &Settings) {
+        let (Some(rests), Some(epochs)) = (self.agreed.rests, epochs) else { return };
+        if self.health.state() == State::Down {
+            return;
+        }
+        if rests.is_odd() {
+            match epochs.stripes.make_even(epochs.slot, rests) {
+                Ok(()) => self.agreed.rests = Some(rests.back()),
+                Err(stands) => return self.learn(stands, now, settings),
+            }
+        }
+        self.agreed.state = self.health.state();
+    }
+
+    /// A younger process of it was met.
+    pub(super) fn tell_restart(&mut self, epochs: Option<Epochs<'_>>, now: Instant, settings: &Settings) {
+        let (Some(rests), Some(epochs)) = (self.agreed.rests, epochs) else { return };
+        match epochs.stripes.restarted(epochs.slot, rests) {
+            Ok(()) => {
+                self.agreed.rests = Some(rests.back());
+                self.agreed.state = self.health.state();
+            }
+            Err(stands) => self.learn(stands, now, settings),
+        }
+    }
+}
+
+impl Known {
+    /// The table is no longer attended: its last word, and the epoch, are what this process goes on from. Once
+    /// for each of the table's words. Whether the epoch tells news.
+    pub(in crate::client) fn adopt(
+        &self,
+        entry: &ServerEntry,
+        basis: Basis,
+        epochs: Option<Epochs<'_>>,
+        now: Instant,
+        settings: &Settings,
+    ) -> bool {
+        if self.inner.read(|inner| inner.agreed.basis >= basis) {
+            return false;
+        }
+        let epoch = epochs.and_then(|epochs| epochs.stripes.epoch(epochs.slot).ok());
+        self.change(|inner| {
+            if inner.agreed.basis >= basis {
+                return (false, false);
+            }
+            let before = inner.health.view();
+            inner.resume(Health::resume(entry.view(), entry.incarnation, now), settings);
+            inner.agreed.basis = basis;
+            inner.agreed.rests = epoch;
+            let news = epoch.filter(|epoch| epoch.number() != entry.epoch);
+            if let Some(epoch) = news {
+                inner.follow(epoch, now, settings);
+            }
+            (news.is_some(), inner.health.view() != before)
+        })
+    }
+
+    /// Some epoch changed: whether it is this one.
+    pub(in crate::client) fn follow(&self, epochs: Epochs<'_>, now: Instant, settings: &Settings) -> bool {
+        let Ok(epoch) = epochs.stripes.epoch(epochs.slot) else { return false };
+        let is_new = |inner: &Inner| inner.agreed.rests.is_some_and(|rests| epoch > rests);
+        self.inner.read(is_new)
+            && self.change(|inner| {
+                let new = is_new(inner);
+                if new {
+                    inner.follow(epoch, now, settings);
+                }
+                (new, new)
+            })
+    }
+
+    /// A write is about to pass it by, because this process found it down.
+    pub(in crate::client) fn divert(
+        &self,
+        epochs: Epochs<'_>,
+        now: Instant,
+        settings: &Settings,
+    ) -> Diverted {
+        if !self.untold.load(Ordering::Relaxed) {
+            return Diverted::Before;
+        }
+        self.change(|inner| {
+            let Some(rests) = inner.agreed.rests.filter(|_| inner.untold()) else {
+                return (Diverted::Before, false);
+            };
+            match epochs.stripes.make_odd(epochs.slot, rests) {
+                Ok(()) => {
+                    inner.agreed.rests = Some(rests.down());
+                    (Diverted::Now, false)
+                }
+                Err(stands) => {
+                    inner.learn(stands, now, settings);
+                    (Diverted::Overruled, true)
+                }
+            }
+        })
+    }
+
+    /// It was told, and nobody objected.
+    pub(in crate::client) fn diverted(&self) {
+        self.change(|inner| {
+            inner.agreed.state = State::Down;
+            ((), false)
+        });
+    }
+
+    /// The state that everybody knows of, and whether that is all there is to it.
+    pub(in crate::client) fn agreed(&self) -> (ServerView, bool) {
+        self.inner.read(|inner| {
+            let seen = inner.health.view();
+            let alone = seen.state == State::Down && inner.agreed.state != State::Down;
+            (ServerView { state: if alone { inner.agreed.state } else { seen.state }, ..seen }, !alone)
+        })
+    }
+
+    /// The life that it was last met in.
+    pub(in crate::client) fn incarnation(&self) -> Option<crate::rules::health::Incarnation> {
+        self.inner.read(|inner| inner.health.incarnation())
+    }
+}

@@ -1,0 +1,88 @@
+//! Stories of single servers.
+
+use std::time::Duration;
+
+use super::*;
+use crate::rules::pool::Options;
+
+const START: Instant = Instant(1_000_000_000);
+const REJOINED: Event = Event::Rejoined { incarnation: None, meta: true };
+
+fn settings() -> Settings {
+    Settings::new(&Options::default())
+}
+
+/// Down, and its first trial begun.
+fn on_trial(name: &str) -> (Arc<Known>, Begun, Instant) {
+    let known = known(name, &Address::Unix("of a unit test".into()));
+    known.tell(START, Event::Refused, &settings());
+    assert_eq!(known.view().state, State::Down);
+    assert!(!known.alarmed(START), "the first trial waits");
+    assert!(known.begin_trial(START, &settings()).is_none());
+    let later = START + settings().retry_limit;
+    assert!(known.alarmed(later));
+    let begun = known.begin_trial(later, &settings()).unwrap();
+    assert!(known.begin_trial(later, &settings()).is_none(), "one at a time");
+    (known, begun, later)
+}
+
+#[test]
+fn one_server_of_one_pool_is_one_entry() {
+    let address = Address::Unix("shared".into());
+    assert!(Arc::ptr_eq(&known("one", &address), &known("one", &address)));
+    assert!(!Arc::ptr_eq(&known("one", &address), &known("two", &address)));
+}
+
+#[test]
+fn every_change_of_a_view_raises_the_revision() {
+    let known = known("revision", &Address::Unix("of a unit test".into()));
+    let before = revision();
+    known.tell(START, Event::Refused, &settings());
+    assert!(revision() > before);
+}
+
+#[test]
+fn a_trial_brings_a_server_back() {
+    let (known, begun, now) = on_trial("back");
+    assert_eq!(begun.given_up, START);
+    known.end_trial(begun.number, now, REJOINED, &settings());
+    assert_ne!(known.view().state, State::Down);
+}
+
+#[test]
+fn a_trial_that_another_one_followed_is_void() {
+    let (known, first, now) = on_trial("void");
+    let later = now + settings().retry_limit;
+    let second = known.begin_trial(later, &settings()).unwrap();
+    assert!(!known.on_trial(first.number) && known.on_trial(second.number));
+    known.end_trial(first.number, later, REJOINED, &settings());
+    assert_eq!(known.view().state, State::Down);
+    known.end_trial(second.number, later, REJOINED, &settings());
+    assert_ne!(known.view().state, State::Down);
+}
+
+#[test]
+fn a_doubt_that_arises_during_a_trial_voids_it() {
+    let (known, begun, now) = on_trial("doubt");
+    let doubt = now + Duration::from_millis(1);
+    known.doubted(doubt, &settings());
+    known.end_trial(begun.number, doubt, REJOINED, &settings());
+    assert_eq!(known.view().state, State::Down);
+    let next = known.begin_trial(doubt + settings().retry_limit, &settings()).unwrap();
+    assert_eq!(next.given_up, doubt, "a flush counts only when it comes after that");
+    assert!(next.health.missed_write());
+}
+
+#[test]
+fn an_answer_is_told_only_after_a_break() {
+    let known = known("breaks", &Address::Unix("of a unit test".into()));
+    for _ in 0..2 * settings().breaks {
+        known.tell(START, Event::Broken, &settings());
+        known.answered(START, &settings());
+    }
+    assert_eq!(known.view().state, State::Steady);
+    for _ in 0..settings().breaks {
+        known.tell(START, Event::Broken, &settings());
+    }
+    assert_eq!(known.view().state, State::Down);
+}

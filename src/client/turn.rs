@@ -1,0 +1,68 @@
+//! Turns: writers of one key on one machine are at work one after another (rule 12).
+//!
+//! A call holds the stripes of all keys that it changes, from before it looks at the table until it ends. It
+//! takes them in one order whatever its keys are, so two calls never wait for each other; and when the
+//! time of one is over it sends nothing more.
+
+use smallvec::SmallVec;
+
+use super::{clock, fork};
+use crate::rules::operation::Operation;
+use crate::rules::time::Instant;
+use crate::table::stripes::layout::STRIPES;
+use crate::table::{Held, Overdue, Stripes, identity};
+
+/// What one call holds.
+pub(super) struct Turn<'a> {
+    held: SmallVec<[Held<'a>; 1]>,
+    /// The call is over then at the latest.
+    deadline: Instant,
+    /// In which process they were taken.
+    epoch: u64,
+}
+
+impl<'a> Turn<'a> {
+    /// A turn that needs no stripe.
+    pub(super) fn free(deadline: Instant) -> Turn<'a> {
+        Turn { held: SmallVec::new(), deadline, epoch: 0 }
+    }
+
+    /// Waits for the turn of every key that the operation changes.
+    pub(super) fn take(
+        stripes: &'a Stripes,
+        operation: &dyn Operation,
+        deadline: Instant,
+    ) -> Result<Turn<'a>, Overdue> {
+        let mut wanted = SmallVec::<[u32; 1]>::new();
+        operation.hashes(&mut |hash| wanted.push(hash.value() % STRIPES as u32));
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut turn = Turn { held: SmallVec::new(), deadline, epoch: fork::epoch() };
+        for stripe in wanted {
+            // Those that were taken are given back when one cannot be had.
+            let held = stripes.take(stripe, clock::millis(deadline), identity::boot_millis)?;
+            turn.deadline = turn.deadline.min(Instant(held.deadline().saturating_mul(1_000)));
+            turn.held.push(held);
+        }
+        Ok(turn)
+    }
+
+    /// When the call must be over.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The time, for one who is about to send: read anew when there are stripes to be lost.
+    pub(super) fn now(&self, now: Instant) -> Instant {
+        if self.held.is_empty() { now } else { clock::now() }
+    }
+}
+
+impl Drop for Turn<'_> {
+    /// In a forked child they are the parent's.
+    fn drop(&mut self) {
+        if !self.held.is_empty() && self.epoch != fork::epoch() {
+            self.held.drain(..).for_each(Held::forget);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What the processes of a machine agree on while nobody attends the table: its last word and the epochs.
+
+use super::Views;
+use super::ledger::Standing;
+use crate::client::clock;
+use crate::client::registry::{Diverted, Epochs};
+use crate::client::trouble::Word;
+use crate::rules::pool::ServerId;
+use crate::rules::time::Instant;
+use crate::rules::view::State;
+
+impl Views {
+    /// The epoch of a server of ours; `None`: this process has its own view of it.
+    pub(super) fn epochs(&self, server: ServerId) -> Option<Epochs<'_>> {
+        let ledger = self.ledger.as_ref()?;
+        let stripes = ledger.stripes()?;
+        let entry = ledger.entry(server.index(), &self.view.pool.server(server).address)?;
+        Some(Epochs { stripes, slot: entry.epoch_slot })
+    }
+
+    /// Goes on from the table's last word.
+    pub(super) fn adopt(&mut self, now: Instant) {
+        let Some(ledger) = &self.ledger else { return };
+        // Another client of this process may have done this earlier: the epochs are looked at once more.
+        self.changes = ledger.stripes().map_or(0, |stripes| stripes.changes().wrapping_sub(1));
+        self.view.swept = ledger.snapshot().swept;
+        // Where somebody sweeps, copies on stand-ins have no cap: only the sweep makes a server steady.
+        self.settings.swept = self.view.swept;
+        let mut news = false;
+        for (id, server) in self.view.pool.ids().zip(self.view.pool.servers()) {
+            if let Some(entry) = ledger.entry(id.index(), &server.address) {
+                let known = &self.known[id.index()];
+                news |= known.adopt(entry, ledger.basis(), self.epochs(id), now, &self.settings);
+            }
+        }
+        if let Some(stripes) = ledger.stripes().filter(|_| news) {
+            stripes.pass_on();
+        }
+    }
+
+    /// Takes in what other processes found. One load when they found nothing.
+    pub(super) fn hear_others(&mut self, now: Instant) {
+        let Some(stripes) = self.ledger.as_ref().and_then(|ledger| ledger.stripes()) else { return };
+        let changes = stripes.changes();
+        if changes == self.changes {
+            return;
+        }
+        let mut news = false;
+        for id in self.view.pool.ids() {
+            let known = &self.known[id.index()];
+            news |= self.epochs(id).is_some_and(|epochs| known.follow(epochs, now, &self.settings));
+        }
+        if news {
+            // Before it is acted upon: who changed it may have died before he could say so.
+            stripes.pass_on();
+        }
+        self.changes = changes;
+    }
+
+    /// While the table is settling: what everybody knows, and nothing that this process found alone.
+    pub(super) fn read_agreement(&mut self) {
+        let Some(ledger) = &self.ledger else { return };
+        let servers = self.view.pool.ids().zip(self.view.pool.servers()).zip(&self.known);
+        self.scratch.extend(servers.map(|((id, server), known)| {
+            let (mut seen, complete) = known.agreed();
+            let word = ledger.entry(id.index(), &server.address).map(Word::of);
+            let out_of_reach = word.is_some_and(|word| known.is_out_of_reach(word));
+            seen.unreachable =
+                seen.state != State::Down && self.tried != Some(id) && (out_of_reach || !complete);
+            seen
+        }));
+    }
+
+    /// Writes are about to pass by the servers that this process found down: the others are told first.
+    pub(super) fn divert(&mut self, now: Instant) {
+        let mut told = Vec::new();
+        for id in self.view.pool.ids().filter(|&id| !self.view.live(id)) {
+            let known = &self.known[id.index()];
+            let diverted = self.epochs(id).map(|epochs| known.divert(epochs, now, &self.settings));
+            if diverted == Some(Diverted::Now) {
+                told.push(id);
+            }
+        }
+        if told.is_empty() {
+            return;
+        }
+        // make_odd ends with a full fence: of this look and a daemon that settles and then reads the
+        // epochs, at least one sees the other.
+        let now = clock::now();
+        let standing = self.ledger.as_mut().map(|ledger| {
+            ledger.look(now);
+            ledger.standing()
+        });
+        if matches!(standing, Some(Standing::Attended | Standing::Settling)) {
+            self.turn_page(now);
+        } else {
+            told.into_iter().for_each(|id| self.known[id.index()].diverted());
+        }
+    }
+}
