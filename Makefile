@@ -20,9 +20,7 @@ BINDIR     = $(PREFIX)/bin
 SBINDIR    = $(PREFIX)/sbin
 UNITDIR    = $(PREFIX)/lib/systemd/system
 DOCDIR     = $(PREFIX)/share/doc/libmemcache
-BASHDIR    = $(PREFIX)/share/bash-completion/completions
 ZSHDIR     = $(PREFIX)/share/zsh/site-functions
-FISHDIR    = $(PREFIX)/share/fish/vendor_completions.d
 # `make deb` leaves its packages here.
 DEBS       = $(TARGET)/deb
 # The programs are built apart from the library (see [profile.programs] in Cargo.toml).
@@ -30,7 +28,7 @@ BUILT      = BUILT='$(TARGET)/release' PROGRAMS='$(TARGET)/programs'
 PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR)' \
              PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' MANDIR='$(MANDIR)' \
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
-             BASHDIR='$(BASHDIR)' ZSHDIR='$(ZSHDIR)' FISHDIR='$(FISHDIR)'
+             ZSHDIR='$(ZSHDIR)'
 
 .PHONY: all library programs demo check format lints tests sim bench-fleet install uninstall deb man clean help \
         need-build need-demo need-check
