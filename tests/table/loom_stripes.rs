@@ -5,7 +5,7 @@ use loom::sync::atomic::AtomicU64;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use memcache::table::stripes::epoch::{self, Epoch};
-use memcache::table::stripes::turn::{self, System};
+use memcache::table::stripes::turn::{self, System, Turn};
 use memcache::table::stripes::word::{Owner, Word as Stripe};
 use memcache::table::words::{LoadWord, SharedWord, StoreWord};
 
@@ -64,7 +64,7 @@ impl System for Kernel<'_> {
 
 fn turn_at(place: &Place, pid: u32) {
     let kernel = Kernel(place, 1);
-    let (own, _) = turn::take(&place.stripe, Owner::new(pid, 1), 100, &kernel).expect("a turn");
+    let Turn { own, .. } = turn::take(&place.stripe, Owner::new(pid, 1), 100, &kernel).expect("a turn");
     assert!(turn::is_held(&place.stripe, own));
     place.count.set(place.count.get() + 1);
     turn::release(&place.stripe, own, &kernel);
@@ -102,12 +102,12 @@ fn who_was_taken_over_gives_nothing_back() {
     model(Some(3), || {
         let place = place();
         let early = Kernel(&place, 1);
-        let (own, _) = turn::take(&place.stripe, Owner::new(1, 1), 100, &early).expect("free");
+        let Turn { own, .. } = turn::take(&place.stripe, Owner::new(1, 1), 100, &early).expect("free");
         let other = thread::spawn({
             let place = place.clone();
             move || {
                 let late = Kernel(&place, 200);
-                let (own, _) = turn::take(&place.stripe, Owner::new(2, 1), 300, &late).expect("over");
+                let Turn { own, .. } = turn::take(&place.stripe, Owner::new(2, 1), 300, &late).expect("over");
                 assert!(turn::is_held(&place.stripe, own));
                 thread::yield_now();
                 assert!(turn::is_held(&place.stripe, own), "given back by somebody else");

@@ -60,7 +60,8 @@ fn a_stripe_is_taken_and_given_back() {
     let other = opened(&path);
     assert_eq!(other.id(), stripes.id());
     let held = stripes.take(HASH, now() + LONG, now).expect("nobody has it");
-    assert!(held.still_ours() && held.in_time(now()) && !held.in_time(held.deadline()));
+    assert!(held.still_ours() && !held.taken_over());
+    assert!(held.in_time(now()) && !held.in_time(held.deadline()));
     assert_eq!(word(&path).pid(), std::process::id());
     let overdue = other.take(HASH, now() + 20, now).expect_err("held");
     assert_eq!(overdue.holder, std::process::id());
@@ -129,7 +130,7 @@ fn a_stopped_holder_is_taken_over_at_its_deadline() {
     assert_eq!(theirs.left(now()), None, "and not sooner");
     signal(&child, Signal::CONT);
     child.succeed();
-    assert!(held.still_ours(), "who was taken over gives nothing back");
+    assert!(held.still_ours() && held.taken_over(), "who was taken over gives nothing back");
     drop(held);
     assert_eq!(word(&path), Word::FREE);
 }

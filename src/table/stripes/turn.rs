@@ -49,8 +49,18 @@ impl std::fmt::Display for Overdue {
 
 impl std::error::Error for Overdue {}
 
-/// Takes the stripe until `deadline`, or [`LONGEST`] from now if that is sooner: the word that it is held by,
-/// and the deadline.
+/// A stripe that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The word that it is held by.
+    pub own: Word,
+    /// Until when.
+    pub deadline: u64,
+    /// It was taken from a holder who ended or overran his deadline.
+    pub taken_over: bool,
+}
+
+/// Takes the stripe until `deadline`, or [`LONGEST`] from now if that is sooner.
 ///
 /// # Errors
 /// When it cannot be had before the deadline.
@@ -60,25 +70,25 @@ pub fn take<W: SharedWord>(
     owner: Owner,
     deadline: u64,
     system: &impl System,
-) -> Result<(Word, u64), Overdue> {
+) -> Result<Turn, Overdue> {
     let now = system.now();
     if deadline <= now {
         return Err(Overdue { holder: 0 });
     }
     let deadline = deadline.min(now.saturating_add(LONGEST));
     let own = Word::held(owner, deadline);
-    if word.exchange(Word::FREE.0, own.0).is_err() {
-        wait(word, own, deadline, system)?;
-    }
-    Ok((own, deadline))
+    let free = word.exchange(Word::FREE.0, own.0).is_ok();
+    let before = if free { Word::FREE } else { wait(word, own, deadline, system)? };
+    Ok(Turn { own, deadline, taken_over: before.pid() != 0 })
 }
 
+/// The word that it was taken from.
 #[cold]
-fn wait<W: SharedWord, S: System>(word: &W, own: Word, deadline: u64, system: &S) -> Result<(), Overdue> {
+fn wait<W: SharedWord, S: System>(word: &W, own: Word, deadline: u64, system: &S) -> Result<Word, Overdue> {
     for _ in 0..S::SPINS {
         std::hint::spin_loop();
         if word.get() == Word::FREE.0 && word.exchange(Word::FREE.0, own.0).is_ok() {
-            return Ok(());
+            return Ok(Word::FREE);
         }
     }
     let (mut nap, mut waited) = (FIRST_NAP, false);
@@ -98,7 +108,7 @@ fn wait<W: SharedWord, S: System>(word: &W, own: Word, deadline: u64, system: &S
             // Who has slept may have had the only wake that there was: others may sleep behind him.
             let own = if waited { own.awaited() } else { own.awaited_as(found) };
             if word.exchange(found.0, own.0).is_ok() {
-                return Ok(());
+                return Ok(found);
             }
             continue;
         }
@@ -196,24 +206,26 @@ mod tests {
     #[test]
     fn a_free_stripe_is_two_exchanges() {
         let (word, system) = (AtomicU64::new(0), fake());
-        let (own, deadline) = take(&word, owner(1), ONE + 5, &system).expect("free");
+        let Turn { own, deadline, taken_over } = take(&word, owner(1), ONE + 5, &system).expect("free");
         assert_eq!((own.pid(), own.tag(), own.left(ONE), deadline), (1, 1, Some(5), ONE + 5));
-        assert!(is_held(&word, own));
+        assert!(is_held(&word, own) && !taken_over);
         release(&word, own, &system);
         assert_eq!((word.get(), system.naps.get(), system.wakes.get()), (0, 0, 0));
-        let (own, deadline) = take(&word, owner(1), u64::MAX, &system).expect("free");
+        let Turn { own, deadline, .. } = take(&word, owner(1), u64::MAX, &system).expect("free");
         assert_eq!((own.left(ONE), deadline), (Some(LONGEST), ONE + LONGEST));
     }
 
     #[test]
     fn a_held_one_is_waited_for_until_somebodys_deadline() {
         let (word, system) = (AtomicU64::new(0), fake());
-        let (own, _) = take(&word, owner(1), ONE + 50, &system).expect("free");
+        let Turn { own, .. } = take(&word, owner(1), ONE + 50, &system).expect("free");
         assert_eq!(take(&word, owner(2), ONE + 30, &system), Err(Overdue { holder: 1 }));
         assert_eq!(system.now.get(), ONE + 30, "no nap goes beyond one's own deadline");
         assert!(is_held(&word, own) && word.get() == own.awaited().0);
-        let (next, _) = take(&word, owner(2), ONE + 99, &system).expect("its deadline is over");
+        let Turn { own: next, taken_over, .. } =
+            take(&word, owner(2), ONE + 99, &system).expect("its deadline is over");
         assert_eq!(system.now.get(), ONE + 50, "nor beyond the holder's");
+        assert!(taken_over);
         release(&word, own, &system);
         assert!(!is_held(&word, own) && is_held(&word, next));
         release(&word, next, &system);
@@ -234,7 +246,7 @@ mod tests {
     fn a_dead_one_holds_nothing() {
         let (word, system) = (AtomicU64::new(0), fake());
         word.set(Word::held(system.gone, ONE + 50).awaited().0);
-        let (own, _) = take(&word, owner(1), ONE + 50, &system).expect("at once");
+        let Turn { own, .. } = take(&word, owner(1), ONE + 50, &system).expect("at once");
         assert_eq!((system.naps.get(), word.get()), (0, own.awaited().0));
     }
 
