@@ -6,7 +6,7 @@ use std::time::Duration;
 use memcache::rules::operation::Outcome;
 use memcache::rules::pool::{Options, ServerId};
 use memcache::rules::view::State;
-use memcache::table::Attendance;
+use memcache::table::{Attendance, Notice};
 
 use crate::daemon::{Daemon, get, key, life, options, pool, set};
 use crate::support::server::Memcached;
@@ -36,11 +36,18 @@ fn a_dead_servers_reads_go_on_at_once_and_its_writes_wait_for_the_word() {
     servers[0].kill();
 
     assert_eq!(get(&mut client, &key), Ok(b"old".to_vec()), "from the backup");
+    let address = pool.server(FIRST).address.clone();
+    let heard = daemon.heard();
+    assert!(
+        !heard.is_empty() && heard.iter().all(|news| *news == Notice::Failed(address.clone())),
+        "{heard:?}"
+    );
     let seen = client.view().server(FIRST);
     assert!(seen.unreachable && seen.state == State::Steady, "the state is the table's: {seen:?}");
     let mut other = daemon.client(&pool);
     assert!(other.view().server(FIRST).unreachable, "every client of the process knows");
     assert_eq!(get(&mut other, &key), Ok(b"old".to_vec()));
+    assert_eq!(other.fd(FIRST), None, "and does not try it for nothing");
 
     let asked = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -1,5 +1,6 @@
 //! A pool of real servers, and a daemon that says what a test tells it to.
 
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,8 @@ use memcache::rules::pool::{Options, Pool, Server, ServerId, pair_up};
 use memcache::rules::view::{Meta, State};
 use memcache::rules::wire::Value;
 use memcache::table::{
-    Epoch, List, Lock, Settings, Settling, Snapshot, Stripes, StripesSettings, Trust, Writer, identity,
+    Epoch, List, Lock, Notice, Settings, Settling, Snapshot, Stripes, StripesSettings, Trust, Writer,
+    identity, notice,
 };
 
 use crate::support::scratch::Scratch;
@@ -62,6 +64,7 @@ pub struct Daemon {
 
 struct Told {
     writer: Option<Writer>,
+    news: UnixDatagram,
     snapshot: Snapshot,
 }
 
@@ -80,8 +83,8 @@ impl Daemon {
         }
         let snapshot = Snapshot { current: list, ..Snapshot::default() };
         let scratch = Scratch::new();
-        let (writer, snapshot) = write(&scratch, snapshot);
-        let shared = Arc::new(Mutex::new(Told { writer: Some(writer), snapshot }));
+        let (writer, news, snapshot) = write(&scratch, snapshot);
+        let shared = Arc::new(Mutex::new(Told { writer: Some(writer), news, snapshot }));
         let over = Arc::new(AtomicBool::new(false));
         let (told, ends) = (Arc::clone(&shared), Arc::clone(&over));
         let heart = std::thread::spawn(move || {
@@ -134,8 +137,8 @@ impl Daemon {
     /// Another one begins, which says the same.
     pub fn begin_again(&self) {
         let told = &mut *self.shared.lock().unwrap();
-        let (writer, snapshot) = write(&self.scratch, told.snapshot.clone());
-        (told.writer, told.snapshot) = (Some(writer), snapshot);
+        let (writer, news, snapshot) = write(&self.scratch, told.snapshot.clone());
+        (told.writer, told.news, told.snapshot) = (Some(writer), news, snapshot);
     }
 
     /// It finds that nobody heard of it for too long, and is about to look what happened.
@@ -151,6 +154,17 @@ impl Daemon {
         attended.expect("it was at work all along");
     }
 
+    /// The servers that clients told it of since it last listened.
+    pub fn heard(&self) -> Vec<Notice> {
+        let told = self.shared.lock().unwrap();
+        let mut room = [0; 1024];
+        let mut news = Vec::new();
+        while let Ok(length) = told.news.recv(&mut room) {
+            news.extend(notice::parse(&room[..length]));
+        }
+        news
+    }
+
     /// The stripes file, as a client opens it.
     pub fn stripes(&self) -> Stripes {
         Stripes::open(&self.table().path, &Trust::default()).expect("a stripes file")
@@ -161,6 +175,11 @@ impl Daemon {
         self.stripes().epoch(server.0).expect("an epoch").number()
     }
 
+    /// What it said last.
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.lock().unwrap().snapshot.clone()
+    }
+
     /// The file's path.
     pub fn path(&self) -> PathBuf {
         self.table().path
@@ -168,19 +187,20 @@ impl Daemon {
 }
 
 /// A table with this snapshot in it, and the stripes file beside it.
-fn write(scratch: &Scratch, mut snapshot: Snapshot) -> (Writer, Snapshot) {
+fn write(scratch: &Scratch, mut snapshot: Snapshot) -> (Writer, UnixDatagram, Snapshot) {
     let lock = Lock::take(&scratch.path().join("table")).expect("nobody else writes it");
     let stripes = Stripes::create(&lock, &StripesSettings::default()).expect("a stripes file");
     snapshot.stripes = stripes.id();
     for entry in &snapshot.current.servers {
         stripes.set(entry.epoch_slot, Epoch::new(entry.epoch)).expect("it grows");
     }
+    let news = notice::bind(&lock, 0o600, None).expect("a socket");
     // A bound that no loaded machine misses.
     let settings = Settings { bound: Duration::from_secs(20), ..Settings::default() };
     let mut writer = Writer::create(lock, &settings, &snapshot).expect("a table");
     let settling = writer.settle(identity::boot_millis());
     writer.attend(settling, identity::boot_millis()).expect("at once");
-    (writer, snapshot)
+    (writer, news, snapshot)
 }
 
 impl Drop for Daemon {

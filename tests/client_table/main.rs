@@ -6,4 +6,6 @@ mod support;
 
 mod attended;
 mod daemon;
+mod files;
+mod turns;
 mod unattended;

@@ -1,0 +1,139 @@
+//! Writers of one key take turns, and a changed list is followed.
+
+use std::time::Duration;
+
+use memcache::rules::hash::KeyHash;
+use memcache::rules::operation::{Outcome, Spread};
+use memcache::rules::places;
+use memcache::rules::pool::{Options, ServerId};
+use memcache::table::{List, identity};
+
+use crate::daemon::{Daemon, get, key, life, options, pool, set};
+use crate::support::server::Memcached;
+use crate::support::wait;
+
+const FIRST: ServerId = ServerId(0);
+
+fn servers(count: usize) -> Vec<Memcached> {
+    (0..count).map(|_| Memcached::start()).collect()
+}
+
+#[test]
+fn a_change_waits_for_its_keys_turn_and_a_read_does_not() {
+    let servers = servers(2);
+    let pool = pool(&servers, options());
+    let daemon = Daemon::of(&pool, &servers);
+    let key = key(&pool, FIRST);
+    let mut client = daemon.client(&pool);
+    assert_eq!(set(&mut client, &key, b"old"), Outcome::Stored);
+    let stripes = daemon.stripes();
+    let hash = KeyHash::of(&key).value();
+    let soon = identity::boot_millis() + 60_000;
+    let held = stripes.take(hash, soon, identity::boot_millis).expect("nobody has it");
+    assert_eq!(get(&mut client, &key), Ok(b"old".to_vec()));
+    let mut other = daemon.client(&pool);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| set(&mut client, &key, b"new"));
+        wait::until("the writer waits in line", || {
+            // Who wants a stripe and waits is marked in its word; nobody else can be told from outside.
+            assert_eq!(get(&mut other, &key), Ok(b"old".to_vec()), "not before its turn");
+            stripes_waited_for(&daemon, hash).then_some(())
+        });
+        drop(held);
+        assert_eq!(writer.join().unwrap(), Outcome::Stored);
+    });
+    assert_eq!(get(&mut other, &key), Ok(b"new".to_vec()));
+    // It was given back.
+    let again = stripes.take(hash, identity::boot_millis() + 10_000, identity::boot_millis);
+    assert!(again.is_ok());
+}
+
+/// Whether somebody waits for the stripe of this hash.
+fn stripes_waited_for(daemon: &Daemon, hash: u32) -> bool {
+    use memcache::table::stripes::layout::{STRIPES, STRIPES_AT};
+    use memcache::table::stripes::word::Word;
+    let bytes = std::fs::read(daemon.stripes().path()).expect("its own file");
+    let at = STRIPES_AT + 8 * (hash as usize % STRIPES);
+    let word = Word(u64::from_ne_bytes(bytes[at..at + 8].try_into().expect("eight bytes")));
+    word.awaited() == word
+}
+
+#[test]
+fn whose_turn_does_not_come_is_told_timeout_and_sent_nothing() {
+    let servers = servers(2);
+    let pool = pool(&servers, Options { timeout: Duration::from_millis(200), ..options() });
+    let daemon = Daemon::of(&pool, &servers);
+    let key = key(&pool, FIRST);
+    let mut client = daemon.client(&pool);
+    assert_eq!(set(&mut client, &key, b"old"), Outcome::Stored);
+    let stripes = daemon.stripes();
+    let hash = KeyHash::of(&key).value();
+    let soon = identity::boot_millis() + 60_000;
+    let held = stripes.take(hash, soon, identity::boot_millis).expect("nobody has it");
+    assert_eq!(set(&mut client, &key, b"new"), Outcome::Timeout);
+    assert_eq!(client.run(&mut Spread::delete(&key)), Outcome::Timeout);
+    drop(held);
+    assert_eq!(get(&mut client, &key), Ok(b"old".to_vec()));
+    assert_eq!(set(&mut client, &key, b"new"), Outcome::Stored);
+}
+
+#[test]
+fn a_changed_list_is_followed_from_the_next_call_on() {
+    let servers = servers(4);
+    let old = pool(&servers[..2], options());
+    let new = {
+        let list = pool(&servers, Options { timeout: Duration::from_secs(19), ..options() });
+        memcache::rules::pool::Pool::new(old.name.clone(), list.options.clone(), list.servers().to_vec())
+    };
+    let daemon = Daemon::of(&old, &servers[..2]);
+    let mut client = daemon.client(&old);
+    let key_of_third = key(&new, ServerId(2));
+    assert_eq!(set(&mut client, &key_of_third, b"old"), Outcome::Stored);
+    let first = key(&old, FIRST);
+    assert_eq!(set(&mut client, &first, b"v"), Outcome::Stored);
+    let socket = client.fd(FIRST).expect("a connection");
+    assert_eq!(client.lineup(), 0);
+
+    daemon.say(|snapshot| {
+        let mut list = List::new(&new, &[], 2);
+        for (slot, (entry, server)) in (0..).zip(list.servers.iter_mut().zip(&servers)) {
+            (entry.incarnation, entry.mark, entry.epoch, entry.epoch_slot) = (Some(life(server)), 7, 2, slot);
+        }
+        snapshot.current = list;
+    });
+    assert_eq!(set(&mut client, &key_of_third, b"new"), Outcome::Stored);
+    assert_eq!(client.lineup(), 1);
+    assert_eq!(client.pool().servers(), new.servers());
+    assert_eq!(places::home(client.pool(), &key_of_third), Some(ServerId(2)));
+    let stored = servers[2].ask(&format!("get {}\r\n", String::from_utf8_lossy(&key_of_third)), "END");
+    assert!(stored.expect("it answers").contains(&"new".to_owned()), "on the new server");
+    assert_eq!(client.fd(FIRST), Some(socket), "the connection was kept");
+    assert_eq!(get(&mut client, &key_of_third), Ok(b"new".to_vec()));
+
+    // A client that is opened with the list of before goes by the table's from the beginning.
+    let mut late = daemon.client(&old);
+    assert_eq!((late.lineup(), late.pool().servers().len()), (1, 4));
+    assert_eq!(get(&mut late, &key_of_third), Ok(b"new".to_vec()));
+    // And back to the first two.
+    daemon.say(|snapshot| {
+        let list = List::new(&old, &[], 3);
+        snapshot.current = list;
+    });
+    assert_ne!(get(&mut client, &first), Err(Outcome::Timeout));
+    assert_eq!((client.lineup(), client.pool().servers().len()), (2, 2));
+}
+
+#[test]
+fn no_server_is_held_down_on_ones_own() {
+    let servers = servers(4);
+    let pool = pool(&servers, options());
+    let daemon = Daemon::of(&pool, &servers);
+    let mut client = daemon.client(&pool);
+    assert!(!client.hold(FIRST, true));
+    assert!(client.view().live(FIRST));
+    let messages = client.take_messages();
+    assert!(messages.len() == 1 && messages[0].contains("memcachectl down"), "{messages:?}");
+    assert_eq!(daemon.heard().len(), 1, "the daemon is told");
+    daemon.resign();
+    assert!(!client.hold(FIRST, true), "nor when it is unattended");
+}
