@@ -9,7 +9,8 @@
 //! - [`client`]: the blocking carrier that drives an operation over sockets;
 //! - [`capi`]: the C interface, translation only.
 //!
-//! And for the programs alone, with the feature `programs`: `admin`, what memcachectl does.
+//! And for the programs alone, with the feature `programs`: `watch`, the daemon that publishes what it sees of
+//! the servers; `admin`, what memcachectl does.
 
 #[cfg(feature = "programs")]
 pub mod admin;
@@ -18,3 +19,5 @@ pub mod client;
 pub mod config;
 pub mod rules;
 pub mod table;
+#[cfg(feature = "programs")]
+pub mod watch;
