@@ -10,6 +10,7 @@ use crate::client::inbox::ROOM;
 use crate::client::registry;
 use crate::rules::address::Address;
 use crate::rules::operation::Outcome;
+use crate::rules::view::ServerView;
 use crate::rules::view::{Meta, State, View};
 
 /// Every question is a get of "k".

@@ -45,7 +45,7 @@ fn every_change_of_a_view_raises_the_revision() {
 fn a_trial_brings_a_server_back() {
     let (known, begun, now) = on_trial("back");
     assert_eq!(begun.given_up, START);
-    known.end_trial(begun.number, now, REJOINED, &settings());
+    known.end_trial(begun.number, now, REJOINED, None, &settings());
     assert_ne!(known.view().state, State::Down);
 }
 
@@ -55,9 +55,9 @@ fn a_trial_that_another_one_followed_is_void() {
     let later = now + settings().retry_limit;
     let second = known.begin_trial(later, &settings()).unwrap();
     assert!(!known.on_trial(first.number) && known.on_trial(second.number));
-    known.end_trial(first.number, later, REJOINED, &settings());
+    known.end_trial(first.number, later, REJOINED, None, &settings());
     assert_eq!(known.view().state, State::Down);
-    known.end_trial(second.number, later, REJOINED, &settings());
+    known.end_trial(second.number, later, REJOINED, None, &settings());
     assert_ne!(known.view().state, State::Down);
 }
 
@@ -66,7 +66,7 @@ fn a_doubt_that_arises_during_a_trial_voids_it() {
     let (known, begun, now) = on_trial("doubt");
     let doubt = now + Duration::from_millis(1);
     known.doubted(doubt, &settings());
-    known.end_trial(begun.number, doubt, REJOINED, &settings());
+    known.end_trial(begun.number, doubt, REJOINED, None, &settings());
     assert_eq!(known.view().state, State::Down);
     let next = known.begin_trial(doubt + settings().retry_limit, &settings()).unwrap();
     assert_eq!(next.given_up, doubt, "a flush counts only when it comes after that");
