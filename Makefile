@@ -20,17 +20,27 @@ BINDIR     = $(PREFIX)/bin
 SBINDIR    = $(PREFIX)/sbin
 UNITDIR    = $(PREFIX)/lib/systemd/system
 DOCDIR     = $(PREFIX)/share/doc/libmemcache
+ZSHDIR     = $(PREFIX)/share/zsh/site-functions
 # `make deb` leaves its packages here.
 DEBS       = $(TARGET)/deb
-PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' BUILT='$(TARGET)/release' DESTDIR='$(DESTDIR)' \
+# The programs are built apart from the library (see [profile.programs] in Cargo.toml).
+BUILT      = BUILT='$(TARGET)/release' PROGRAMS='$(TARGET)/programs'
+PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR)' \
              PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' MANDIR='$(MANDIR)' \
-             BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)'
+             BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
+             ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all demo check format lints tests sim install uninstall deb man clean help need-build need-demo need-check
+.PHONY: all library programs demo check format lints tests sim bench-fleet install uninstall deb man clean help \
+        need-build need-demo need-check
 
-## all:       builds the library: target/release/libmemcache.so and libmemcache.a
-all: need-build
+## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
+all: library programs
+
+library: need-build
 	$(CARGO) build --locked --release --lib
+
+programs: need-build
+	$(CARGO) build --locked --profile programs --features programs --bins
 
 ## demo:      eight memcacheds, one dies and comes back: prints what a C program sees of it
 demo: need-demo
@@ -47,21 +57,28 @@ format:
 
 ## lints:     (part of check) the compiler and clippy have nothing to say
 lints:
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features programs -- -D warnings
+	$(CARGO) clippy --locked --lib -- -D warnings
 
 ## tests:     (part of check) unit tests, C programs, the installed files, the drill on real servers
 tests:
-	$(CARGO) build --locked --lib --example demo
-	$(CARGO) test --locked --no-fail-fast --lib $(addprefix --test ,$(TESTS))
+	$(CARGO) build --locked --features programs --lib --example demo
+	$(CARGO) test --locked --features programs --no-fail-fast --lib $(addprefix --test ,$(TESTS))
 
 ## sim:       (part of check) simulated worlds: crashes, cuts, late answers, on a virtual clock
 sim:
 	$(CARGO) test --locked --release --test simulation -- --nocapture
 
+## bench-fleet: 64 processes on eight servers of which one dies, with and without memcache-watchd; FLEET="--help"
+bench-fleet: need-demo library programs
+	$(CARGO) bench --locked --bench fleet -- --watchd '$(TARGET)/programs/memcache-watchd' \
+	    --json '$(TARGET)/bench-fleet.json' $(FLEET)
+
 ## install:   puts library, headers, manual and programs below DESTDIR/PREFIX (PREFIX is /usr/local unless given)
 install:
 	@if command -v $(CARGO) >/dev/null; then $(MAKE) --no-print-directory all; \
-	else test -e $(TARGET)/release/libmemcache.so || { echo 'build it first: make all' >&2; exit 1; }; fi
+	else test -e '$(TARGET)/release/libmemcache.so' -a -e '$(TARGET)/programs/memcache-watchd' || \
+	    { echo 'build it first: make all' >&2; exit 1; }; fi
 	@$(PLACES) scripts/install
 	@if [ -z '$(DESTDIR)' ]; then ldconfig; fi
 	@echo "installed libmemcache $(VERSION) below $(DESTDIR)$(PREFIX)"
@@ -74,7 +91,7 @@ uninstall:
 ## deb:       builds Debian packages: libmemcache0, libmemcache-dev, libmemcache-tools
 deb: all
 	@scripts/need dpkg-shlibdeps:dpkg-dev strip:binutils
-	@VERSION='$(VERSION)' SONAME='$(SONAME)' BUILT='$(TARGET)/release' packaging/deb '$(DEBS)'
+	@VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) packaging/deb '$(DEBS)'
 
 ## man:       makes the manual's pages anew, from the headers and man/src
 man: need-build

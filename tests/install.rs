@@ -1,16 +1,17 @@
 //! What `make install` puts where: the library under its full name with the links that the loader
 //! and the linker look for, the headers where a C compiler finds them, a file for pkg-config, the
-//! manual with a page under every function's name. The programs of the README are built from the
-//! installed files alone, as a user would; `make uninstall` leaves nothing.
+//! manual with a page under every function's name, and the programs, which run from there. The programs
+//! of the README are built from the installed files alone, as a user would; `make uninstall` leaves nothing.
 
 mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use support::cc;
-use support::installed::{Installed, everything_below, make, output_of};
+use support::installed::{Installed, PROGRAMS, everything_below, make, output_of, programs_run};
 use support::scratch::Scratch;
 use support::server::Memcached;
 
@@ -33,6 +34,10 @@ fn installed_files_are_complete_and_serve_a_c_compiler() {
     let found = everything_below(&installed.root);
     let (manual, found): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|path| path.starts_with("usr/share/man/"));
+    // How the daemon is started is the operator's business; where its unit lies is ours.
+    let (units, found): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|path| path.starts_with("usr/lib/systemd/system/"));
+    assert!(units.iter().all(|path| path.ends_with(".service") || path.ends_with(".socket")), "{units:?}");
     let mut expected = [
         "usr/include/memcache.h",
         "usr/include/memcache/_buffer.h",
@@ -42,17 +47,19 @@ fn installed_files_are_complete_and_serve_a_c_compiler() {
         "usr/lib/libmemcache.so.0",
         &full_name,
         "usr/lib/pkgconfig/libmemcache.pc",
+        "usr/share/bash-completion/completions/memcachectl",
         "usr/share/doc/libmemcache/memcachectl.md",
         "usr/share/doc/libmemcache/pool.toml",
-    ];
+        "usr/share/fish/vendor_completions.d/memcachectl.fish",
+        "usr/share/zsh/site-functions/_memcachectl",
+    ]
+    .iter()
+    .chain(&PROGRAMS)
+    .map(|path| path.trim_start_matches('/'))
+    .collect::<Vec<_>>();
     expected.sort_unstable();
-    // Programs, their completions and units come with them as soon as there are some.
-    let tools = ["bin/", "sbin/", "lib/systemd/", "share/bash-completion/", "share/zsh/", "share/fish/"];
-    let of_tools = |path: &&String| {
-        tools.iter().any(|it| path.strip_prefix("usr/").is_some_and(|path| path.starts_with(it)))
-    };
-    let found: Vec<_> = found.iter().filter(|path| !of_tools(path)).collect();
     assert_eq!(found, expected);
+    programs_run(&installed.root);
     the_manual_is_complete(&installed, &manual);
 
     for link in ["usr/lib/libmemcache.so", "usr/lib/libmemcache.so.0"] {
@@ -181,19 +188,22 @@ fn every_place_can_be_chosen_and_uninstall_leaves_nothing_of_ours() {
     assert!(!root.join("usr/include/one/memcache").exists(), "a directory that is ours alone goes with us");
 }
 
-/// Programs are installed as soon as cargo builds some: here by another tree of built files.
+/// A program that was not built is not installed: here by another tree of built files. And what was
+/// installed is removed although what was built is gone.
 #[test]
 fn programs_are_installed_when_they_exist() {
     let scratch = Scratch::new();
-    let built = scratch.path().join("built");
+    let built = scratch.path().join("the built"); // with a space
     fs::create_dir(&built).expect("a directory");
     fs::write(built.join("memcachectl"), "#!/bin/sh\necho it runs\n").expect("a program");
+    fs::set_permissions(built.join("memcachectl"), fs::Permissions::from_mode(0o755)).expect("a mode");
     let root = scratch.path().join("root");
     let with = |script: &str, arguments: &[&str]| {
         let mut command = Command::new(cc::root().join(script));
-        command.args(arguments).env("DESTDIR", &root).env("BUILT", &built).env("PREFIX", "/usr");
+        command.args(arguments).env("DESTDIR", &root).env("PROGRAMS", &built).env("PREFIX", "/usr");
         for (name, place) in [
             ("VERSION", "9"),
+            ("BUILT", "nowhere"),
             ("SONAME", "libmemcache.so.0"),
             ("LIBDIR", "/usr/lib"),
             ("INCLUDEDIR", "/usr/include"),
@@ -202,6 +212,7 @@ fn programs_are_installed_when_they_exist() {
             ("SBINDIR", "/usr/sbin"),
             ("UNITDIR", "/usr/lib/systemd/system"),
             ("DOCDIR", "/usr/share/doc/libmemcache"),
+            ("ZSHDIR", "/usr/share/zsh/site-functions"),
         ] {
             command.env(name, place);
         }

@@ -1,5 +1,5 @@
 //! What `make deb` builds: three packages with the usual split, that together have every file once, say
-//! truly what they need, and serve a C compiler when they are unpacked.
+//! truly what they need, and serve a C compiler when they are unpacked; the programs run.
 
 mod support;
 
@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::installed::{Installed, everything_below, make, output_of};
+use support::installed::{Installed, everything_below, make, output_of, programs_run};
 use support::scratch::Scratch;
 use support::server::Memcached;
 
@@ -55,6 +55,8 @@ fn packages_have_the_usual_split_and_serve_a_c_compiler() {
     assert_eq!(PACKAGES.map(section), ["libs", "libdevel", "utils"]);
     let needs = field(&file("libmemcache0"), "Depends");
     assert!(needs.contains("libc6 (>= "), "{needs}");
+    let needs = field(&file("libmemcache-tools"), "Depends");
+    assert!(needs.contains("libc6 (>= "), "the programs need a C library, and say: {needs}");
     let needs = field(&file("libmemcache-dev"), "Depends");
     assert!(needs.contains(&format!("libmemcache0 (= {VERSION})")), "{needs}");
     let control = scratch.path().join("control-libmemcache0");
@@ -99,6 +101,7 @@ fn each_file_is_in_its_package(scratch: &Scratch, multiarch: &str) {
         "install",
         "PREFIX=/usr",
         "UNITDIR=/lib/systemd/system",
+        "ZSHDIR=/usr/share/zsh/vendor-completions",
         "DOCDIR=/usr/share/doc/libmemcache-tools/examples",
         &format!("LIBDIR=/usr/lib/{multiarch}"),
         &format!("DESTDIR={}", installed.display()),
@@ -128,6 +131,7 @@ fn unpacked_they_serve(scratch: &Scratch, packages: &[PathBuf], libdir: &str) {
         output_of("dpkg", Command::new("dpkg-deb").arg("-x").arg(package).arg(&root));
     }
     let installed = Installed { root, libdir: libdir.to_owned() };
+    programs_run(&installed.root);
     let server = Memcached::start();
     for (name, options, asked) in [
         ("shared", &["-std=gnu89"][..], &["--cflags", "--libs"][..]),

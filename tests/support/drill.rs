@@ -32,7 +32,7 @@ pub struct Fleet {
 }
 
 /// The server with bad luck: neither the first nor the last, and the first of its pair.
-const VICTIM: usize = 2;
+pub const VICTIM: usize = 2;
 
 impl Fleet {
     /// Starts the servers; for [`Fault::CutOff`] the victim is reached through a relay.
@@ -60,7 +60,13 @@ impl Fleet {
         text
     }
 
-    fn strike(&mut self) {
+    /// The server with bad luck.
+    pub fn victim(&self) -> &Memcached {
+        &self.servers[VICTIM]
+    }
+
+    /// It goes.
+    pub fn strike(&mut self) {
         match self.fault {
             Fault::Killed => self.servers[VICTIM].kill(),
             Fault::Hung => self.servers[VICTIM].hang(),
@@ -68,7 +74,8 @@ impl Fleet {
         }
     }
 
-    fn heal(&mut self) {
+    /// It comes back.
+    pub fn heal(&mut self) {
         match self.fault {
             Fault::Killed => self.servers[VICTIM].restart(),
             Fault::Hung => self.servers[VICTIM].wake(),

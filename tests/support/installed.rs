@@ -7,6 +7,21 @@ use std::process::Command;
 
 use super::cc;
 
+/// The programs that are installed with `PREFIX=/usr`.
+pub const PROGRAMS: [&str; 2] = ["/usr/bin/memcachectl", "/usr/sbin/memcache-watchd"];
+
+/// Each of them, installed below `root`, says of what version it is and how it is used.
+pub fn programs_run(root: &Path) {
+    for path in PROGRAMS {
+        let program = root.join(path.trim_start_matches('/'));
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let says = |option| output_of(name, Command::new(&program).arg(option).env_remove("MEMCACHE_POOL"));
+        assert_eq!(says("--version"), format!("{name} {}\n", env!("CARGO_PKG_VERSION")));
+        let help = says("--help");
+        assert!(help.contains("--pool") && help.contains(name), "{path} --help says:\n{help}");
+    }
+}
+
 /// What a command prints. `package` is Debian's, and has the command.
 ///
 /// # Panics

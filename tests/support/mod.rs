@@ -9,6 +9,7 @@
 
 pub mod cc;
 pub mod counting;
+pub mod crowd;
 pub mod drill;
 pub mod installed;
 pub mod keep;
@@ -16,3 +17,4 @@ pub mod relay;
 pub mod scratch;
 pub mod server;
 pub mod wait;
+pub mod watchd;
