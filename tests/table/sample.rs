@@ -6,7 +6,7 @@ use std::time::Duration;
 use memcache::rules::health::Incarnation;
 use memcache::rules::pool::{Distribution, Options, ReadBackup, Server, ServerId};
 use memcache::rules::view::{Meta, State};
-use memcache::table::{identity, List, Lock, ServerEntry, Settings, Snapshot, Writer};
+use memcache::table::{List, Lock, ServerEntry, Settings, Snapshot, Writer, identity};
 
 /// The snapshot of a number; `published` tells it back.
 pub fn snapshot(number: u64) -> Snapshot {
