@@ -15,29 +15,10 @@ use super::pool::Options;
 use super::time::Instant;
 use super::view::{Meta, ServerView, State};
 
-/// One life of a server's process, by what `stats` tells of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Incarnation {
-    /// Its process id.
-    pub pid: u64,
-    /// When it started: `time - uptime`, seconds since 1970 by the server's clock. Jitters by a second.
-    pub start: u64,
-}
+pub use self::incarnation::Incarnation;
+use self::incarnation::{same_as_met, surely_same};
 
-impl Incarnation {
-    /// Whether both are the same life: the same process id, and starts no more than a second apart.
-    pub fn same_as(self, other: Incarnation) -> bool {
-        self.pid == other.pid && self.start.abs_diff(other.start) <= 1
-    }
-
-    /// 16 bits of it; never 0.
-    fn mark(self) -> u16 {
-        // Two odd multipliers spread neighbouring pids and starts over all 64 bits.
-        let mixed = self.pid.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            ^ self.start.wrapping_mul(0xd6e8_feb8_6659_fd93).rotate_left(29);
-        ((mixed ^ (mixed >> 32)) >> 16) as u16 | 1
-    }
-}
+mod incarnation;
 
 /// What the pool's owner chose about health.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +32,8 @@ pub struct Settings {
     /// Connections that break in a row, without a good answer between, before a server that still
     /// accepts new ones counts as failed.
     pub breaks: u32,
+    /// How long a draining server is still read when nobody sweeps: as long as what it holds may be needed.
+    pub drain: Duration,
     /// Somebody sweeps the pool: only the sweep makes a server steady, never the window (rule 6).
     pub swept: bool,
 }
@@ -67,10 +50,23 @@ impl Settings {
             retry_first,
             retry_limit: Self::RETRY_LIMIT.max(retry_first),
             window: options.window,
+            drain: options.max_ttl.map_or(options.window, |ttl| ttl.min(options.window)),
             breaks: 2,
             swept: false,
         }
     }
+}
+
+/// What an administrator wants of a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Order {
+    /// It is used while it is well.
+    #[default]
+    Up,
+    /// It gets no new keys; what it holds is still read for a while, and then it goes down.
+    Draining,
+    /// It is not used.
+    Down,
 }
 
 /// What an observer can meet with.
@@ -111,9 +107,17 @@ pub enum Event {
         /// Whether it has the meta commands.
         meta: bool,
     },
-    /// Time passed (a returned server turns steady after the window).
+    /// Time passed (a returned server turns steady after the window, a draining one has been drained).
     Tick,
+    /// It does not do what it is there for: what exactly, in a few words.
+    Failed(&'static str),
+    /// An administrator ordered it. To be told again after every fall of a server that is not to be up.
+    Ordered(Order),
+    /// Others, whose word counts, brought it back, or met it restarted: it may be used and is not complete.
+    Returned,
 }
+
+const TAKEN_OUT: &str = "taken out by an administrator";
 
 /// One server's health.
 #[derive(Clone, Debug)]
@@ -133,6 +137,8 @@ pub struct Health {
     missed_write: bool,
     /// It is down, but its last trial was only held back.
     held_back: bool,
+    /// It is down because an administrator took it out: there are no trials.
+    out: bool,
     /// When a trial is next allowed; means something while it is down.
     due: Instant,
     /// The wait that led to `due`; the next one is twice as long.
@@ -162,12 +168,31 @@ impl Health {
             breaks: 0,
             missed_write: false,
             held_back: false,
+            out: false,
             due: Instant(0),
             wait: Duration::ZERO,
             trial: false,
             missed_in_trial: false,
             rejoined: None,
             complete: true,
+        }
+    }
+
+    /// A server as somebody published it: the life that goes on where he left off. One that is down owes a
+    /// flush, and a trial of it is due at once.
+    pub fn resume(seen: ServerView, incarnation: Option<Incarnation>, since: Instant) -> Health {
+        Health {
+            state: seen.state,
+            since,
+            reason: "as it was published before",
+            met: seen.incarnation != 0,
+            incarnation,
+            meta: seen.meta,
+            mark: seen.incarnation,
+            missed_write: seen.state == State::Down,
+            held_back: seen.held_back,
+            complete: seen.state == State::Steady,
+            ..Health::new()
         }
     }
 
@@ -183,7 +208,7 @@ impl Health {
 
     /// What others see of it.
     pub fn view(&self) -> ServerView {
-        let held_back = self.held_back && self.state == State::Down;
+        let held_back = (self.held_back || self.out) && self.state == State::Down;
         ServerView {
             state: self.state,
             meta: self.meta,
@@ -225,18 +250,26 @@ impl Health {
         self.missed_write
     }
 
+    /// Cuts its wait short: a trial is due now, unless one is under way.
+    pub fn hasten(&mut self, now: Instant) {
+        if !self.trial {
+            self.due = self.due.min(now);
+        }
+    }
+
     /// It is down, its wait is over and no trial is under way (a trial that was begun and never
     /// reported is given up after `retry_limit`).
     pub fn trial_due(&self, now: Instant) -> bool {
-        self.state == State::Down && now >= self.due
+        self.state == State::Down && !self.out && now >= self.due
     }
 
     /// The next point in time at which `Tick` or a trial would change something, for drivers that
     /// sleep; `None`: nothing will happen by time alone.
     pub fn next_change(&self, settings: &Settings) -> Option<Instant> {
         match self.state {
-            State::Down => Some(self.due),
+            State::Down => (!self.out).then_some(self.due),
             State::Returned if !settings.swept => Some(self.since + settings.window),
+            State::Draining if !settings.swept => Some(self.since + settings.drain),
             State::Returned | State::Draining | State::Steady => None,
         }
     }
@@ -256,15 +289,13 @@ impl Health {
                 let restarted = self.met && !same_as_met(self.incarnation, incarnation);
                 self.meet(now, incarnation, meta, restarted);
                 if restarted {
-                    self.turn(State::Returned, now, "restarted");
+                    self.emptied(now, "restarted", settings);
                 }
             }
-            Event::Tick => {
-                let over = !settings.swept && now >= self.since + settings.window;
-                if self.state == State::Returned && over {
-                    self.turn(State::Steady, now, "returned, and the window is over");
-                }
-            }
+            Event::Tick => self.tick(now, settings),
+            Event::Failed(reason) => self.go_down(now, reason, settings),
+            Event::Ordered(order) => self.obey(now, order, settings),
+            Event::Returned => self.emptied(now, "came back while it was not watched", settings),
             // What is said of a trial here comes too late: the server is in use.
             Event::MissedWrite
             | Event::TrialBegun
@@ -296,15 +327,77 @@ impl Health {
                 self.held_back = true;
                 self.due = now + self.wait;
             }
+            // While the trial was under way it was taken out.
+            Event::Rejoined { .. } | Event::Returned if self.out => self.end_trial(),
             Event::Rejoined { incarnation, meta } => self.rejoin(now, incarnation, meta),
+            Event::Returned => {
+                self.missed_write = false;
+                self.end_trial();
+                self.turn(State::Returned, now, "brought back while it was not watched");
+            }
+            Event::Ordered(Order::Up) if self.out => {
+                self.out = false;
+                self.due = now;
+                self.turn(State::Down, now, "to be used again, and on trial");
+            }
+            Event::Ordered(Order::Up) => {}
+            Event::Ordered(Order::Draining | Order::Down) if self.out => {}
+            // One that failed while it was drained has nothing left to read.
+            Event::Ordered(Order::Draining | Order::Down) => self.take_out(TAKEN_OUT),
             // News of old connections: nothing is used of a server between its fall and its trial.
             Event::Answered
             | Event::Refused
             | Event::Silent
             | Event::Broken
+            | Event::Failed(_)
             | Event::Met { .. }
             | Event::Tick => {}
         }
+    }
+
+    fn tick(&mut self, now: Instant, settings: &Settings) {
+        let over = |span| !settings.swept && now >= self.since + span;
+        if self.state == State::Returned && over(settings.window) {
+            self.turn(State::Steady, now, "returned, and the window is over");
+        } else if self.state == State::Draining && over(settings.drain) {
+            self.go_down(now, "drained", settings);
+            self.take_out("drained, and taken out");
+        }
+    }
+
+    /// An order for a live server.
+    fn obey(&mut self, now: Instant, order: Order, settings: &Settings) {
+        match (order, self.state) {
+            // What was written meanwhile is elsewhere.
+            (Order::Up, State::Draining) => {
+                self.turn(State::Returned, now, "to be used again, and no longer drained");
+            }
+            (Order::Draining, State::Steady | State::Returned) => {
+                self.turn(State::Draining, now, "drained by an administrator");
+            }
+            (Order::Down, _) => {
+                self.go_down(now, TAKEN_OUT, settings);
+                self.take_out(TAKEN_OUT);
+            }
+            (Order::Up | Order::Draining, _) => {}
+        }
+    }
+
+    /// A live server is another process than before.
+    fn emptied(&mut self, now: Instant, reason: &'static str, settings: &Settings) {
+        if self.state == State::Draining {
+            self.go_down(now, reason, settings);
+            self.take_out("restarted while it was drained, and taken out");
+        } else {
+            self.turn(State::Returned, now, reason);
+        }
+    }
+
+    /// It is down, for a while by now perhaps, and there will be no trials.
+    fn take_out(&mut self, reason: &'static str) {
+        self.end_trial();
+        self.out = true;
+        self.reason = reason;
     }
 
     fn go_down(&mut self, now: Instant, reason: &'static str, settings: &Settings) {
@@ -316,6 +409,7 @@ impl Health {
         self.due = now + self.wait;
         self.missed_write = false;
         self.held_back = false;
+        self.out = false;
         self.complete = self.state == State::Steady;
         self.breaks = 0;
         self.end_trial();
@@ -375,21 +469,6 @@ impl Default for Health {
     fn default() -> Self {
         Health::new()
     }
-}
-
-/// Whether a new connection to a server that was live all along met the life known before. One
-/// that never tells is taken at its word as long as it does not begin to tell.
-fn same_as_met(known: Option<Incarnation>, met: Option<Incarnation>) -> bool {
-    match (known, met) {
-        (Some(known), Some(met)) => known.same_as(met),
-        (None, None) => true,
-        _ => false,
-    }
-}
-
-/// Both lives are known and they are one. After a fall, silence proves nothing.
-fn surely_same(known: Option<Incarnation>, met: Option<Incarnation>) -> bool {
-    matches!((known, met), (Some(known), Some(met)) if known.same_as(met))
 }
 
 fn twice(wait: Duration, settings: &Settings) -> Duration {

@@ -55,7 +55,9 @@ impl Story {
 fn settings_follow_the_options() {
     let quick = settings();
     assert_eq!((quick.retry_first, quick.retry_limit, quick.breaks), (FIRST, LIMIT, 2));
-    assert_eq!((quick.window, quick.swept), (24 * HOUR, false));
+    assert_eq!((quick.window, quick.drain, quick.swept), (24 * HOUR, 24 * HOUR, false));
+    let brief = Options { max_ttl: Some(HOUR), ..Options::default() };
+    assert_eq!(Settings::new(&brief).drain, HOUR);
     let slow = Options { connect_timeout: Duration::from_secs(9), ..Options::default() };
     assert_eq!(Settings::new(&slow).retry_limit, Duration::from_secs(9), "never shorter than the first wait");
     let none = Options { connect_timeout: Duration::ZERO, ..Options::default() };
@@ -350,6 +352,9 @@ fn events() -> impl Strategy<Value = Event> {
         Just(Event::TrialFailed),
         (lives(), any::<bool>()).prop_map(|(incarnation, meta)| Event::Rejoined { incarnation, meta }),
         Just(Event::Tick),
+        Just(Event::Failed("it does not do what it is there for")),
+        Just(Event::Returned),
+        prop_oneof![Just(Order::Up), Just(Order::Draining), Just(Order::Down)].prop_map(Event::Ordered),
     ]
 }
 
@@ -366,21 +371,29 @@ fn check_step(
     let (was, is) = (before.state(), after.state());
     let rejoined = matches!(event, Event::Rejoined { .. });
     if was == State::Down && is != State::Down {
-        assert!(rejoined, "only a trial ends a fall: {event:?}");
+        assert!(rejoined || event == Event::Returned, "only a trial, somebody's, ends a fall: {event:?}");
+        assert!(!before.out, "one that was taken out stays out");
         assert!(!before.missed_write() || is == State::Returned, "it missed writes and is not steady");
     }
     if was == State::Returned && is == State::Steady {
         assert!(event == Event::Tick && !settings.swept && now.since(before.since()) >= settings.window);
     }
     if was != State::Down && is == State::Down {
-        assert!(matches!(event, Event::Refused | Event::Silent | Event::Broken));
+        let failed = matches!(event, Event::Refused | Event::Silent | Event::Broken | Event::Failed(_));
+        let emptied = matches!(event, Event::Tick | Event::Returned | Event::Met { .. });
+        let ordered = event == Event::Ordered(Order::Down) || (emptied && was == State::Draining);
+        assert!(failed != ordered, "{event:?}");
+        assert_eq!(ordered, after.out, "only by order it is taken out");
     }
     assert!(is == State::Down || !after.missed_write(), "a live server owes nothing");
     assert_eq!(after.view().incarnation == 0, after.view().meta == Meta::Unknown, "met is met");
     if was != is {
         assert_eq!(after.since(), now);
     }
-    if is == State::Down {
+    if after.out && is == State::Down {
+        assert!(!after.trial_due(now) && after.next_change(settings).is_none(), "nobody tries it");
+        assert!(after.view().held_back);
+    } else if is == State::Down {
         let due = after.next_change(settings).expect("a server that is down is tried again");
         assert!(due - now <= settings.retry_limit, "and soon");
         assert_eq!(after.trial_due(now), now >= due);

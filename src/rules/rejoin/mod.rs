@@ -31,21 +31,17 @@
 
 mod marker;
 
-use std::fmt::Write;
-
 use self::marker::Marker;
-use super::greeting::Greeting;
 use super::health::{Health, Incarnation};
 use super::operation::{Failure, Operation, Outcome, Tag};
 use super::pool::ServerId;
+use super::probe::{Examination, Finding};
 use super::view::View;
 use super::wire::{Command, Reply, Verb};
 
-/// Good probes in a row that a trial asks for.
+/// Good probes in a row that a trial asks for, unless told otherwise.
 pub const RISE: u32 = 2;
 
-/// Seconds a probe's value stays on the server.
-const PROBE_SECONDS: i64 = 10;
 /// Milliseconds after which a flush that was claimed and not recorded is taken over, and after which
 /// the claimer itself no longer sends it.
 const CLAIM_MILLIS: u64 = 5_000;
@@ -53,9 +49,6 @@ const CLAIM_MILLIS: u64 = 5_000;
 const CLAIM_SECONDS: i64 = 60;
 /// Seconds a `flushed` marker stays; whoever comes later flushes once more.
 const RECORD_SECONDS: i64 = 3_600;
-/// Probe values in one trial that may be gone when they are read back: another client's flush
-/// took them. A server that keeps nothing fails all the same.
-const MISSES: u32 = 3;
 /// Questions to the keeper in one trial; another trial comes soon enough.
 const LOOKS: u32 = 8;
 /// How far ahead of our own clock, in milliseconds, a marker's time may be and still be believed.
@@ -66,12 +59,8 @@ const REFUSAL_LEN: usize = 256;
 /// What is being asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Step {
-    /// Who are you? Asked of the server.
-    Greet,
-    /// A probe's first half.
-    StoreProbe,
-    /// A probe's second half.
-    LoadProbe,
+    /// Who are you, and do you work? Asked of the server.
+    Examine,
     /// May I flush? Asked of the keeper.
     Claim,
     /// Who flushes? Asked of the keeper.
@@ -102,21 +91,13 @@ pub struct Rejoin {
     step: Step,
     tag: Tag,
     asked: bool,
-    greeting: Greeting,
+    examination: Examination,
     keeper: Option<ServerId>,
-    /// Good probes so far.
-    probes: u32,
-    /// Probe values that were gone.
-    misses: u32,
-    /// When the first probe began.
-    proved_from: u64,
     flushed: bool,
     held_back: bool,
     /// Questions to the keeper so far.
     looks: u32,
     claimed_at: u64,
-    probe_name: String,
-    probe_key: String,
     marker_key: String,
     value: String,
     reason: &'static str,
@@ -127,34 +108,32 @@ impl Rejoin {
     /// A trial of `server`, which `health` says is down. `down_since_unix_millis`: when it went down,
     /// on the clock of [`View::unix_millis`]; every connection to it was reset by then.
     pub fn new(view: &View, server: ServerId, health: &Health, down_since_unix_millis: u64) -> Rejoin {
-        // Several clients probe one server at once. Those that share even both times share
-        // their keys and values too, and then cannot tell (and need not) whose value they read.
-        let probe_name = format!("libmemcache:probe:{:x}:{down_since_unix_millis:x}", view.unix_millis);
         Rejoin {
             server,
             down_since: down_since_unix_millis,
             missed_write: health.missed_write(),
             previous: health.incarnation(),
             rise: RISE,
-            step: Step::Greet,
+            step: Step::Examine,
             tag: 0,
             asked: false,
-            greeting: Greeting::default(),
+            examination: Examination::new(view.unix_millis, down_since_unix_millis),
             keeper: None,
-            probes: 0,
-            misses: 0,
-            proved_from: 0,
             flushed: false,
             held_back: false,
             looks: 0,
             claimed_at: 0,
-            probe_name,
-            probe_key: String::new(),
             marker_key: String::new(),
             value: String::new(),
             reason: "on trial",
             refusal: Vec::new(),
         }
+    }
+
+    /// The same trial with `rise` good probes in a row, at least one.
+    #[must_use]
+    pub fn with_rise(self, rise: u32) -> Rejoin {
+        Rejoin { rise: rise.max(1), ..self }
     }
 
     /// The server on trial.
@@ -164,12 +143,17 @@ impl Rejoin {
 
     /// Which life it was met in; `None` before it was greeted, or when it would not tell.
     pub fn incarnation(&self) -> Option<Incarnation> {
-        self.greeting.incarnation()
+        self.examination.greeting().incarnation()
     }
 
     /// Whether it has the meta commands.
     pub fn meta(&self) -> bool {
-        self.greeting.meta()
+        self.examination.greeting().meta()
+    }
+
+    /// Whether the server answered who it is.
+    pub fn greeted(&self) -> bool {
+        self.examination.greeted()
     }
 
     /// It ended because the server answers well and must be flushed, and may not be yet: report
@@ -237,21 +221,14 @@ impl Rejoin {
     }
 
     fn probe(&mut self, view: &View) {
-        if self.probes == 0 {
-            self.proved_from = view.unix_millis;
-        }
-        self.probe_key.clear();
-        let _ = write!(self.probe_key, "{}:{}", self.probe_name, self.probes);
-        self.value.clear();
-        let _ = write!(self.value, "probe {} of {}", self.probes, self.proved_from);
-        self.step = Step::StoreProbe;
+        self.examination.again(view.unix_millis);
+        self.step = Step::Examine;
     }
 
     fn probed(&mut self, view: &View) {
-        self.probes += 1;
         if self.flushed {
             self.record(view);
-        } else if self.probes < self.rise {
+        } else if self.examination.good() < self.rise {
             self.probe(view);
         } else if self.owes_flush() {
             self.ask_to_flush(view);
@@ -309,7 +286,7 @@ impl Rejoin {
         if !self.live_keeper(view) {
             return self.pass();
         }
-        Marker::Flushed(self.proved_from).write(&mut self.value);
+        Marker::Flushed(self.examination.proved_from()).write(&mut self.value);
         self.step = Step::Record;
     }
 
@@ -331,19 +308,6 @@ impl Rejoin {
 
     fn server_answered(&mut self, view: &View, reply: &Reply<'_>) {
         match (self.step, reply) {
-            (Step::Greet, reply) => {
-                if self.greeting.answer(reply) {
-                    self.probe(view);
-                }
-            }
-            (Step::StoreProbe, Reply::Stored) => self.step = Step::LoadProbe,
-            (Step::LoadProbe, Reply::Value(value)) if value.data == self.value.as_bytes() => {
-                self.probed(view)
-            }
-            (Step::LoadProbe, Reply::Miss) if self.misses < MISSES => {
-                self.misses += 1;
-                self.probe(view);
-            }
             (Step::Flush, Reply::Ok) => {
                 self.flushed = true;
                 self.probe(view);
@@ -351,9 +315,13 @@ impl Rejoin {
             (Step::Flush, Reply::Refused(line)) => {
                 self.refused(line, "it must be flushed and refuses flush_all (was it started with -F?)");
             }
-            (_, Reply::Refused(line)) => self.refused(line, "it refused a probe"),
-            (Step::LoadProbe, _) => self.fail_trial("it did not give back the probe value that it stored"),
-            _ => self.fail_trial("it did not store a probe value"),
+            (Step::Flush, _) => self.fail_trial("its answer to flush_all makes no sense"),
+            _ => match self.examination.answer(view.unix_millis, reply) {
+                Finding::More => {}
+                Finding::Good => self.probed(view),
+                Finding::Refused(line) => self.refused(line, "it refused a probe"),
+                Finding::Ill(reason) => self.fail_trial(reason),
+            },
         }
     }
 
@@ -386,7 +354,7 @@ impl Operation for Rejoin {
         let target = match self.step {
             Step::Over(_) => return None,
             Step::Claim | Step::Look | Step::TakeOver(_) | Step::Record => self.keeper?,
-            Step::Greet | Step::StoreProbe | Step::LoadProbe | Step::Flush => self.server,
+            Step::Examine | Step::Flush => self.server,
         };
         self.asked = true;
         self.tag = self.tag.wrapping_add(1);
@@ -398,9 +366,7 @@ impl Operation for Rejoin {
         let key = self.marker_key.as_bytes();
         let store = |verb, key, exptime| Command::Store { verb, key, flags: 0, exptime, value };
         match self.step {
-            Step::Greet | Step::Over(_) => self.greeting.awaited(),
-            Step::StoreProbe => store(Verb::Set, self.probe_key.as_bytes(), PROBE_SECONDS),
-            Step::LoadProbe => Command::Get { key: self.probe_key.as_bytes(), meta: false },
+            Step::Examine | Step::Over(_) => self.examination.command(),
             Step::Claim => store(Verb::Add, key, CLAIM_SECONDS),
             Step::Look => Command::Fetch { key },
             Step::TakeOver(cas) => store(Verb::Cas(cas), key, CLAIM_SECONDS),
@@ -416,9 +382,7 @@ impl Operation for Rejoin {
         match self.step {
             Step::Over(_) => {}
             Step::Claim | Step::Look | Step::TakeOver(_) | Step::Record => self.keeper_answered(view, reply),
-            Step::Greet | Step::StoreProbe | Step::LoadProbe | Step::Flush => {
-                self.server_answered(view, reply)
-            }
+            Step::Examine | Step::Flush => self.server_answered(view, reply),
         }
     }
 
@@ -433,8 +397,7 @@ impl Operation for Rejoin {
             Step::Claim | Step::Look | Step::TakeOver(_) => {
                 self.fail_trial("the server that keeps the flush marker did not answer");
             }
-            Step::Greet => self.fail_trial("it did not answer the greeting"),
-            Step::StoreProbe | Step::LoadProbe => self.fail_trial("it did not answer a probe"),
+            Step::Examine => self.fail_trial(self.examination.unanswered()),
             Step::Flush => self.fail_trial("it did not answer flush_all"),
         }
     }

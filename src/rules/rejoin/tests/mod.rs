@@ -9,6 +9,7 @@ use super::*;
 use crate::rules::address::Address;
 use crate::rules::health::{Event, Settings};
 use crate::rules::pool::{Options, Pool, Server};
+use crate::rules::probe::MISSES;
 use crate::rules::time::Instant;
 use crate::rules::view::{ServerView, State};
 use crate::rules::wire::Value;
