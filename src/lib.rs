@@ -7,10 +7,16 @@
 //! - [`config`]: the pool file;
 //! - [`table`]: the shared table, one view of the servers for all processes of a machine;
 //! - [`client`]: the blocking carrier that drives an operation over sockets;
-//! - [`capi`]: the C interface, translation only.
+//! - [`capi`]: the C interface, translation only;
+//! - `watch`: the daemon that publishes what it sees of the servers; with the feature `programs` only;
+//! - `admin`: what memcachectl does; with the feature `programs` only.
 
+#[cfg(feature = "programs")]
+pub mod admin;
 pub mod capi;
 pub mod client;
 pub mod config;
 pub mod rules;
 pub mod table;
+#[cfg(feature = "programs")]
+pub mod watch;

@@ -42,12 +42,15 @@ fn installed_files_are_complete_and_serve_a_c_compiler() {
         "usr/lib/libmemcache.so.0",
         &full_name,
         "usr/lib/pkgconfig/libmemcache.pc",
+        "usr/share/doc/libmemcache/memcachectl.md",
         "usr/share/doc/libmemcache/pool.toml",
     ];
     expected.sort_unstable();
-    // Programs and units come with them as soon as there are some.
-    let of_tools =
-        |path: &&String| ["usr/bin/", "usr/sbin/", "usr/lib/systemd/"].iter().any(|it| path.starts_with(it));
+    // Programs, their completions and units come with them as soon as there are some.
+    let tools = ["bin/", "sbin/", "lib/systemd/", "share/bash-completion/", "share/zsh/", "share/fish/"];
+    let of_tools = |path: &&String| {
+        tools.iter().any(|it| path.strip_prefix("usr/").is_some_and(|path| path.starts_with(it)))
+    };
     let found: Vec<_> = found.iter().filter(|path| !of_tools(path)).collect();
     assert_eq!(found, expected);
     the_manual_is_complete(&installed, &manual);
@@ -83,7 +86,7 @@ fn the_manual_is_complete(installed: &Installed, manual: &[String]) {
     for symbol in fs::read_to_string(cc::root().join("c-tests/symbols.txt")).expect("the symbols").lines() {
         assert!(pages.contains(format!("man3/{symbol}.3").as_str()), "no page under the name {symbol}");
     }
-    for page in ["man3/libmemcache.3", "man5/libmemcache-pool.5"] {
+    for page in ["man3/libmemcache.3", "man5/libmemcache-pool.5", "man1/memcachectl.1"] {
         assert!(pages.contains(page), "no {page}");
     }
     let shown = output_of(

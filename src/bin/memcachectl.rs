@@ -1,3 +1,7 @@
 //! memcachectl: administers a pool.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    memcache::admin::run(std::env::args_os())
+}

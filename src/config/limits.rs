@@ -34,3 +34,13 @@ pub const BUSY_POLL: Range = Range { least: Duration::from_micros(1), most: Dura
 
 /// `interval`, from one probe of a server to its next.
 pub const INTERVAL: Range = Range { least: Duration::from_millis(10), most: Duration::from_secs(3_600) };
+
+/// `deadline`, of one probe.
+pub const DEADLINE: Range = Range { least: Duration::from_millis(1), most: Duration::from_secs(60) };
+
+/// `mode`: the bits that a table may have. Its readers refuse one that others than its owner can
+/// change, and its owner must be able to read it.
+pub const TABLE_MODE: u32 = 0o644;
+
+/// How many bytes the name of a user or a group may have; the system's own programs allow 32.
+pub const ACCOUNT: usize = 32;

@@ -23,10 +23,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::rules::address::Address;
-use crate::rules::pool::{Pool, Server, pair_up};
+use crate::rules::pool::{Pool, pair_up};
 
 pub use error::ConfigError;
-pub use names::{choose, unknown};
+pub use names::{choose, closest, unknown};
 pub use source::{VARIABLE, from_environment, read};
 
 use error::Report;
@@ -124,11 +124,10 @@ pub fn parse(origin: &str, text: &str) -> Result<PoolFile, ConfigError> {
         return Err(report.into_error());
     }
 
-    let mut list: Vec<Server> = server_sections::finish(drafts, backups);
+    let (mut list, orders) = server_sections::finish(drafts, backups);
     if chosen.options.backups {
         pair_up(&mut list);
     }
-    let orders = vec![Order::Up; list.len()];
     Ok(PoolFile {
         pool: Pool::new(chosen.name, chosen.options, list),
         table: chosen.table,

@@ -25,7 +25,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
 }
 
 /// The candidate that was probably meant: the nearest one, when few letters are different.
-pub(super) fn closest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn closest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = if text.len() < 4 { 1 } else { 2 };
     candidates
         .into_iter()

@@ -5,12 +5,16 @@ use std::collections::HashMap;
 use crate::rules::address::Address;
 use crate::rules::pool::{Server, ServerId};
 
+use super::Order;
 use super::error::{Report, listed, quoted};
 use super::limits;
 use super::names::{self, closest};
 use super::section::{Located, Section};
 
-const KEYS: [&str; 4] = ["name", "address", "weight", "backup"];
+const KEYS: [&str; 5] = ["name", "address", "weight", "backup", "state"];
+
+/// The words of `state`. There is none for a server that is used: it has no `state`.
+const STATES: [(&str, Order); 2] = [("draining", Order::Draining), ("down", Order::Down)];
 
 /// In a pool of more servers a message does not look for the name that was meant, or list them all.
 const FEW: usize = 32;
@@ -23,6 +27,7 @@ pub(super) struct Draft<'a> {
     pub(super) address: Option<Located<Address>>,
     weight: Located<u32>,
     backup: Option<Located<&'a str>>,
+    order: Order,
 }
 
 /// Reads every section by itself.
@@ -53,6 +58,7 @@ fn draft<'a>(report: &mut Report, section: &Section<'a>) -> Draft<'a> {
         address,
         weight: section.count(report, "weight", limits::SLOTS).unwrap_or(Located { line, value: 1 }),
         backup: section.text(report, "backup", "\"s2\", the name of another server"),
+        order: section.choice(report, "state", &STATES).map_or(Order::Up, |order| order.value),
     }
 }
 
@@ -222,14 +228,14 @@ fn check_slots(report: &mut Report, drafts: &[Draft<'_>]) {
     }
 }
 
-/// The servers of a list without problems.
-pub(super) fn finish(drafts: Vec<Draft<'_>>, backups: Vec<Option<ServerId>>) -> Vec<Server> {
+/// The servers of a list without problems, and what is ordered for each.
+pub(super) fn finish(drafts: Vec<Draft<'_>>, backups: Vec<Option<ServerId>>) -> (Vec<Server>, Vec<Order>) {
     drafts
         .into_iter()
         .zip(backups)
         .filter_map(|(draft, backup)| {
             let (name, address) = (draft.name?.value, draft.address?.value);
-            Some(Server { name, address, weight: draft.weight.value, backup })
+            Some((Server { name, address, weight: draft.weight.value, backup }, draft.order))
         })
-        .collect()
+        .unzip()
 }

@@ -14,7 +14,7 @@ use super::{Proxy, Watch};
 pub(super) fn watch(report: &mut Report, section: Option<&Section<'_>>) -> Watch {
     let mut watch = Watch::default();
     let Some(section) = section else { return watch };
-    section.allow_only(report, &["interval", "fall", "rise"]);
+    section.allow_only(report, &["interval", "fall", "rise", "deadline", "mode", "owner", "group"]);
     if let Some(interval) = section.duration(report, "interval", limits::INTERVAL) {
         watch.interval = interval.value;
     }
@@ -24,7 +24,65 @@ pub(super) fn watch(report: &mut Report, section: Option<&Section<'_>>) -> Watch
     if let Some(rise) = section.count(report, "rise", limits::PROBES) {
         watch.rise = rise.value;
     }
+    watch.deadline = section.duration(report, "deadline", limits::DEADLINE).map(|deadline| deadline.value);
+    if let Some(mode) = section.read(report, "mode", "\"0644\"", mode) {
+        watch.mode = mode.value;
+    }
+    watch.owner = section.read(report, "owner", "\"memcache\"", account).map(|owner| owner.value);
+    watch.group = section.read(report, "group", "\"memcache\"", account).map(|group| group.value);
     watch
+}
+
+/// Permission bits as `chmod` takes them.
+fn mode(text: &str) -> Result<u32, String> {
+    let is_octal = (1..=4).contains(&text.len()) && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+    let mode = if is_octal { u32::from_str_radix(text, 8).ok() } else { None };
+    let Some(mode) = mode else {
+        return Err(format!(
+            "{} is not a mode; write its octal digits, such as \"0644\" or \"0640\"",
+            quoted(text)
+        ));
+    };
+    if mode & !limits::TABLE_MODE != 0 {
+        return Err(format!(
+            "{} allows more than 0644, and a table that others can change is refused by its readers; \
+             allowed is \"0644\" or less",
+            quoted(text)
+        ));
+    }
+    if mode & 0o400 == 0 {
+        return Err(format!(
+            "{} does not let the owner read the table; allowed is \"0400\" to \"0644\"",
+            quoted(text)
+        ));
+    }
+    Ok(mode)
+}
+
+/// The name or number of a user or a group. Whether there is such a one is the daemon's to find out:
+/// the file may have been written for another machine.
+fn account(text: &str) -> Result<String, String> {
+    let allowed = "write the name or the number of one, such as \"memcache\" or \"11211\"";
+    let is_number = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+    let wrong = if text.is_empty() {
+        "is empty".to_owned()
+    } else if is_number && text.parse::<u32>().is_ok_and(|id| id != u32::MAX) {
+        // (The last one means "leave it" to chown.)
+        return Ok(text.to_owned());
+    } else if is_number {
+        format!("is larger than {}", u32::MAX - 1)
+    } else if text.len() > limits::ACCOUNT {
+        format!("is {} bytes long, and a name has at most {}", text.len(), limits::ACCOUNT)
+    } else if text.starts_with('-')
+        || text.contains(|letter: char| {
+            letter.is_whitespace() || letter.is_control() || matches!(letter, ':' | '/')
+        })
+    {
+        "is no name of a user or a group".to_owned()
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(format!("{} {wrong}; {allowed}", quoted(text)))
 }
 
 /// Reads `[proxy]`; a file without one gives the proxy nowhere to listen.

@@ -34,6 +34,9 @@ pub use super::health::Order;
 /// Reports of others lead to one probe in so much time, whatever their number.
 const BREATH: Duration = Duration::from_millis(2);
 
+/// The longest wait between two trials, unless the interval is longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
 /// A moment, on the clock that never goes back and on the one that tells the date.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Moment {
@@ -63,7 +66,7 @@ impl Settings {
         let health = HealthSettings {
             // A server is back soon after it answers: nobody waits for these trials.
             retry_first,
-            retry_limit: retry_first.saturating_mul(4),
+            retry_limit: retry_first.saturating_mul(4).min(LONGEST_WAIT.max(retry_first)),
             // A probe is a connection of its own: one that breaks is one that failed.
             breaks: 1,
             ..HealthSettings::new(options)
@@ -133,6 +136,8 @@ pub struct Watcher {
     failures: u32,
     /// When the next probe is due, as long as it is live.
     next: Instant,
+    /// Its regular probes are whole intervals from here, so that those of many servers stay spread.
+    phase: Instant,
     /// A task was given and has not been reported.
     at_work: bool,
     /// Somebody had trouble with it since the probe under way began.
@@ -149,10 +154,10 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// A server of which nothing is known but its `epoch` (0 when nobody ever had to change it), first probed at
-    /// `first` (so that the probes of many servers are spread over the interval).
-    pub fn new(settings: Settings, order: Order, now: Moment, first: Instant, epoch: u64) -> Watcher {
-        let mut watcher = Watcher::of(Health::new(), settings, order, 0, now.unix_millis, first);
+    /// A server of which nothing is known but its `epoch` (0 when nobody ever had to change it). Its first probe is due
+    /// at once, the regular ones whole intervals from `phase` (so that those of many servers are spread).
+    pub fn new(settings: Settings, order: Order, now: Moment, phase: Instant, epoch: u64) -> Watcher {
+        let mut watcher = Watcher::of(Health::new(), settings, order, 0, now.unix_millis, (now.clock, phase));
         if epoch > 0 {
             watcher.settle(now, epoch);
         }
@@ -161,8 +166,9 @@ impl Watcher {
 
     /// A server that joins a pool in use: it may hold anything, from an earlier time in this very pool too. It is down and
     /// on trial at once, and comes back emptied.
-    pub fn joining(settings: Settings, order: Order, now: Moment, epoch: u64) -> Watcher {
-        let mut watcher = Watcher::of(Health::new(), settings, order, epoch, now.unix_millis, now.clock);
+    pub fn joining(settings: Settings, order: Order, now: Moment, phase: Instant, epoch: u64) -> Watcher {
+        let mut watcher =
+            Watcher::of(Health::new(), settings, order, epoch, now.unix_millis, (now.clock, phase));
         watcher.replaced(now, "new in the pool, and on trial");
         watcher
     }
@@ -173,7 +179,7 @@ impl Watcher {
         settings: Settings,
         order: Order,
         now: Moment,
-        first: Instant,
+        phase: Instant,
         published: Published,
         epoch: u64,
     ) -> Watcher {
@@ -181,7 +187,8 @@ impl Watcher {
         let ago = Duration::from_millis(now.unix_millis.saturating_sub(published.since));
         let since = Instant(now.clock.0.saturating_sub(u64::try_from(ago.as_micros()).unwrap_or(u64::MAX)));
         let health = Health::resume(published.view, published.incarnation, since);
-        let mut watcher = Watcher::of(health, settings, order, published.epoch, published.since, first);
+        let mut watcher =
+            Watcher::of(health, settings, order, published.epoch, published.since, (now.clock, phase));
         watcher.inherited = Some(published.reason);
         watcher.settle(now, epoch);
         // An epoch belongs to its state whoever wrote it.
@@ -195,14 +202,15 @@ impl Watcher {
         order: Order,
         epoch: u64,
         since: u64,
-        next: Instant,
+        (now, phase): (Instant, Instant),
     ) -> Watcher {
         Watcher {
             health,
             settings,
             order,
             failures: 0,
-            next,
+            next: now,
+            phase,
             at_work: false,
             doubted: false,
             good: None,
@@ -281,9 +289,7 @@ impl Watcher {
         if self.state() == State::Down || now.clock < self.next {
             return None;
         }
-        // The schedule stays where it was, unless we came too late for it.
-        let regular = self.next + self.settings.interval;
-        self.next = if regular > now.clock { regular } else { now.clock + self.settings.interval };
+        self.next = self.regular(now.clock);
         self.at_work = true;
         self.doubted = false;
         Some(Task::Probe)
@@ -300,6 +306,14 @@ impl Watcher {
         if self.state() != State::Down && !self.at_work {
             self.hasten(now.clock);
         }
+    }
+
+    /// When the next regular probe is due: half an interval from now or a bit later.
+    fn regular(&self, now: Instant) -> Instant {
+        let interval = u64::try_from(self.settings.interval.as_micros()).unwrap_or(u64::MAX).max(1);
+        let soonest = now + self.settings.interval / 2;
+        let behind = (soonest.0 % interval + interval - self.phase.0 % interval) % interval;
+        if behind == 0 { soonest } else { soonest + Duration::from_micros(interval - behind) }
     }
 
     /// A probe soon, however many ask for it.
@@ -425,7 +439,7 @@ impl Watcher {
         }
         if was == State::Down && self.state() != State::Down {
             self.failures = 0;
-            self.next = now.clock + self.settings.interval;
+            self.next = self.regular(now.clock);
         }
         self.seen() != before
     }

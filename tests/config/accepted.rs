@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use memcache::config::{self, Proxy, Watch};
+use memcache::config::{self, Order, Proxy, Watch};
 use memcache::rules::address::Address;
 use memcache::rules::pool::{Distribution, Options, ReadBackup, Server, ServerId};
 
@@ -54,10 +54,17 @@ fn what_a_file_leaves_out_has_its_default() {
     ];
     assert_eq!(file.pool.servers(), servers);
     assert_eq!(file.table, None);
-    assert_eq!(
-        file.watch,
-        Watch { interval: Duration::from_millis(500), fall: 2, rise: 2, ..Watch::default() }
-    );
+    assert_eq!(file.orders, [Order::Up; 3]);
+    let watch = Watch {
+        interval: Duration::from_millis(500),
+        fall: 2,
+        rise: 2,
+        deadline: None,
+        mode: 0o644,
+        owner: None,
+        group: None,
+    };
+    assert_eq!(file.watch, watch);
     assert_eq!(file.proxy, Proxy { listen: Vec::new() });
     assert_eq!(accepted(MINIMAL).pool.name, "pool");
 }
@@ -87,7 +94,17 @@ fn every_key_is_heard() {
     assert_eq!(slots(&file), [0, 0, 0, 1, 2, 2, 3, 4]);
     assert!(file.pool.ring().is_some());
     assert_eq!(file.table, Some(PathBuf::from("/run/memcache/everything.table")));
-    assert_eq!(file.watch, Watch { interval: Duration::from_secs(1), fall: 3, rise: 5, ..Watch::default() });
+    assert_eq!(file.orders, [Order::Up, Order::Up, Order::Draining, Order::Down, Order::Up]);
+    let watch = Watch {
+        interval: Duration::from_secs(1),
+        fall: 3,
+        rise: 5,
+        deadline: Some(Duration::from_millis(75)),
+        mode: 0o640,
+        owner: Some("memcache".to_owned()),
+        group: Some("11211".to_owned()),
+    };
+    assert_eq!(file.watch, watch);
     assert_eq!(file.proxy.listen, [tcp("127.0.0.1", 11311), tcp("::1", 11311)]);
 }
 
@@ -96,6 +113,13 @@ fn a_pool_without_backups_has_none() {
     let file = accepted(&format!("[pool]\nbackup = \"none\"\nread_backup = \"recovering\"\n{MINIMAL}"));
     assert!(!file.pool.options.backups);
     assert!(file.pool.servers().iter().all(|server| server.backup.is_none()));
+}
+
+#[test]
+fn every_mode_that_a_table_may_have() {
+    for (text, mode) in [("0644", 0o644), ("644", 0o644), ("0640", 0o640), ("600", 0o600), ("0400", 0o400)] {
+        assert_eq!(accepted(&format!("[watch]\nmode = \"{text}\"\n{ONE}")).watch.mode, mode, "{text}");
+    }
 }
 
 #[test]

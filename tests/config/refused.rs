@@ -35,7 +35,8 @@ fn unknown_sections_and_keys() {
         ),
         (
             "[watch]\nfalls = 2\n",
-            "2: unknown key \"falls\" in [watch] (did you mean fall?); allowed are interval, fall and rise",
+            "2: unknown key \"falls\" in [watch] (did you mean fall?); allowed are interval, fall, \
+             rise, deadline, mode, owner and group",
         ),
         ("[proxy]\nport = 2\n", "2: unknown key \"port\" in [proxy]; allowed is listen"),
         ("pool = 1\n", "1: pool must be written as a section of its own: [pool], once"),
@@ -48,7 +49,7 @@ fn unknown_sections_and_keys() {
     refused(
         "[[server]]\naddress = \"h:1\"\nweigth = 2\n",
         &[
-            "3: unknown key \"weigth\" in [[server]] (did you mean weight?); allowed are name, address, weight and backup",
+            "3: unknown key \"weigth\" in [[server]] (did you mean weight?); allowed are name, address, weight, backup and state",
         ],
     );
 }
@@ -173,8 +174,71 @@ fn durations_that_make_no_sense() {
         ("fall = 0", "fall is 0; allowed is 1 to 100"),
         ("rise = -1", "rise is -1; allowed is 1 to 100"),
         ("rise = 9223372036854775807", "rise is 9223372036854775807; allowed is 1 to 100"),
+        ("deadline = \"999us\"", "deadline: \"999us\" is too short; allowed is 1ms to 1m"),
+        ("deadline = \"2m\"", "deadline: \"2m\" is too long; allowed is 1ms to 1m"),
     ] {
         refused(&format!("[watch]\n{key}\n{ONE}"), &[&format!("2: {message}")]);
+    }
+}
+
+#[test]
+fn orders_that_are_none() {
+    for (state, message) in [
+        (
+            "\"dwon\"",
+            "state: \"dwon\" is not known (did you mean \"down\"?); allowed is \"draining\" or \"down\"",
+        ),
+        ("\"up\"", "state: \"up\" is not known; allowed is \"draining\" or \"down\""),
+        ("\"steady\"", "state: \"steady\" is not known; allowed is \"draining\" or \"down\""),
+        ("\"\"", "state: \"\" is not known; allowed is \"draining\" or \"down\""),
+        ("true", "state is a boolean; it must be text in quotes, such as \"draining\" or \"down\""),
+    ] {
+        refused(&format!("{ONE}state = {state}\n"), &[&format!("4: {message}")]);
+    }
+}
+
+#[test]
+fn tables_that_nobody_would_read() {
+    let more = "allows more than 0644, and a table that others can change is refused by its readers; allowed is \
+                \"0644\" or less";
+    let shape = "is not a mode; write its octal digits, such as \"0644\" or \"0640\"";
+    for (mode, message) in [
+        ("0666", more),
+        ("0664", more),
+        ("0755", more),
+        ("7777", more),
+        ("0244", "does not let the owner read the table; allowed is \"0400\" to \"0644\""),
+        ("0", "does not let the owner read the table; allowed is \"0400\" to \"0644\""),
+        ("", shape),
+        ("0o644", shape),
+        ("00644", shape),
+        ("648", shape),
+        ("rw-r--r--", shape),
+        ("-644", shape),
+    ] {
+        refused(&format!("[watch]\nmode = \"{mode}\"\n{ONE}"), &[&format!("2: mode: \"{mode}\" {message}")]);
+    }
+    refused(
+        &format!("[watch]\nmode = 644\n{ONE}"),
+        &["2: mode is an integer; it must be text in quotes, such as \"0644\""],
+    );
+    let allowed = "write the name or the number of one, such as \"memcache\" or \"11211\"";
+    for (name, wrong) in [
+        ("", "\"\" is empty".to_owned()),
+        ("a b", "\"a b\" is no name of a user or a group".to_owned()),
+        ("a:b", "\"a:b\" is no name of a user or a group".to_owned()),
+        ("-a", "\"-a\" is no name of a user or a group".to_owned()),
+        ("a\\nb", "\"a\\nb\" is no name of a user or a group".to_owned()),
+        ("4294967295", "\"4294967295\" is larger than 4294967294".to_owned()),
+        ("99999999999999999999", "\"99999999999999999999\" is larger than 4294967294".to_owned()),
+        (&"u".repeat(33), format!("\"{}\" is 33 bytes long, and a name has at most 32", "u".repeat(33))),
+    ] {
+        for key in ["owner", "group"] {
+            refused(
+                &format!("[watch]\n{key} = \"{name}\"\n{ONE}"),
+                &[&format!("2: {key}: {wrong}; {allowed}")],
+            );
+        }
     }
 }
 

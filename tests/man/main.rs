@@ -1,8 +1,8 @@
 //! The manual is what the headers' comments say: its pages are made here anew and compared with the
 //! committed ones. `make man` (UPDATE_MAN=1 cargo test --test man) writes them.
 //!
-//! Each group of functions has a page in section 3, made from the comments alone; the library's overview
-//! and the pool file are written by hand, in `man/src`, and only get the date and the list of pages.
+//! Each group of functions has a page in section 3, made from the comments alone; the library's overview,
+//! the pool file and the programs are written by hand, in `man/src`, and only get the date and the list of pages.
 //! The other functions of a page's NAME section get their `.so` pages when they are installed. Every
 //! page is read by man(1), which must not have a word to say about it.
 
@@ -60,7 +60,7 @@ fn manual() -> BTreeMap<String, String> {
     }
     let list: String =
         made.iter().map(|page| format!(".TP\n.BR {} (3)\n{}\n", page.name, page.about)).collect();
-    for (name, section) in [("libmemcache", 3), ("libmemcache-pool", 5)] {
+    for (name, section) in [("libmemcache", 3), ("libmemcache-pool", 5), ("memcachectl", 1)] {
         let text = read(&format!("man/src/{name}.{section}"));
         let example: String = read("examples-c/hello.c").lines().map(|it| roff::escaped(it) + "\n").collect();
         let text = text.replace("@DATE@", &date).replace("@PAGES@\n", &list).replace("@HELLO@\n", &example);
@@ -71,7 +71,7 @@ fn manual() -> BTreeMap<String, String> {
 
 fn committed() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for section in ["man3", "man5"] {
+    for section in ["man1", "man3", "man5"] {
         let Ok(entries) = fs::read_dir(root().join("man").join(section)) else { continue };
         for entry in entries {
             let name = entry.expect("a readable directory").file_name().into_string().expect("a plain name");

@@ -155,6 +155,10 @@ fn the_schedule_does_not_wander_with_late_probes() {
     s.wait(INTERVAL + Duration::from_millis(30));
     s.good(7, 100);
     assert_eq!(s.watcher.due(), Some(first + 2 * INTERVAL));
+    s.wait(INTERVAL / 2);
+    s.watcher.told(s.now);
+    s.good(7, 100);
+    assert_eq!(s.watcher.due(), Some(first + 3 * INTERVAL), "nor with those in between");
 }
 
 #[test]
@@ -439,11 +443,11 @@ fn an_epoch_without_a_table_counts() {
 
 #[test]
 fn one_that_joins_or_is_replaced_is_emptied_before_it_is_used() {
-    let mut s = Story::of(|now| Watcher::joining(settings(), Order::Up, now, 6));
+    let mut s = Story::of(|now| Watcher::joining(settings(), Order::Up, now, now.clock, 6));
     s.is(State::Down, 7, "new in the pool, and on trial");
     assert!(s.trial(7, 100));
     s.is(State::Returned, 8, "back, emptied because it missed writes");
-    let s = Story::of(|now| Watcher::joining(settings(), Order::Down, now, 0));
+    let s = Story::of(|now| Watcher::joining(settings(), Order::Down, now, now.clock, 0));
     s.is(State::Down, 1, "taken out by an administrator");
 
     let mut s = Story::begin();

@@ -1,0 +1,508 @@
+//! The loop: everything that changes is changed here.
+//!
+//! Whatever happens (a task's news, a datagram, a signal, a moment that was waited for) is taken in by the one server that
+//! it concerns, and what others see of it is published before anything else is looked at.
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getpid, getrlimit, setpriority_process, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
+use sd_notify::NotifyState;
+use tokio::net::UnixDatagram;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant as Alarm, MissedTickBehavior, interval, sleep_until};
+
+use super::carrier::SharedView;
+use super::journal;
+use super::ledger::{Begun, Ledger, Terms, epoch_in};
+use super::pool_file::{Plan, Source};
+use super::roster;
+use super::server::{News, Watched};
+use crate::rules::address::Address;
+use crate::rules::pool::ServerId;
+use crate::rules::time::Instant;
+use crate::rules::view::View;
+use crate::rules::watcher::{Moment, Task};
+use crate::table::{Fault, Settings as TableSettings};
+use crate::table::{Lock, Notice, Reader, Refusal, Settling, Snapshot, Trust, identity, notice};
+
+/// How the daemon ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// It was asked to.
+    Asked,
+    /// The files cannot be made, or another daemon has them.
+    Files,
+    /// The pool file cannot be used.
+    PoolFile,
+}
+
+/// How often it is looked whether the files are still in place.
+const LOOK: Duration = Duration::from_secs(1);
+/// Datagrams that are read before the loop looks at anything else.
+const AT_ONCE: usize = 64;
+/// Rounds of settling after which whoever changes epochs all the time is no longer waited for.
+const ROUNDS: u32 = 16;
+/// The daemon's latency is everybody's: it comes before ordinary programs, if it may.
+const NICE: i32 = -10;
+
+/// Watches the pool in that file until a signal ends it.
+pub fn run(pool: PathBuf) -> End {
+    let mut source = Source::new(pool);
+    let plan = match source.read() {
+        Ok(plan) => plan,
+        Err(messages) => {
+            messages.iter().for_each(|message| log::error!("{message}"));
+            return End::PoolFile;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            log::error!("cannot begin: {error}");
+            return End::Files;
+        }
+    };
+    prepare();
+    let tasks = tokio::task::LocalSet::new();
+    let end = tasks.block_on(&runtime, async move {
+        match Daemon::begin(source, plan) {
+            Ok(daemon) => daemon.watch().await,
+            Err(message) => {
+                log::error!("{message}");
+                End::Files
+            }
+        }
+    });
+    drop(tasks);
+    // A lookup can hang for half a minute; nobody waits for it.
+    runtime.shutdown_background();
+    end
+}
+
+/// What it takes from the system, as far as it gives.
+fn prepare() {
+    if let Err(error) = setpriority_process(None, NICE) {
+        log::debug!("its scheduling priority stays as it is: {error}");
+    }
+    // Two connections for each server.
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+fn moment() -> Moment {
+    let time = clock_gettime(ClockId::Monotonic);
+    let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
+    let clock = Instant(seconds.saturating_mul(1_000_000).saturating_add(nanos / 1_000));
+    Moment { clock, unix_millis: identity::unix_millis() }
+}
+
+fn terms(plan: &Plan) -> Terms {
+    Terms { table: plan.table.clone(), mode: plan.file.watch.mode, owner: plan.owner }
+}
+
+struct Daemon {
+    source: Source,
+    plan: Plan,
+    servers: Vec<Watched>,
+    by_key: HashMap<u64, usize>,
+    by_address: HashMap<Address, usize>,
+    next_key: u64,
+    view: SharedView,
+    /// When which server has something to do; more often than needed does no harm.
+    alarms: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// `None`: they were taken away, and cannot be made anew. Nobody can be told anything then, so nothing is asked.
+    ledger: Option<Ledger>,
+    listener: Option<UnixDatagram>,
+    /// What was said last about files that cannot be made.
+    trouble: String,
+    isolated: bool,
+    news: UnboundedSender<News>,
+    inbox: Option<UnboundedReceiver<News>>,
+    /// What systemd was told last.
+    status: String,
+}
+
+impl Daemon {
+    fn begin(source: Source, plan: Plan) -> Result<Daemon, String> {
+        let terms = terms(&plan);
+        let lock = Lock::take(&plan.table).map_err(|error| error.to_string())?;
+        let old = inherited(&plan);
+        let begun = Begun::new(lock, &terms)?;
+        let now = moment();
+        let servers = roster::begin(&plan, old.as_ref(), &begun.stripes, now);
+        let first = roster::snapshot(&plan, &servers, begun.stripes.id(), now);
+        let (ledger, listener) = begun.finish(&terms, &first)?;
+        let (news, inbox) = unbounded_channel();
+        let view = Rc::new(RefCell::new(View::new(Arc::new(plan.file.pool.clone()))));
+        let mut daemon = Daemon {
+            next_key: servers.len() as u64,
+            source,
+            plan,
+            servers,
+            by_key: HashMap::new(),
+            by_address: HashMap::new(),
+            view,
+            alarms: BinaryHeap::new(),
+            ledger: Some(ledger),
+            listener: listen(listener),
+            trouble: String::new(),
+            isolated: false,
+            news,
+            inbox: Some(inbox),
+            status: String::new(),
+        };
+        let (pid, pool) = (getpid().as_raw_nonzero(), &daemon.plan.file.pool);
+        let (name, table) = (pool.name.clone(), daemon.plan.table.display());
+        let count = journal::census(daemon.servers.iter().map(|watched| watched.watcher.state()));
+        let continued = if old.is_some() { ", going on from the table that was there" } else { "" };
+        log::info!("process {pid} watches the pool {name}, in the table {table}{continued}: {count}");
+        daemon.index();
+        daemon.settle(None);
+        Ok(daemon)
+    }
+
+    async fn watch(mut self) -> End {
+        let signals = |kind| signal(kind).map_err(|error| log::error!("cannot take signals: {error}"));
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = kinds.map(signals) else {
+            return End::Files;
+        };
+        let Some(mut inbox) = self.inbox.take() else { return End::Files };
+        let mut heartbeat = interval(TableSettings::default().beat());
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut dog = journal::watchdog().map(interval);
+        let mut reads = Alarm::now() + self.plan.settings.interval;
+        journal::tell(&[NotifyState::Ready]);
+        loop {
+            self.serve_due();
+            let next = self.next_alarm();
+            tokio::select! {
+                biased;
+                _ = heartbeat.tick() => self.beat(),
+                _ = taken(&mut terminate, &mut interrupt) => break,
+                Some(news) = inbox.recv() => self.learn(news),
+                _ = readable(self.listener.as_ref()) => self.listen(),
+                _ = hangup.recv() => self.reload("a signal asks for it"),
+                _ = sleep_until(next) => {}
+                _ = looks.tick() => self.look(),
+                _ = sleep_until(reads) => {
+                    reads = Alarm::now() + self.plan.settings.interval;
+                    if self.source.changed() {
+                        self.reload("it changed");
+                    }
+                }
+                _ = tick(dog.as_mut()) => journal::tell(&[NotifyState::Watchdog]),
+            }
+        }
+        self.end()
+    }
+
+    fn end(mut self) -> End {
+        journal::tell(&[NotifyState::Stopping]);
+        if let Some(ledger) = self.ledger.take() {
+            drop(ledger.resign());
+        }
+        log::info!("ends; the table stays, and clients judge by themselves");
+        End::Asked
+    }
+
+    /// Which server is which; and all of them have something to do.
+    fn index(&mut self) {
+        let servers = self.servers.iter().enumerate();
+        self.by_key = servers.clone().map(|(index, server)| (server.key, index)).collect();
+        self.by_address = servers.map(|(index, server)| (server.server.address.clone(), index)).collect();
+        let pool = Arc::new(self.plan.file.pool.clone());
+        let mut view = View::new(pool);
+        view.generation = self.view.borrow().generation;
+        *self.view.borrow_mut() = view;
+        self.wake_all();
+    }
+
+    fn wake_all(&mut self) {
+        self.alarms = (0..self.servers.len()).map(|index| Reverse((Instant(0), index))).collect();
+    }
+
+    /// When something is to be done even if nothing happens.
+    fn next_alarm(&self) -> Alarm {
+        let due = self.alarms.peek().filter(|_| self.ledger.is_some());
+        let wait = due.map_or(Duration::from_secs(3600), |Reverse((due, _))| due.since(moment().clock));
+        Alarm::now() + wait
+    }
+
+    fn serve_due(&mut self) {
+        let now = moment();
+        while let Some(&Reverse((due, index))) = self.alarms.peek()
+            && due <= now.clock
+            && self.ledger.is_some()
+        {
+            self.alarms.pop();
+            self.serve(index, now);
+        }
+    }
+
+    /// Does what is to be done for one server.
+    fn serve(&mut self, index: usize, now: Moment) {
+        let Some(watched) = self.servers.get_mut(index) else { return };
+        watched.resolve(now.clock, &self.news);
+        let changed = watched.watcher.tick(now);
+        let task = watched.watcher.task(now);
+        if changed {
+            self.publish(now);
+        }
+        let (id, limit) = (ServerId(index as u16), self.plan.deadline);
+        match task {
+            Some(Task::Probe) => self.servers[index].probe(id, &self.view, limit, &self.news),
+            Some(Task::Trial) => {
+                let sites = self.servers.iter().map(Watched::sites).collect();
+                self.servers[index].try_again(id, &self.view, limit, sites, &self.news);
+            }
+            None => {}
+        }
+        if let Some(due) = self.servers[index].watcher.due() {
+            self.alarms.push(Reverse((due, index)));
+        }
+    }
+
+    fn learn(&mut self, news: News) {
+        let Some(&index) = self.by_key.get(&news.server) else { return };
+        let now = moment();
+        if self.servers[index].learn(now, news.ticket, news.found, &self.news) {
+            self.publish(now);
+        }
+        if self.ledger.is_some() {
+            self.serve(index, now);
+        }
+    }
+
+    /// Reads what clients report.
+    fn listen(&mut self) {
+        let mut room = [0; notice::LONGEST + 1];
+        for _ in 0..AT_ONCE {
+            let Some(listener) = &self.listener else { return };
+            let length = match listener.try_recv(&mut room) {
+                Ok(length) => length,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                Err(error) => return log::debug!("a datagram was lost: {error}"),
+            };
+            match notice::parse(&room[..length]) {
+                Some(Notice::Failed(address)) => {
+                    let Some(&index) = self.by_address.get(&address) else { continue };
+                    let now = moment();
+                    self.servers[index].watcher.told(now);
+                    if self.ledger.is_some() {
+                        self.serve(index, now);
+                    }
+                }
+                Some(Notice::Reload) => self.reload("a program asks for it"),
+                None => {}
+            }
+        }
+    }
+
+    /// What others see has changed.
+    fn publish(&mut self, now: Moment) {
+        let generation = self.view.borrow().generation + 1;
+        let views: Vec<_> = self.servers.iter().map(|watched| watched.watcher.view()).collect();
+        self.view.borrow_mut().refresh(generation, views.into_iter());
+        if let Some(ledger) = &mut self.ledger {
+            let snapshot = roster::snapshot(&self.plan, &self.servers, ledger.stripes().id(), now);
+            if let Err(fault) = ledger.publish(&snapshot) {
+                log::error!("cannot publish: {fault}");
+            }
+        }
+        self.servers.iter_mut().for_each(Watched::note);
+        self.note_isolation();
+        let status = journal::census(self.servers.iter().map(|watched| watched.watcher.state()));
+        if status != self.status {
+            journal::tell(&[NotifyState::Status(&status)]);
+            self.status = status;
+        }
+    }
+
+    fn note_isolation(&mut self) {
+        let isolated = self.view.borrow().isolated();
+        if isolated != self.isolated {
+            self.isolated = isolated;
+            if isolated {
+                log::warn!(
+                    "most servers are down at once: the network of this machine is the likelier fault, so \
+                     nothing is flushed or diverted until more of them answer"
+                );
+            } else {
+                log::info!("most servers answer again");
+            }
+        }
+    }
+
+    fn beat(&mut self) {
+        let Some(ledger) = &mut self.ledger else { return };
+        if let Err(settling) = ledger.beat() {
+            log::warn!(
+                "was stopped or stuck, and clients may have judged by themselves: everything is proved anew"
+            );
+            self.settle(Some(settling));
+        }
+    }
+
+    /// Learns what happened while nobody looked after the table, and then says that it is attended.
+    fn settle(&mut self, settling: Option<Settling>) {
+        let Some(ledger) = &mut self.ledger else { return };
+        let mut settling = settling.unwrap_or_else(|| ledger.settle());
+        for round in 1.. {
+            let now = moment();
+            if let Some(ledger) = &self.ledger {
+                for watched in &mut self.servers {
+                    let epoch = epoch_in(ledger.stripes(), watched.slot, watched.watcher.epoch());
+                    watched.watcher.settle(now, epoch);
+                }
+            }
+            self.publish(now);
+            let Some(ledger) = &mut self.ledger else { return };
+            let calm = self.servers.iter().all(|watched| {
+                let epoch = watched.watcher.epoch();
+                epoch_in(ledger.stripes(), watched.slot, epoch) <= epoch
+            });
+            if !calm && round < ROUNDS {
+                continue;
+            }
+            match ledger.attend(settling) {
+                Ok(()) => break,
+                Err(next) => settling = next,
+            }
+        }
+        self.wake_all();
+    }
+
+    fn reload(&mut self, why: &str) {
+        let path = self.source.path().display().to_string();
+        let reloading = [NotifyState::monotonic_usec_now().ok(), Some(NotifyState::Reloading)];
+        journal::tell(&reloading.into_iter().flatten().collect::<Vec<_>>());
+        match self.source.read() {
+            Ok(plan) => self.follow(plan, why),
+            Err(messages) => {
+                log::error!("cannot use what is in {path} now; the pool stays as it is:");
+                messages.iter().for_each(|message| log::error!("{message}"));
+            }
+        }
+        journal::tell(&[NotifyState::Ready]);
+    }
+
+    fn follow(&mut self, mut plan: Plan, why: &str) {
+        log::info!("{} is read again: {why}", self.source.path().display());
+        if plan.table != self.plan.table {
+            let (old, new) = (self.plan.table.display(), plan.table.display());
+            log::error!("the table stays at {old}; to have it at {new}, restart memcache-watchd");
+            plan.table = self.plan.table.clone();
+        }
+        let other_files = terms(&plan) != terms(&self.plan);
+        let now = moment();
+        let old = std::mem::take(&mut self.servers);
+        let stripes = self.ledger.as_ref().map(Ledger::stripes);
+        self.servers = roster::change(&plan, old, stripes, now, &mut self.next_key);
+        self.plan = plan;
+        self.index();
+        self.publish(now);
+        if other_files {
+            self.remake();
+        }
+    }
+
+    /// Looks whether clients still find the files.
+    fn look(&mut self) {
+        match &self.ledger {
+            Some(ledger) if ledger.is_in_place() => {}
+            Some(_) => {
+                log::warn!(
+                    "somebody removed or replaced the files beside {}; they are made anew",
+                    self.plan.table.display()
+                );
+                self.remake();
+            }
+            None => self.remake(),
+        }
+    }
+
+    /// Makes the files anew.
+    fn remake(&mut self) {
+        self.listener = None;
+        if let Some(ledger) = self.ledger.take() {
+            drop(ledger.resign());
+        }
+        match self.make() {
+            Ok((ledger, listener)) => {
+                self.ledger = Some(ledger);
+                self.listener = listen(listener);
+                self.trouble.clear();
+                log::info!("the table {} is made anew", self.plan.table.display());
+                self.settle(None);
+            }
+            Err(trouble) if trouble == self.trouble => {}
+            Err(trouble) => {
+                log::error!("{trouble}; clients judge by themselves until that is mended");
+                self.trouble = trouble;
+            }
+        }
+    }
+
+    fn make(&mut self) -> Result<(Ledger, std::os::unix::net::UnixDatagram), String> {
+        let terms = terms(&self.plan);
+        let lock = Lock::take(&self.plan.table).map_err(|error| error.to_string())?;
+        let begun = Begun::new(lock, &terms)?;
+        let now = moment();
+        let first = roster::snapshot(&self.plan, &self.servers, begun.stripes.id(), now);
+        begun.finish(&terms, &first)
+    }
+}
+
+/// What the daemon before this one published, if that can be read.
+fn inherited(plan: &Plan) -> Option<Snapshot> {
+    let trust = plan.owner.map_or_else(Trust::default, |(user, _)| Trust::default().also(user));
+    let mut snapshot = Snapshot::default();
+    let read = Reader::open(&plan.table, trust).and_then(|mut reader| reader.snapshot(&mut snapshot));
+    match read {
+        Ok(_) => Some(snapshot),
+        Err(Refusal { fault: Fault::Missing, .. }) => None,
+        Err(refusal) => {
+            log::warn!("{refusal}; whatever the servers owe is unknown, and every one begins as steady");
+            None
+        }
+    }
+}
+
+fn listen(socket: std::os::unix::net::UnixDatagram) -> Option<UnixDatagram> {
+    UnixDatagram::from_std(socket)
+        .inspect_err(|error| log::error!("cannot listen to what clients report: {error}"))
+        .ok()
+}
+
+async fn taken(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+async fn readable(listener: Option<&UnixDatagram>) {
+    match listener {
+        Some(listener) => drop(listener.readable().await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn tick(dog: Option<&mut tokio::time::Interval>) {
+    match dog {
+        Some(dog) => drop(dog.tick().await),
+        None => std::future::pending().await,
+    }
+}

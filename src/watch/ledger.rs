@@ -1,0 +1,154 @@
+//! What the daemon writes: the table, the servers' epochs, and the socket it listens at; in the order that
+//! docs/one-view.md demands.
+//!
+//! Everything is made when the daemon starts, and made anew when somebody took it away under a daemon that
+//! runs. That may fail (no right to the directory, no room), and then clients are without a daemon
+//! until it succeeds: it is tried again and again, and told once.
+
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+
+use crate::table::stripes::{Epoch, Stands};
+use crate::table::{Lock, Settling, Snapshot, Stripes, StripesSettings, Writer, identity, notice};
+
+/// The permission bits of what the pool's clients write to.
+const SHARED: u32 = 0o660;
+
+/// The files of a pool, as its daemon holds them.
+pub struct Ledger {
+    writer: Writer,
+    stripes: Stripes,
+    socket: PathBuf,
+    /// The socket's file, to tell it from another one's.
+    socket_id: Option<(u64, u64)>,
+}
+
+/// How the files are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    pub table: PathBuf,
+    pub mode: u32,
+    pub owner: Option<(u32, u32)>,
+}
+
+/// The right to make the files, and those that clients write to.
+pub struct Begun {
+    lock: Lock,
+    pub stripes: Stripes,
+    socket: PathBuf,
+    pub listener: UnixDatagram,
+}
+
+impl Begun {
+    /// Takes the lock, and makes what is beside the table.
+    ///
+    /// # Errors
+    /// What failed, and what to do.
+    pub fn new(lock: Lock, terms: &Terms) -> Result<Begun, String> {
+        let settings = StripesSettings { mode: SHARED, owner: terms.owner };
+        let stripes = Stripes::create(&lock, &settings).map_err(|error| error.to_string())?;
+        let listener = notice::bind(&lock, SHARED, terms.owner).map_err(|error| error.to_string())?;
+        Ok(Begun { lock, stripes, socket: notice::socket_path(&terms.table), listener })
+    }
+
+    /// Makes the table with its first snapshot. It is settling.
+    ///
+    /// # Errors
+    /// What failed, and what to do.
+    pub fn finish(self, terms: &Terms, first: &Snapshot) -> Result<(Ledger, UnixDatagram), String> {
+        let Begun { lock, stripes, socket, listener } = self;
+        set_epochs(&stripes, first, true);
+        let settings = crate::table::Settings { mode: terms.mode, owner: terms.owner, ..Default::default() };
+        let writer = match Writer::create(lock, &settings, first) {
+            Ok(writer) => writer,
+            Err(error) => {
+                let _ = std::fs::remove_file(&socket);
+                return Err(error.to_string());
+            }
+        };
+        let socket_id = file_id(&socket);
+        let ledger = Ledger { writer, stripes, socket, socket_id };
+        ledger.set_even(first);
+        Ok((ledger, listener))
+    }
+}
+
+impl Ledger {
+    /// Publishes a snapshot, between the epochs that must be known before and those that must not be.
+    ///
+    /// # Errors
+    /// What has no place in a table; then nothing was published.
+    pub fn publish(&mut self, snapshot: &Snapshot) -> Result<(), String> {
+        set_epochs(&self.stripes, snapshot, true);
+        self.writer.publish(snapshot).map_err(|fault| fault.to_string())?;
+        self.set_even(snapshot);
+        Ok(())
+    }
+
+    fn set_even(&self, snapshot: &Snapshot) {
+        set_epochs(&self.stripes, snapshot, false);
+    }
+
+    /// The id of the stripes file, which the table names.
+    pub fn stripes(&self) -> &Stripes {
+        &self.stripes
+    }
+
+    /// Clients divert nothing from now on, and wait.
+    pub fn settle(&mut self) -> Settling {
+        self.writer.settle(identity::boot_millis())
+    }
+
+    /// The table's states are the truth.
+    ///
+    /// # Errors
+    /// It took too long: what to begin anew with.
+    pub fn attend(&mut self, settling: Settling) -> Result<(), Settling> {
+        self.writer.attend(settling, identity::boot_millis())
+    }
+
+    /// The heartbeat.
+    ///
+    /// # Errors
+    /// The last one was too long ago: everything is to be proved anew.
+    pub fn beat(&mut self) -> Result<(), Settling> {
+        self.writer.beat(identity::boot_millis())
+    }
+
+    /// Whether clients still find everything under its name.
+    pub fn is_in_place(&self) -> bool {
+        self.writer.is_in_place() && self.stripes.is_in_place() && file_id(&self.socket) == self.socket_id
+    }
+
+    /// Ends the writing: the table stays, usable and unattended. The lock, to make another one with.
+    pub fn resign(self) -> Lock {
+        if file_id(&self.socket) == self.socket_id {
+            let _ = std::fs::remove_file(&self.socket);
+        }
+        self.writer.resign()
+    }
+}
+
+/// The epoch in a slot of the stripes file; a word that was damaged may have been any, so it is taken for the
+/// worst: that a client gave the server up.
+pub fn epoch_in(stripes: &Stripes, slot: u16, published: u64) -> u64 {
+    stripes.epoch(slot).unwrap_or(Epoch::new(published).down()).number()
+}
+
+/// Stores the epochs of the servers that are down, or of those that are not.
+fn set_epochs(stripes: &Stripes, snapshot: &Snapshot, down: bool) {
+    for entry in &snapshot.current.servers {
+        let epoch = Epoch::new(entry.epoch);
+        if epoch.is_odd() == down
+            && let Err(Stands::Nothing(fault)) = stripes.set(entry.epoch_slot, epoch)
+        {
+            log::warn!("{}: its epoch cannot be told to unattended clients: {fault}", entry.server.name);
+        }
+    }
+}
+
+fn file_id(path: &Path) -> Option<(u64, u64)> {
+    let about = std::fs::symlink_metadata(path).ok()?;
+    about.file_type().is_socket().then_some((about.dev(), about.ino()))
+}

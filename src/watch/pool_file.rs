@@ -1,0 +1,134 @@
+//! The pool file as the daemon follows it: read, read again when it changed, and never half.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::{getegid, geteuid};
+
+use crate::config::{Order as FileOrder, PoolFile};
+use crate::rules::health::Order;
+use crate::rules::watcher;
+
+/// What the file says, as the daemon needs it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub file: PoolFile,
+    pub table: PathBuf,
+    /// The user and the group that the files are given to, by id.
+    pub owner: Option<(u32, u32)>,
+    /// How long a probe, or one question of a trial, may take.
+    pub deadline: Duration,
+    pub settings: watcher::Settings,
+}
+
+impl Plan {
+    /// What an administrator wants of each server, in the order of the pool.
+    pub fn order(&self, index: usize) -> Order {
+        match self.file.orders.get(index) {
+            None | Some(FileOrder::Up) => Order::Up,
+            Some(FileOrder::Draining) => Order::Draining,
+            Some(FileOrder::Down) => Order::Down,
+        }
+    }
+}
+
+/// A pool file, and which of its states was read last.
+#[derive(Debug)]
+pub struct Source {
+    path: PathBuf,
+    seen: Option<Stamp>,
+}
+
+/// What tells that a file is not the one it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Stamp {
+    file: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Source {
+    /// The pool file at `path`, not read yet.
+    pub fn new(path: PathBuf) -> Source {
+        Source { path, seen: None }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is something else than was read last.
+    pub fn changed(&self) -> bool {
+        stamp(&self.path) != self.seen
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Every message, one for each thing that is wrong.
+    pub fn read(&mut self) -> Result<Plan, Vec<String>> {
+        // The stamp first: what is written while we read is seen as a change.
+        self.seen = stamp(&self.path);
+        let file = crate::config::read(&self.path)
+            .map_err(|error| error.to_string().lines().map(str::to_owned).collect::<Vec<_>>())?;
+        self.plan(file).map_err(|text| vec![format!("{}: {text}", self.path.display())])
+    }
+
+    fn plan(&self, file: PoolFile) -> Result<Plan, String> {
+        let table = file.table.clone().ok_or(
+            "the pool names no table, so there is nothing to publish; add a line such as \
+             table = \"/run/memcache/sessions.table\" to its section [pool]",
+        )?;
+        let watch = &file.watch;
+        let user = watch.owner.as_deref().map(|name| id(name, "owner", "/etc/passwd")).transpose()?;
+        let group = watch.group.as_deref().map(|name| id(name, "group", "/etc/group")).transpose()?;
+        let owner = (user.is_some() || group.is_some()).then(|| {
+            (user.unwrap_or_else(|| geteuid().as_raw()), group.unwrap_or_else(|| getegid().as_raw()))
+        });
+        let options = &file.pool.options;
+        let deadline = watch.deadline.unwrap_or(options.connect_timeout);
+        let settings = watcher::Settings::new(options, watch.interval, watch.fall, watch.rise);
+        Ok(Plan { table, owner, deadline, settings, file })
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let about = std::fs::metadata(path).ok()?;
+    Some(Stamp {
+        file: (about.dev(), about.ino()),
+        size: about.len(),
+        modified: (about.mtime(), about.mtime_nsec()),
+        changed: (about.ctime(), about.ctime_nsec()),
+    })
+}
+
+/// The id of a user or a group: a number, or a name in one of the system's two lists.
+fn id(name: &str, key: &str, list: &str) -> Result<u32, String> {
+    if let Ok(number) = name.parse() {
+        return Ok(number);
+    }
+    let text = std::fs::read(list).map_err(|error| format!("{key}: cannot read {list}: {error}"))?;
+    let text = String::from_utf8_lossy(&text);
+    let number = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok()).flatten()
+    });
+    number.ok_or_else(|| format!("{key}: {name:?} is not in {list}; a number is taken as it is"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_and_groups_are_names_or_numbers() {
+        assert_eq!(id("root", "owner", "/etc/passwd"), Ok(0));
+        assert_eq!(id("root", "group", "/etc/group"), Ok(0));
+        assert_eq!(id("1234", "owner", "/etc/passwd"), Ok(1234));
+        let wrong = id("no such user", "owner", "/etc/passwd").unwrap_err();
+        assert!(wrong.contains("\"no such user\" is not in /etc/passwd"), "{wrong}");
+    }
+}

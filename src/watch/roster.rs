@@ -1,0 +1,220 @@
+//! The servers that are watched, in the order of the pool; and how another list is made of one list.
+//!
+//! **Who stays.** A server is known by its name, else by its address. One that stays keeps its state.
+//!
+//! **Who comes.** A server that joins a pool in use may hold anything, values of this pool from before it was removed
+//! among them, which others have replaced since. So it is down until a trial has emptied it (or found that it
+//! started just now), a few milliseconds later; then it is returned. The same goes for another address under an old
+//! name. Only where there is no list before (no table, or none that can be read) all servers begin as steady:
+//! there is nothing to tell a new one by, and nobody wants all of them emptied.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::ledger::epoch_in;
+use super::pool_file::Plan;
+use super::server::Watched;
+use crate::rules::pool::Server;
+use crate::rules::time::Instant;
+use crate::rules::watcher::{Moment, Published, Watcher};
+use crate::table::layout::ROOM;
+use crate::table::{List, ServerEntry, Snapshot, Stripes};
+
+/// For each server of the new list, which one of the old list it is.
+pub fn match_up(new: &[Server], old: &[&Server]) -> Vec<Option<usize>> {
+    let mut by_name: HashMap<&str, usize> =
+        old.iter().enumerate().map(|(index, server)| (server.name.as_str(), index)).collect();
+    let mut found: Vec<Option<usize>> =
+        new.iter().map(|server| by_name.remove(server.name.as_str())).collect();
+    let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
+    let left = old.iter().enumerate().filter(|(index, _)| !taken.contains(index));
+    let mut by_address: HashMap<_, usize> = left.map(|(index, server)| (&server.address, index)).collect();
+    for (server, found) in new.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
+        *found = by_address.remove(&server.address);
+    }
+    found
+}
+
+/// Gives out words of the stripes file that nobody has.
+struct Slots {
+    taken: BTreeSet<u16>,
+    next: u16,
+}
+
+impl Slots {
+    /// `kept` are somebody's; `leaving` belong to servers that leave at this moment, and are taken again only when a
+    /// list of that `length` has no others left.
+    fn new(kept: BTreeSet<u16>, leaving: impl Iterator<Item = u16>, length: usize) -> Slots {
+        let spared = leaving.filter(|slot| !kept.contains(slot) && usize::from(*slot) < ROOM);
+        let spared: BTreeSet<u16> = spared.take(ROOM.saturating_sub(length)).collect();
+        Slots { taken: kept.union(&spared).copied().collect(), next: 0 }
+    }
+
+    fn free(&mut self) -> u16 {
+        // There are as many words as servers in the largest list.
+        while self.taken.contains(&self.next) {
+            self.next += 1;
+        }
+        self.taken.insert(self.next);
+        self.next
+    }
+}
+
+/// When the regular probes of the `index`th of `count` servers are due: spread over the interval.
+fn phase(plan: &Plan, now: Instant, index: usize, count: usize) -> Instant {
+    let share = plan.settings.interval / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+    now + share.saturating_mul(u32::try_from(index).unwrap_or(u32::MAX))
+}
+
+/// The servers of a daemon that begins, from the table of the one before it, if there is one.
+pub fn begin(plan: &Plan, old: Option<&Snapshot>, stripes: &Stripes, now: Moment) -> Vec<Watched> {
+    let servers = plan.file.pool.servers();
+    let entries: &[ServerEntry] = old.map_or(&[], |old| &old.current.servers);
+    let known: Vec<&Server> = entries.iter().map(|entry| &entry.server).collect();
+    let same_file = old.is_some_and(|old| old.stripes == stripes.id());
+    let matched = match_up(servers, &known);
+    let kept = matched.iter().flatten().map(|found| entries[*found].epoch_slot).collect();
+    let mut slots = Slots::new(kept, entries.iter().map(|entry| entry.epoch_slot), servers.len());
+    let mut used = BTreeSet::new();
+    let make = |(index, (server, found)): (usize, (&Server, Option<usize>))| {
+        let phase = phase(plan, now.clock, index, servers.len());
+        let (settings, order) = (plan.settings, plan.order(index));
+        let Some(entry) = found.map(|found| &entries[found]) else {
+            let slot = slots.free();
+            let epoch = epoch_in(stripes, slot, 0);
+            let watcher = match old {
+                Some(_) => Watcher::joining(settings, order, now, phase, epoch),
+                None => Watcher::new(settings, order, now, phase, epoch),
+            };
+            return Watched::new(index as u64, server.clone(), watcher, slot);
+        };
+        // A slot that two entries name, or that is none, is no server's: such a table is nobody's word.
+        let own = usize::from(entry.epoch_slot) < ROOM && used.insert(entry.epoch_slot);
+        let slot = if own { entry.epoch_slot } else { slots.free() };
+        let epoch = if own && same_file { epoch_in(stripes, slot, entry.epoch) } else { entry.epoch };
+        let published = Published {
+            view: entry.view(),
+            incarnation: entry.incarnation,
+            since: entry.since,
+            reason: entry.reason.clone(),
+            epoch: entry.epoch,
+        };
+        let mut watcher = Watcher::resume(settings, order, now, phase, published, epoch);
+        if entry.server.address != server.address {
+            watcher.replaced(now, ANOTHER_ADDRESS);
+        }
+        Watched::new(index as u64, server.clone(), watcher, slot)
+    };
+    servers.iter().zip(matched).enumerate().map(make).collect()
+}
+
+const ANOTHER_ADDRESS: &str = "it has another address, and is on trial";
+
+/// The servers of a changed list. `next_key` gives each newcomer a key of its own.
+pub fn change(
+    plan: &Plan,
+    old: Vec<Watched>,
+    stripes: Option<&Stripes>,
+    now: Moment,
+    next_key: &mut u64,
+) -> Vec<Watched> {
+    let servers = plan.file.pool.servers();
+    let known: Vec<&Server> = old.iter().map(|watched| &watched.server).collect();
+    let matched = match_up(servers, &known);
+    let stays =
+        matched.len() == old.len() && matched.iter().enumerate().all(|(index, found)| *found == Some(index));
+    let kept: BTreeSet<u16> = matched.iter().flatten().map(|found| old[*found].slot).collect();
+    let mut slots = Slots::new(kept, old.iter().map(|watched| watched.slot), servers.len());
+    let mut old: Vec<Option<Watched>> = old.into_iter().map(Some).collect();
+    let make = |(index, (server, found)): (usize, (&Server, Option<usize>))| {
+        let order = plan.order(index);
+        let Some(mut watched) = found.and_then(|found| old[found].take()) else {
+            let slot = slots.free();
+            let epoch = stripes.map_or(0, |stripes| epoch_in(stripes, slot, 0));
+            let phase = phase(plan, now.clock, index, servers.len());
+            let watcher = Watcher::joining(plan.settings, order, now, phase, epoch);
+            *next_key += 1;
+            let watched = Watched::new(*next_key, server.clone(), watcher, slot);
+            log::info!("{}: new in the pool", watched.title());
+            return watched;
+        };
+        let moved = watched.server.address != server.address;
+        if !stays || moved {
+            watched.drop_question(now);
+        }
+        watched.rename(server.clone());
+        watched.watcher.set(plan.settings);
+        if watched.watcher.ordered() != order {
+            watched.watcher.order(now, order);
+        }
+        if moved {
+            watched.watcher.replaced(now, ANOTHER_ADDRESS);
+        }
+        watched
+    };
+    let made = servers.iter().zip(matched).enumerate().map(make).collect();
+    for gone in old.iter().flatten() {
+        log::info!("{}: no longer in the pool", gone.title());
+    }
+    made
+}
+
+/// What is published of them.
+pub fn snapshot(plan: &Plan, servers: &[Watched], stripes: u64, now: Moment) -> Snapshot {
+    let pool = &plan.file.pool;
+    let entry = |watched: &Watched| {
+        let watcher = &watched.watcher;
+        ServerEntry {
+            reason: watcher.reason().into_owned(),
+            incarnation: watcher.incarnation(),
+            epoch: watcher.epoch(),
+            epoch_slot: watched.slot,
+            ..ServerEntry::new(watched.server.clone(), watcher.view(), watcher.since())
+        }
+    };
+    let current = List {
+        name: pool.name.clone(),
+        options: pool.options.clone(),
+        servers: servers.iter().map(entry).collect(),
+        slots: pool.slots().to_vec(),
+    };
+    Snapshot { generation: 0, published: now.unix_millis, stripes, swept: false, current, previous: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn servers(list: &[(&str, u16)]) -> Vec<Server> {
+        let server = |(name, port): &(&str, u16)| Server {
+            name: name.to_string(),
+            address: format!("127.0.0.1:{port}").parse().expect("an address"),
+            weight: 1,
+            backup: None,
+        };
+        list.iter().map(server).collect()
+    }
+
+    fn matched(new: &[(&str, u16)], old: &[(&str, u16)]) -> Vec<Option<usize>> {
+        match_up(&servers(new), &servers(old).iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_server_is_known_by_its_name_else_by_its_address() {
+        let old = [("a", 1), ("b", 2), ("c", 3)];
+        assert_eq!(matched(&old, &old), [Some(0), Some(1), Some(2)]);
+        assert_eq!(matched(&[("c", 3), ("a", 1)], &old), [Some(2), Some(0)]);
+        assert_eq!(matched(&[("a", 9), ("x", 2), ("y", 8)], &old), [Some(0), Some(1), None]);
+        assert_eq!(matched(&[("b", 1), ("a", 2)], &old), [Some(1), Some(0)], "the name counts first");
+        assert_eq!(matched(&[("x", 1), ("a", 7)], &old), [None, Some(0)], "nobody is two");
+        assert_eq!(matched(&[("a", 1)], &[]), [None]);
+    }
+
+    #[test]
+    fn words_of_the_stripes_file_are_given_once() {
+        let mut slots = Slots::new(BTreeSet::from([0]), [2, 60_000].into_iter(), 4);
+        assert_eq!([slots.free(), slots.free(), slots.free()], [1, 3, 4]);
+        let room = ROOM as u16;
+        let mut slots = Slots::new(BTreeSet::new(), 0..room, ROOM);
+        assert_eq!((0..room).map(|_| slots.free()).last(), Some(room - 1), "there is one for everybody");
+    }
+}

@@ -1,0 +1,300 @@
+//! One server under watch: its watcher, and what is under way for it.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::{JoinHandle, spawn_blocking, spawn_local};
+
+use super::carrier::{Carrier, Patience, SharedView, Sites, Socket};
+use super::journal;
+use crate::client::resolve;
+use crate::rules::address::Address;
+use crate::rules::greeting::Greeting;
+use crate::rules::operation::{Operation, Outcome};
+use crate::rules::pool::{Server, ServerId};
+use crate::rules::probe::Probe;
+use crate::rules::rejoin::Rejoin;
+use crate::rules::time::Instant;
+use crate::rules::view::State;
+use crate::rules::watcher::{Failing, Moment, Watcher};
+
+/// How long what a name stands for is believed.
+const NAME_LASTS: Duration = Duration::from_secs(60);
+/// How long after a name could not be looked up it is tried again.
+const NAME_AGAIN: Duration = Duration::from_secs(5);
+
+/// What a task has to say. `server` is a [`Watched::key`], `ticket` a task's number.
+pub struct News {
+    pub server: u64,
+    pub ticket: u64,
+    pub found: Found,
+}
+
+/// What a task found.
+pub enum Found {
+    Probed(Result<Greeting, Failing>, Option<Socket>),
+    Tried(Box<Rejoin>, Option<Outcome>, Option<Socket>),
+    /// The connection that is kept open to see its end has ended.
+    Ended,
+    Resolved(Result<Vec<rustix::net::SocketAddrAny>, String>),
+}
+
+/// A task that ends with its owner.
+struct Task {
+    ticket: u64,
+    handle: JoinHandle<()>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+/// A server under watch.
+pub struct Watched {
+    /// Names it to its tasks: a place in the list can be another server's after a reload.
+    pub key: u64,
+    /// As it is configured.
+    pub server: Server,
+    pub watcher: Watcher,
+    /// Which word of the stripes file is its epoch.
+    pub slot: u16,
+    sites: Option<Sites>,
+    /// Why its name could not be looked up, when it could not.
+    unresolved: Option<String>,
+    resolve_at: Instant,
+    question: Option<Task>,
+    sentinel: Option<Task>,
+    lookup: Option<Task>,
+    tickets: u64,
+    /// What was logged last: the state, since when, and why.
+    noted: (State, u64, String),
+    /// The last refusal that was logged.
+    refusal: Vec<u8>,
+}
+
+impl Watched {
+    pub fn new(key: u64, server: Server, watcher: Watcher, slot: u16) -> Watched {
+        let noted = (watcher.state(), watcher.since(), watcher.reason().into_owned());
+        Watched {
+            key,
+            server,
+            watcher,
+            slot,
+            sites: None,
+            unresolved: None,
+            resolve_at: Instant(0),
+            question: None,
+            sentinel: None,
+            lookup: None,
+            tickets: 0,
+            noted,
+            refusal: Vec::new(),
+        }
+    }
+
+    /// Its addresses, as far as they are known.
+    pub fn sites(&self) -> Option<Sites> {
+        self.sites.clone()
+    }
+
+    /// Another entry of the list describes it now.
+    pub fn rename(&mut self, server: Server) {
+        if server.address != self.server.address {
+            (self.sites, self.lookup, self.unresolved) = (None, None, None);
+            self.resolve_at = Instant(0);
+            self.sentinel = None;
+        }
+        self.server = server;
+    }
+
+    /// Gives up what is under way: the ids that it works with mean other servers now.
+    pub fn drop_question(&mut self, now: Moment) {
+        if self.question.take().is_some() {
+            self.watcher.dropped(now);
+        }
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
+    /// Looks its name up when that is due. What is no name is known at once.
+    pub fn resolve(&mut self, now: Instant, news: &UnboundedSender<News>) {
+        if now < self.resolve_at || self.lookup.is_some() {
+            return;
+        }
+        let address = self.server.address.clone();
+        if !is_name(&address) {
+            self.resolved(now, resolve(&address));
+            self.resolve_at = Instant(u64::MAX);
+            return;
+        }
+        let (server, ticket, news) = (self.key, self.ticket(), news.clone());
+        let handle = spawn_local(async move {
+            let found = spawn_blocking(move || resolve(&address)).await;
+            let found = found.unwrap_or_else(|error| Err(error.to_string()));
+            // Without a receiver there is no daemon that could want to know.
+            let _ = news.send(News { server, ticket, found: Found::Resolved(found) });
+        });
+        self.lookup = Some(Task { ticket, handle });
+    }
+
+    /// A lookup is over.
+    pub fn resolved(&mut self, now: Instant, found: Result<Vec<rustix::net::SocketAddrAny>, String>) {
+        self.lookup = None;
+        match found {
+            Ok(sites) => {
+                if let Some(why) = self.unresolved.take() {
+                    log::info!("{}: found at last ({why})", self.title());
+                }
+                self.sites = Some(sites.into());
+                self.resolve_at = now + NAME_LASTS;
+            }
+            Err(why) => {
+                if self.unresolved.as_ref() != Some(&why) {
+                    log::warn!("{}: {}", self.title(), why.escape_debug());
+                }
+                self.unresolved = Some(why);
+                self.resolve_at = now + NAME_AGAIN;
+            }
+        }
+    }
+
+    /// Begins a probe. `id`: which one it is in the view.
+    pub fn probe(&mut self, id: ServerId, view: &SharedView, limit: Duration, news: &UnboundedSender<News>) {
+        let (server, ticket, news) = (self.key, self.ticket(), news.clone());
+        let view = view.clone();
+        let sites = self.sites.clone();
+        let unresolved = self.unresolved.is_some();
+        let handle = spawn_local(async move {
+            let known = sites.is_some();
+            let mut probe = Probe::new(&view.borrow(), id);
+            let mut carrier = Carrier::new(view, Patience::Whole(limit));
+            let failing = carrier.drive(&mut probe, &|_| sites.clone()).await;
+            let result = match probe.outcome() {
+                Some(Outcome::Done | Outcome::Refused) => Ok(probe.greeting().clone()),
+                _ if !known && unresolved => Err(Failing::Ill("its name cannot be looked up")),
+                _ => Err(failing.unwrap_or(Failing::Ill(probe.reason()))),
+            };
+            let socket = result.is_ok().then(|| carrier.take(id)).flatten();
+            let _ = news.send(News { server, ticket, found: Found::Probed(result, socket) });
+        });
+        self.question = Some(Task { ticket, handle });
+    }
+
+    /// Begins a trial. `sites`: of every server of the view, for one of them keeps the marker.
+    pub fn try_again(
+        &mut self,
+        id: ServerId,
+        view: &SharedView,
+        limit: Duration,
+        sites: Vec<Option<Sites>>,
+        news: &UnboundedSender<News>,
+    ) {
+        let (server, ticket, news) = (self.key, self.ticket(), news.clone());
+        let view = view.clone();
+        let mut rejoin = Box::new(self.watcher.trial(&view.borrow(), id));
+        let handle = spawn_local(async move {
+            let mut carrier = Carrier::new(view, Patience::Each(limit));
+            carrier.drive(&mut *rejoin, &|id| sites.get(id.index()).cloned().flatten()).await;
+            let outcome = rejoin.outcome();
+            let socket = (outcome == Some(Outcome::Done)).then(|| carrier.take(id)).flatten();
+            let _ = news.send(News { server, ticket, found: Found::Tried(rejoin, outcome, socket) });
+        });
+        self.question = Some(Task { ticket, handle });
+    }
+
+    /// Takes in what a task found. Whether others see something new.
+    pub fn learn(&mut self, now: Moment, ticket: u64, found: Found, news: &UnboundedSender<News>) -> bool {
+        let counts = |task: &Option<Task>| task.as_ref().is_some_and(|task| task.ticket == ticket);
+        match found {
+            Found::Probed(result, socket) if counts(&self.question) => {
+                self.question = None;
+                let changed = self.watcher.probed(now, result.as_ref().map_err(|failing| *failing));
+                self.keep_sentinel(socket, news);
+                changed
+            }
+            Found::Tried(rejoin, outcome, socket) if counts(&self.question) => {
+                self.question = None;
+                self.tell_refusal(&rejoin);
+                let changed = self.watcher.tried(now, &rejoin, outcome);
+                self.keep_sentinel(socket, news);
+                changed
+            }
+            Found::Ended if counts(&self.sentinel) => {
+                self.sentinel = None;
+                self.watcher.told(now);
+                false
+            }
+            Found::Resolved(found) if counts(&self.lookup) => {
+                self.resolved(now.clock, found);
+                false
+            }
+            // Of a task that was given up.
+            _ => false,
+        }
+    }
+
+    /// The connection of a good probe stays open until the next one has made another: its end tells of most deaths
+    /// before anybody meets with them.
+    fn keep_sentinel(&mut self, socket: Option<Socket>, news: &UnboundedSender<News>) {
+        if self.watcher.state() == State::Down {
+            self.sentinel = None;
+        } else if let Some(socket) = socket {
+            let (server, ticket, news) = (self.key, self.ticket(), news.clone());
+            let handle = spawn_local(async move {
+                socket.ended().await;
+                let _ = news.send(News { server, ticket, found: Found::Ended });
+            });
+            self.sentinel = Some(Task { ticket, handle });
+        }
+    }
+
+    /// What the server says itself when it refuses a trial, once. They are a stranger's bytes.
+    fn tell_refusal(&mut self, rejoin: &Rejoin) {
+        let refusal = rejoin.refusal().unwrap_or_default();
+        if !refusal.is_empty() && refusal != self.refusal {
+            log::warn!("{}: {}: \"{}\"", self.title(), rejoin.reason(), refusal.escape_ascii());
+        }
+        self.refusal = refusal.to_vec();
+    }
+
+    /// How a log line names it.
+    pub fn title(&self) -> String {
+        let address = self.server.address.to_string();
+        if self.server.name == address { address } else { format!("{} ({address})", self.server.name) }
+    }
+
+    /// Writes the log line of a change, if there was one since the last.
+    pub fn note(&mut self) {
+        let (state, since, reason) = (self.watcher.state(), self.watcher.since(), self.watcher.reason());
+        let (was, before, said) = &self.noted;
+        if (state, since, &*reason) == (*was, *before, said) {
+            return;
+        }
+        let (title, name) = (self.title(), journal::word(state));
+        if (state, since) == (*was, *before) {
+            log::info!("{title}: still {name}: {reason}");
+        } else {
+            let lasted = journal::span(Duration::from_millis(since.saturating_sub(*before)));
+            let (level, was) = match state {
+                State::Down => (log::Level::Warn, journal::word(*was)),
+                _ => (log::Level::Info, journal::word(*was)),
+            };
+            log::log!(level, "{title}: {name}: {reason} (after {lasted} {was})");
+        }
+        let reason = reason.into_owned();
+        self.noted = (state, since, reason);
+    }
+}
+
+/// Whether it takes a lookup, which can take long.
+fn is_name(address: &Address) -> bool {
+    match address {
+        Address::Unix(_) => false,
+        Address::Tcp { host, .. } => host.parse::<std::net::IpAddr>().is_err(),
+    }
+}
