@@ -4,8 +4,11 @@
 //! - [`Client`] (here): the public face, one call at a time;
 //! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`: one of them;
 //! - `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
-//! - `registry`: what this process knows of its servers; `views`: how a client sees it;
-//! - `trial`: the way back of a server that is down, riding along with the calls;
+//! - `registry`: what this process knows of its servers; `views`: how a client sees them, by the pool's
+//!   table or by its own judgement; `trouble`: a server that only this process cannot reach;
+//! - `turn`: writers of one key take turns; `lineup`: a changed list of servers;
+//! - `trial`: the way back of a server that is down, riding along with the calls, where no daemon does it;
+//! - `messages`: what a person should know, once;
 //! - `fork`: how a forked child is noticed; `twin`: locks that it need not fear.
 //!
 //! A client is for one thread at a time. A child of fork may go on with its parent's clients, unless
@@ -14,7 +17,9 @@
 //!
 //! What a call costs: one send and one receive for a simple operation on a live server, whatever
 //! its timeouts are; one send per server and polls in between for one that asks several. A server
-//! that is known dead costs it nothing.
+//! that is known dead costs it nothing. A table costs two loads, a stripe one system call (whose it is).
+//!
+//! How the processes of a machine agree about servers, docs/one-view.md tells step by step.
 
 mod clock;
 mod connection;
