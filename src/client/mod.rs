@@ -4,8 +4,11 @@
 //! - [`Client`] (here): the public face, one call at a time;
 //! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`: one of them;
 //! - `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
-//! - `registry`: what this process knows of its servers; `views`: how a client sees it;
-//! - `trial`: the way back of a server that is down, riding along with the calls;
+//! - `registry`: what this process knows of its servers; `views`: how a client sees them, by the pool's
+//!   table or by its own judgement; `trouble`: a server that only this process cannot reach;
+//! - `turn`: writers of one key take turns; `lineup`: a changed list of servers;
+//! - `trial`: the way back of a server that is down, riding along with the calls, where no daemon does it;
+//! - `messages`: what a person should know, once;
 //! - `fork`: how a forked child is noticed; `twin`: locks that it need not fear.
 //!
 //! A client is for one thread at a time. A child of fork may go on with its parent's clients, unless
@@ -14,7 +17,9 @@
 //!
 //! What a call costs: one send and one receive for a simple operation on a live server, whatever
 //! its timeouts are; one send per server and polls in between for one that asks several. A server
-//! that is known dead costs it nothing.
+//! that is known dead costs it nothing. A table costs two loads, a stripe one system call (whose it is).
+//!
+//! How the processes of a machine agree about servers, docs/one-view.md tells step by step.
 
 mod clock;
 mod connection;
@@ -188,15 +193,12 @@ impl Client {
         }
     }
 
+    /// Carries the operation to its end. The view is as the beginning of the call left it; it is looked at
+    /// anew after every wait that was not the last.
     fn drive(&mut self, operation: &mut dyn Operation, start: Instant, turn: &Turn<'_>) -> Outcome {
         let deadline = turn.deadline();
-        let mut now = start;
+        let mut now = turn.now(start);
         loop {
-            self.views.refresh(now);
-            if !self.exchange.idle() && (self.views.waits() || self.exchange.parked()) {
-                self.exchange.reconsider(operation, &mut self.views, now);
-            }
-            now = turn.now(now);
             if now < deadline {
                 self.exchange.pump(operation, &mut self.views, now);
             }
@@ -215,6 +217,14 @@ impl Client {
             self.wait(operation, now, deadline);
             now = clock::now();
             self.exchange.judge(operation, &mut self.views, now);
+            if operation.outcome().is_none() {
+                self.views.refresh(now);
+                if self.views.waits() || self.exchange.parked() {
+                    self.exchange.reconsider(operation, &mut self.views, now);
+                }
+                // What is sent next must be sent before the turn is over.
+                now = turn.now(now);
+            }
         }
     }
 

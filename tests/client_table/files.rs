@@ -62,7 +62,8 @@ fn without_a_table_a_client_judges_by_itself_until_there_is_one() {
 
 #[test]
 fn a_file_that_is_no_table_is_refused_once() {
-    let foreign: [(&str, fn(&Path)); 5] = [
+    type Damage = fn(&Path);
+    let foreign: [(&str, Damage); 5] = [
         ("not a memcache table", |path| scribble(path, header::MAGIC, &[0x55; 8])),
         ("header is damaged", |path| scribble(path, header::PID, &[0x55; 8])),
         ("version 77", |path| scribble(path, header::VERSION, &77u64.to_ne_bytes())),
