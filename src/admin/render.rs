@@ -1,12 +1,9 @@
 //! How a pool is, for a person: a header and a table. Pure.
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::report::{Line, Report};
 use super::text::{ago, clean, number, size};
-
-/// A reason is cut behind so many letters a line.
-const WIDEST_REASON: u16 = 60;
 
 /// The report as it is printed at `now` (milliseconds since 1970).
 pub fn report(report: &Report, now: u64) -> String {
@@ -49,7 +46,6 @@ fn table(report: &Report, now: u64) -> String {
     titles.extend(named.then_some("ADDRESS"));
     titles.extend(["STATE", "SINCE", "BACKUP", "ITEMS", "MEMORY", "HITS", "WHY"]);
     let numbers = titles.len() - 4..titles.len() - 1;
-    let last = titles.len() - 1;
     table.set_header(titles);
     for server in &report.servers {
         table.add_row(row(server, named, now));
@@ -58,9 +54,6 @@ fn table(report: &Report, now: u64) -> String {
         column.set_padding((0, 2));
         if numbers.contains(&index) {
             column.set_cell_alignment(CellAlignment::Right);
-        }
-        if index == last {
-            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(WIDEST_REASON)));
         }
     }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
@@ -91,7 +84,8 @@ fn why(server: &Line) -> String {
     if !server.reason.is_empty() {
         words.push(clean(&server.reason).into_owned());
     }
-    if server.held_back {
+    // One that is ordered down is held back by that.
+    if server.held_back && server.order != "down" {
         words.push("it answers, and its flush is held back".to_owned());
     }
     let ordered = match (server.order, server.state) {

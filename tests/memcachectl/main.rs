@@ -9,6 +9,7 @@ mod support;
 mod changes;
 mod contract;
 mod daemon;
+mod real;
 mod shown;
 mod trouble;
 

@@ -107,6 +107,22 @@ fn an_unattended_table_of_another_list_says_so() {
 }
 
 #[test]
+fn one_line_for_each_server_however_much_is_to_be_said() {
+    let mut one = server("s1", "h:1");
+    (one.state, one.held_back, one.reason) = ("down", true, "r".repeat(120));
+    let mut two = server("s2", "h:2");
+    (two.state, two.held_back, two.order) = ("down", true, "down");
+    let mut three = server("s3", "h:3");
+    three.order = "down";
+    let text = report(&pool(vec![one, two, three]), 0);
+    let rows: Vec<_> = text.lines().skip(4).collect();
+    assert_eq!(rows.len(), 3, "{text}");
+    assert!(rows[0].ends_with("rrr; it answers, and its flush is held back"), "{text}");
+    assert_eq!(rows[1].split_whitespace().last(), Some("-"), "it is held back by the order: {text}");
+    assert!(rows[2].ends_with("  ordered down"), "{text}");
+}
+
+#[test]
 fn what_is_hostile_is_shown_and_does_nothing() {
     let mut one = server("s\u{202e}1", "h:1");
     one.reason = "a\u{1b}[2Jb\nc".to_owned();
