@@ -3,12 +3,18 @@
 //!
 //! Counted is the difference between a program that reads and the same program that does not.
 
+#[path = "client_table/daemon.rs"]
+mod daemon;
 mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
+use memcache::client::{Client, TableAt};
+use memcache::rules::operation::Outcome;
+use memcache::table::{Reader, Snapshot, Trust};
 use support::cc;
 use support::scratch::Scratch;
 use support::server::Memcached;
@@ -33,7 +39,10 @@ fn count(scratch: &Scratch, program: &Path, how: &str, times: u32, servers: &[Me
         .output()
         .expect("strace runs (apt-get install strace)");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = std::fs::read_to_string(summary).expect("strace's summary");
+    summed(&std::fs::read_to_string(summary).expect("strace's summary"))
+}
+
+fn summed(text: &str) -> Counts {
     let calls = text.lines().filter_map(|line| {
         let words: Vec<_> = line.split_whitespace().collect();
         Some(((*words.last()?).to_owned(), words.get(3)?.parse().ok()?))
@@ -56,6 +65,7 @@ fn added(how: &str, times: u32, servers: usize) -> Counts {
     for (name, calls) in &mut with {
         *calls = calls.saturating_sub(without.get(name).copied().unwrap_or(0));
     }
+    with.retain(|_, calls| *calls > 0);
     with.retain(|_, calls| *calls > 0);
     with
 }
@@ -115,4 +125,69 @@ fn who_polls_busily_does_not_sleep() {
     println!("10,000 gets: slept {sleeping} times, and {polling} times while polling busily");
     assert!(sleeping > 100, "a get whose answer is not there yet sleeps");
     assert!(polling * 4 < sleeping, "a get that polls sleeps only where the answer takes 10 ms");
+}
+
+/// Calls of a client that goes by a table, for strace and callgrind: so many gets, or sets. Ends at once when
+/// nobody asked for them.
+#[test]
+fn calls_by_a_table() {
+    let Ok(wanted) = std::env::var("MEMCACHE_TEST_CALLS") else { return };
+    let (what, times) = wanted.split_once(' ').expect("what, and how often");
+    let path: std::path::PathBuf = std::env::var_os("MEMCACHE_TEST_TABLE").expect("a table").into();
+    let mut snapshot = Snapshot::default();
+    let mut reader = Reader::open(&path, Trust::default()).expect("a table");
+    reader.snapshot(&mut snapshot).expect("a snapshot");
+    let pool = Arc::new(snapshot.current.pool().expect("a pool"));
+    let table =
+        std::env::var_os("MEMCACHE_TEST_BARE").is_none().then(|| TableAt { path, trust: Trust::default() });
+    let mut client = Client::open_with_table(pool, table);
+    for key in [&b"a"[..], b"b", b"c", b"d"] {
+        assert_eq!(daemon::set(&mut client, key, b"v"), Outcome::Stored);
+    }
+    for _ in 0..times.parse().expect("a number") {
+        match what {
+            "get" => assert_eq!(daemon::get(&mut client, b"a"), Ok(b"v".to_vec())),
+            _ => assert_eq!(daemon::set(&mut client, b"a", b"v"), Outcome::Stored),
+        }
+    }
+}
+
+/// What so many calls of a client that goes by a table add.
+fn added_by_table(what: &str, times: u32) -> Counts {
+    let scratch = Scratch::new();
+    let servers: Vec<_> = (0..4).map(|_| Memcached::start()).collect();
+    let pool = daemon::pool(&servers, daemon::options());
+    let daemon = daemon::Daemon::of(&pool, &servers);
+    let run = |times: u32| {
+        let summary = scratch.path().join("strace");
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-c", "-o"]).arg(&summary).arg(std::env::current_exe().expect("this program"));
+        strace.args(["--exact", "calls_by_a_table"]).env("MEMCACHE_TEST_TABLE", daemon.path());
+        let output =
+            strace.env("MEMCACHE_TEST_CALLS", format!("{what} {times}")).output().expect("strace runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        summed(&std::fs::read_to_string(summary).expect("strace's summary"))
+    };
+    let without = run(0);
+    let mut with = run(times);
+    for (name, calls) in &mut with {
+        *calls = calls.saturating_sub(without.get(name).copied().unwrap_or(0));
+    }
+    with.retain(|_, calls| *calls > 0);
+    with
+}
+
+#[test]
+fn a_table_costs_a_get_no_system_call_and_a_doubled_set_one() {
+    let times = 1_000;
+    let gets = added_by_table("get", times);
+    let total: u64 = gets.values().sum();
+    println!("{times} gets by a table: {gets:?}");
+    assert!(sum(&gets, &SENDS) >= u64::from(times), "strace did not see the sends: {gets:?}");
+    assert!(total <= 2 * u64::from(times) + 50, "{total} system calls: {gets:?}");
+    let sets = added_by_table("set", times);
+    let total: u64 = sets.values().sum();
+    println!("{times} doubled sets by a table: {sets:?}");
+    // Whose turn it is: the process id must not be remembered over a fork.
+    assert!(total <= 6 * u64::from(times) + 50, "{total} system calls: {sets:?}");
 }

@@ -61,6 +61,8 @@ impl Planned {
 pub(super) struct Lost {
     /// A change was sent over it and never answered.
     pub(super) doubt: bool,
+    /// What was not sent waited for the table's word already.
+    pub(super) waited: bool,
     /// What was not sent has no other place to go: it is part of a change, or waited already.
     pub(super) bound: bool,
 }
@@ -220,8 +222,9 @@ impl Exchange {
         let connection = &mut self.connections[index];
         connection.lose(&mut lost);
         let doubt = operation.mutates() && unanswered(&lost);
-        let bound = operation.mutates() || connection.parked();
-        if witness.lost(connection.server(), loss, Lost { doubt, bound }, now) {
+        let waited = connection.parked();
+        let what = Lost { doubt, waited, bound: waited || operation.mutates() };
+        if witness.lost(connection.server(), loss, what, now) {
             connection.park();
         } else {
             connection.surrender(&mut lost);
@@ -464,7 +467,8 @@ impl Exchange {
             connection.surrender(&mut lost);
             if overdue || unanswered(&lost) {
                 let doubt = mutates && unanswered(&lost);
-                witness.lost(connection.server(), Loss::Silent, Lost { doubt, bound: false }, now);
+                let what = Lost { doubt, waited: false, bound: false };
+                witness.lost(connection.server(), Loss::Silent, what, now);
             }
         }
         lost.clear();

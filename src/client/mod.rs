@@ -188,15 +188,12 @@ impl Client {
         }
     }
 
+    /// Carries the operation to its end. The view is as the beginning of the call left it; it is looked at
+    /// anew after every wait that was not the last.
     fn drive(&mut self, operation: &mut dyn Operation, start: Instant, turn: &Turn<'_>) -> Outcome {
         let deadline = turn.deadline();
-        let mut now = start;
+        let mut now = turn.now(start);
         loop {
-            self.views.refresh(now);
-            if !self.exchange.idle() && (self.views.waits() || self.exchange.parked()) {
-                self.exchange.reconsider(operation, &mut self.views, now);
-            }
-            now = turn.now(now);
             if now < deadline {
                 self.exchange.pump(operation, &mut self.views, now);
             }
@@ -215,6 +212,14 @@ impl Client {
             self.wait(operation, now, deadline);
             now = clock::now();
             self.exchange.judge(operation, &mut self.views, now);
+            if operation.outcome().is_none() {
+                self.views.refresh(now);
+                if self.views.waits() || self.exchange.parked() {
+                    self.exchange.reconsider(operation, &mut self.views, now);
+                }
+                // What is sent next must be sent before the turn is over.
+                now = turn.now(now);
+            }
         }
     }
 

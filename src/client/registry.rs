@@ -197,7 +197,8 @@ impl Known {
     fn publish(&self, inner: &Inner) {
         let owes_flush = inner.health.state() == State::Down && inner.health.missed_write();
         self.owes_flush.store(owes_flush, Ordering::Relaxed);
-        self.untold.store(inner.untold(), Ordering::Relaxed);
+        // Who reads this sees the epochs' changes too.
+        self.untold.store(inner.untold(), Ordering::Release);
         self.troubled.store(inner.broke || inner.trouble.any(), Ordering::Relaxed);
         self.alarm.store(inner.alarm, Ordering::Relaxed);
     }

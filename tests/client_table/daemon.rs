@@ -1,5 +1,7 @@
 //! A pool of real servers, and a daemon that says what a test tells it to.
 
+#![allow(dead_code)] // another test program uses a part of it
+
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -7,7 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Inner, Known};
-use crate::rules::health::{Health, Settings};
+use crate::rules::health::{Health, Incarnation, Settings};
 use crate::rules::time::Instant;
 use crate::rules::view::{ServerView, State};
 use crate::table::{Epoch, ServerEntry, Stands, Stripes};
@@ -181,7 +181,7 @@ impl Known {
         now: Instant,
         settings: &Settings,
     ) -> Diverted {
-        if !self.untold.load(Ordering::Relaxed) {
+        if !self.untold.load(Ordering::Acquire) {
             return Diverted::Before;
         }
         self.change(|inner| {
@@ -219,7 +219,7 @@ impl Known {
     }
 
     /// The life that it was last met in.
-    pub(in crate::client) fn incarnation(&self) -> Option<crate::rules::health::Incarnation> {
+    pub(in crate::client) fn incarnation(&self) -> Option<Incarnation> {
         self.inner.read(|inner| inner.health.incarnation())
     }
 }

@@ -1,7 +1,6 @@
 //! What the processes of a machine agree on while nobody attends the table: its last word and the epochs.
 
 use super::Views;
-use super::ledger::Standing;
 use crate::client::clock;
 use crate::client::registry::{Diverted, Epochs};
 use crate::client::trouble::Word;
@@ -45,6 +44,7 @@ impl Views {
         if changes == self.changes {
             return;
         }
+        self.changes = changes;
         let mut news = false;
         for id in self.view.pool.ids() {
             let known = &self.known[id.index()];
@@ -54,7 +54,7 @@ impl Views {
             // Before it is acted upon: who changed it may have died before he could say so.
             stripes.pass_on();
         }
-        self.changes = changes;
+        self.is_attended_by_now();
     }
 
     /// While the table is settling: what everybody knows, and nothing that this process found alone.
@@ -81,20 +81,21 @@ impl Views {
                 told.push(id);
             }
         }
-        if told.is_empty() {
-            return;
-        }
-        // make_odd ends with a full fence: of this look and a daemon that settles and then reads the
-        // epochs, at least one sees the other.
-        let now = clock::now();
-        let standing = self.ledger.as_mut().map(|ledger| {
-            ledger.look(now);
-            ledger.standing()
-        });
-        if matches!(standing, Some(Standing::Attended | Standing::Settling)) {
-            self.turn_page(now);
-        } else {
+        // Another client of this process may have said so a moment ago, after our first look.
+        let moved = self.ledger.as_ref().and_then(|ledger| ledger.stripes());
+        let moved = moved.is_some_and(|stripes| stripes.changes() != self.changes);
+        if moved && !self.is_attended_by_now() {
             told.into_iter().for_each(|id| self.known[id.index()].diverted());
         }
+    }
+
+    /// The second look: somebody changed an epoch, which ends with a full fence. Of this look and a daemon
+    /// that settles and then reads the epochs, at least one sees the other.
+    pub(super) fn is_attended_by_now(&mut self) -> bool {
+        let now = clock::now();
+        if self.ledger.as_mut().is_some_and(|ledger| ledger.look_twice(now)) {
+            self.turn_page(now);
+        }
+        self.waits
     }
 }

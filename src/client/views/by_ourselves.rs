@@ -176,6 +176,9 @@ impl Views {
             self.epochs(rejoin.server()),
             &self.settings,
         );
+        if matches!(event, Event::Rejoined { .. }) {
+            self.is_attended_by_now();
+        }
     }
 
     /// It cannot be reached at all, as was found out before any call.

@@ -5,7 +5,7 @@
 
 use super::{Views, upsets};
 use crate::client::connection::{Connection, Loss};
-use crate::client::exchange::Welcome;
+use crate::client::exchange::{Lost, Welcome};
 use crate::client::trouble::Word;
 use crate::rules::greeting::Greeting;
 use crate::rules::pool::ServerId;
@@ -61,7 +61,7 @@ impl Views {
     }
 
     /// A connection was lost. Whether what was not sent over it waits: when it is bound to go there.
-    pub(super) fn out_of_reach(&mut self, server: ServerId, loss: Loss, bound: bool, now: Instant) -> bool {
+    pub(super) fn out_of_reach(&mut self, server: ServerId, loss: Loss, what: Lost, now: Instant) -> bool {
         let Some(word) = self.word(server) else { return false };
         let tried = self.tried == Some(server);
         let known = &self.known[server.index()];
@@ -69,7 +69,7 @@ impl Views {
             Loss::Outdated => false,
             // Want of something on this machine is no news to anybody, but it does keep us from the server.
             Loss::Local => {
-                if bound {
+                if what.bound {
                     known.unreached(word, now);
                 }
                 false
@@ -78,7 +78,10 @@ impl Views {
                 known.broke(word, now);
                 true
             }
-            Loss::Refused | Loss::Silent | Loss::Stranger => known.unreached(word, now) || tried,
+            Loss::Refused | Loss::Silent | Loss::Stranger => {
+                // Who tried in vain says so once more: the first word may have been lost.
+                known.unreached(word, now) || tried || what.waited
+            }
         };
         if news {
             self.report(server);
@@ -90,7 +93,7 @@ impl Views {
         self.refresh(now);
         let seen = self.view.server(server);
         // Down by now: the operation plans anew.
-        bound && seen.state != State::Down
+        what.bound && seen.state != State::Down
     }
 
     /// Tells the daemon.

@@ -82,6 +82,14 @@ impl Ledger {
         }
     }
 
+    /// Looks whether the table is attended by now, as is to be done by who changed an epoch and is about to act
+    /// on it. Also whether another table has taken its place: a writer that ended before it could retire
+    /// the old one leaves readers behind.
+    pub(super) fn look_twice(&mut self, now: Instant) -> bool {
+        self.again = now;
+        self.look(now)
+    }
+
     /// It was not attended when it was last looked at, or was not there.
     #[cold]
     fn look_for(&mut self, now: Instant) -> bool {

@@ -258,7 +258,7 @@ impl Witness for Views {
         // Who judges is who does so now, not when the call began.
         self.refresh(now);
         if self.waits {
-            self.out_of_reach(server, loss, what.bound, now)
+            self.out_of_reach(server, loss, what, now)
         } else {
             self.lose(server, loss, what.doubt, now);
             false
