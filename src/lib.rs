@@ -7,10 +7,9 @@
 //! - [`config`]: the pool file;
 //! - [`table`]: the shared table, one view of the servers for all processes of a machine;
 //! - [`client`]: the blocking carrier that drives an operation over sockets;
-//! - [`capi`]: the C interface, translation only.
-//!
-//! And for the programs alone, with the feature `programs`: `watch`, the daemon that publishes what it sees of
-//! the servers; `admin`, what memcachectl does.
+//! - [`capi`]: the C interface, translation only;
+//! - `watch`: the daemon that publishes what it sees of the servers; with the feature `programs` only;
+//! - `admin`: what memcachectl does; with the feature `programs` only.
 
 #[cfg(feature = "programs")]
 pub mod admin;

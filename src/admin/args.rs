@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use crate::config::duration;
@@ -27,7 +27,7 @@ Examples:
 #[command(name = "memcachectl", version, after_help = STATUSES, disable_help_subcommand = true)]
 pub struct Arguments {
     /// The pool file, see libmemcache-pool(5); the one that MEMCACHE_POOL names unless given
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
     pub pool: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]

@@ -15,6 +15,7 @@ use super::args::How;
 use super::edit::{self, NewServer};
 use super::known::{self, Known, Seen, Table, called, ordered, word};
 use super::store::Locked;
+use super::text::clean;
 use super::{Answer, Ending, Said, ask, harm};
 
 /// From one look at the table to the next.
@@ -87,7 +88,8 @@ pub fn command(path: &Path, change: &Change<'_>, how: &How) -> Said {
     } else {
         locked.write(&plan.text).map_err(Answer::wrong)?;
     }
-    let mut answer = Answer { out: plan.done + "\n", notes, ending: Ending::Done };
+    let out = clean(&plan.done).into_owned() + "\n";
+    let mut answer = Answer { out, notes, ending: Ending::Done };
     follow(known, &after, &plan.goal, how.timeout, &mut answer);
     Ok(answer)
 }
@@ -132,7 +134,11 @@ fn order(known: &Known, text: &str, server: &str, order: Order) -> Result<Plan, 
     // What is ordered already does no harm that is not done.
     let harm = if before == order { Vec::new() } else { harm };
     let text = edit::order(text, id.index(), order).ok_or_else(unfound)?;
-    let goal = Goal::Order(pool.server(id).name.clone(), order);
+    let goal = match (before, order) {
+        // Nothing is taken back, so nothing is to be seen: one that is down has its own reason.
+        (Order::Up, Order::Up) => Goal::List,
+        _ => Goal::Order(pool.server(id).name.clone(), order),
+    };
     Ok(Plan { text, goal, done, harm, notes: Vec::new() })
 }
 
@@ -215,8 +221,8 @@ fn harm_of_moving(known: &Known) -> (Vec<String>, Vec<String>) {
         Some(_) => (
             Vec::new(),
             vec![format!(
-                "{moved}, and nobody sweeps this pool: values are found where the list before had \
-                          them, until they are stored again or expire"
+                "{moved}, and nobody sweeps this pool: values stay where they are until they are stored again or \
+                 expire"
             )],
         ),
         None => (
@@ -280,7 +286,7 @@ fn no_daemon(answer: &mut Answer) {
 
 fn table_says(entry: &ServerEntry) -> String {
     let why = if entry.reason.is_empty() { String::new() } else { format!(": {}", entry.reason) };
-    super::text::clean(&format!("the table calls it {}{why}", word(entry.state))).into_owned() + "\n"
+    clean(&format!("the table calls it {}{why}", word(entry.state))).into_owned() + "\n"
 }
 
 /// Whether the table shows what the file says by now.

@@ -10,7 +10,7 @@ use crate::config::Order;
 use crate::rules::address::Address;
 use crate::rules::view::State;
 use crate::table::stripes::Stripes;
-use crate::table::{Attendance, Fault, Refusal, Snapshot, notice};
+use crate::table::{Attendance, Refusal, Snapshot, notice};
 
 use super::ask::Figures;
 use super::known::{Known, Seen, Table, called, trust, word};
@@ -53,8 +53,8 @@ pub fn command(path: &Path) -> Said {
     if found.wrong.is_empty() {
         out.push_str(&format!(
             "all is well: pool {}, {servers}, {}\n",
-            known.file.pool.name,
-            attendance(&known)
+            clean(&known.file.pool.name),
+            clean(&attendance(&known))
         ));
         return Ok(Answer::done(out));
     }
@@ -111,11 +111,6 @@ fn stripes(found: &mut Findings, table: &Path, path: &Path, snapshot: &Snapshot)
         Ok(stripes) => found.wrong(format!(
             "{} is not the one that the table goes with; restart memcache-watchd",
             stripes.path().display()
-        )),
-        Err(Refusal { path, fault: fault @ Fault::File(..) }) => found.wrong(format!(
-            "{}: {fault}: programs of this user work without turns; put the user into the pool's group (`group` \
-             in [watch])",
-            path.display()
         )),
         Err(Refusal { path, fault }) => found.wrong(format!("{}: {fault}", path.display())),
     }
@@ -201,7 +196,8 @@ fn servers(found: &mut Findings, known: &Known, answers: &[Result<Figures, Strin
         let who = called(server);
         let state = known.seen().and_then(|seen| seen.entry(&server.name)).map(|entry| entry.state);
         match answer {
-            Err(_) if order == Order::Down => {}
+            // It was told already, with the daemon's reason.
+            Err(_) if order == Order::Down || state == Some(State::Down) => {}
             Err(wrong) => {
                 found
                     .wrong(format!("{who} cannot be asked: {wrong}; see whether it runs and can be reached"));

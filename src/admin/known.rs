@@ -7,6 +7,7 @@ use crate::config::{self, Order, PoolFile};
 use crate::rules::address::Address;
 use crate::rules::pool::{Pool, Server, ServerId};
 use crate::rules::view::{ServerView, State, View};
+use crate::table::stripes::Stripes;
 use crate::table::{Attendance, Fault, Reader, Refusal, ServerEntry, Snapshot, Trust, identity};
 
 use super::Answer;
@@ -40,6 +41,7 @@ pub enum Table {
 pub struct Seen {
     /// To look again.
     pub reader: Reader,
+    trust: Trust,
     /// What it says.
     pub snapshot: Snapshot,
     /// Whether somebody sees to it that it is so.
@@ -106,9 +108,10 @@ impl Known {
 
 impl Seen {
     fn open(place: &Path, pool_file: &Path) -> Result<Seen, Refusal> {
-        let reader = Reader::open(place, trust(pool_file))?;
+        let trust = trust(pool_file);
+        let reader = Reader::open(place, trust.clone())?;
         let attendance = Attendance::Unreadable;
-        let mut seen = Seen { reader, snapshot: Snapshot::default(), attendance };
+        let mut seen = Seen { reader, trust, snapshot: Snapshot::default(), attendance };
         seen.look()?;
         Ok(seen)
     }
@@ -134,7 +137,30 @@ impl Seen {
             self.reader.snapshot(&mut self.snapshot)?;
             self.attendance = self.reader.attendance(identity::boot_millis());
         }
+        if !self.has_daemon() {
+            self.hear_epochs();
+        }
         Ok(())
+    }
+
+    /// While nobody attends the table, its clients tell each other of servers by their epochs
+    /// (docs/one-view.md): an odd one is down, another even one than the table's is returned.
+    fn hear_epochs(&mut self) {
+        let Ok(stripes) = Stripes::open(self.reader.path(), &self.trust) else { return };
+        if stripes.id() != self.snapshot.stripes {
+            return;
+        }
+        for entry in &mut self.snapshot.current.servers {
+            let Ok(epoch) = stripes.epoch(entry.epoch_slot) else { continue };
+            let (state, reason) = match epoch.number() {
+                same if same == entry.epoch => continue,
+                odd if odd % 2 == 1 => (State::Down, "a client found it down, and no daemon attends"),
+                _ => (State::Returned, "a client brought it back, and no daemon attends"),
+            };
+            if entry.state != state || entry.reason != reason {
+                (entry.state, entry.since, entry.reason) = (state, 0, reason.to_owned());
+            }
+        }
     }
 
     /// Whether a daemon is at work on the table, be it that it has only begun.

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, FlockOperation, Gid, Mode, OFlags, Uid, access, fchmod, fchown, flock, open};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 /// How long another memcachectl may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -132,9 +133,11 @@ fn lock(path: &Path) -> Result<File, String> {
         let file = File::from(open(path, flags, Mode::from_raw_mode(0o600)).map_err(|error| wrong(&error))?);
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) if is_at(&file, path) => {
-                // One that was left behind at the last moment had the pool file's permissions already.
-                fchmod(&file, Mode::from_raw_mode(0o600)).map_err(|error| wrong(&error))?;
-                return Ok(file);
+                if is_ours_alone(&file) {
+                    return Ok(file);
+                }
+                // Left by somebody who died, or put there by somebody who waits for what is written into it.
+                std::fs::remove_file(path).map_err(|error| wrong(&error))?;
             }
             // It has become the pool file, or was removed: there is a new one to be made.
             Ok(()) => {}
@@ -145,6 +148,14 @@ fn lock(path: &Path) -> Result<File, String> {
             return Err(format!("another memcachectl is changing it ({} is locked)", path.display()));
         }
     }
+}
+
+/// Whether nobody else can have it open to write, or to lock: it is this user's, as it was made.
+fn is_ours_alone(file: &File) -> bool {
+    let own = |about: std::fs::Metadata| {
+        about.uid() == geteuid().as_raw() && about.nlink() == 1 && about.mode() & 0o077 == 0
+    };
+    file.metadata().is_ok_and(own)
 }
 
 fn is_at(file: &File, path: &Path) -> bool {

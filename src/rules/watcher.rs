@@ -34,6 +34,9 @@ pub use super::health::Order;
 /// Reports of others lead to one probe in so much time, whatever their number.
 const BREATH: Duration = Duration::from_millis(2);
 
+/// The longest wait between two trials, unless the interval is longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
 /// A moment, on the clock that never goes back and on the one that tells the date.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Moment {
@@ -63,7 +66,7 @@ impl Settings {
         let health = HealthSettings {
             // A server is back soon after it answers: nobody waits for these trials.
             retry_first,
-            retry_limit: retry_first.saturating_mul(4),
+            retry_limit: retry_first.saturating_mul(4).min(LONGEST_WAIT.max(retry_first)),
             // A probe is a connection of its own: one that breaks is one that failed.
             breaks: 1,
             ..HealthSettings::new(options)

@@ -161,11 +161,10 @@ impl Daemon {
             status: String::new(),
         };
         let (pid, pool) = (getpid().as_raw_nonzero(), &daemon.plan.file.pool);
-        let (name, count, table) = (pool.name.clone(), pool.servers().len(), daemon.plan.table.display());
+        let (name, table) = (pool.name.clone(), daemon.plan.table.display());
+        let count = journal::census(daemon.servers.iter().map(|watched| watched.watcher.state()));
         let continued = if old.is_some() { ", going on from the table that was there" } else { "" };
-        log::info!(
-            "process {pid} watches the pool {name} of {count} servers, in the table {table}{continued}"
-        );
+        log::info!("process {pid} watches the pool {name}, in the table {table}{continued}: {count}");
         daemon.index();
         daemon.settle(None);
         Ok(daemon)

@@ -39,6 +39,21 @@ fn orders_are_written_heard_and_shown() {
 }
 
 #[test]
+fn a_dead_server_can_be_ordered_too() {
+    let world = World::new(3);
+    let daemon = world.daemon();
+    daemon.say("s1", State::Down, 60, "connection refused");
+    let said = world.demand(0, &["up", "s1"]);
+    assert!(said.ends_with(" is ordered up\nmemcachectl: the file says so already\n"), "{said}");
+    for command in [&["drain", "s1"][..], &["down", "s1"]] {
+        assert!(world.demand(0, command).contains("the table calls it down: connection refused\n"));
+    }
+    // Whoever takes its place is not kept from it by what the old one was.
+    world.demand(0, &["replace", "s1", "127.0.0.1:1"]);
+    assert!(world.text().contains("address = \"127.0.0.1:1\" # here\n"), "{}", world.text());
+}
+
+#[test]
 fn the_list_grows_and_shrinks() {
     let world = World::new(2);
     let _daemon = world.daemon();

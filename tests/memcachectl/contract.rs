@@ -182,7 +182,7 @@ fn the_manual_is_complete() {
     let commands: Vec<String> = commands.lines().filter_map(command).collect();
     assert!(commands.len() > 10, "{commands:?}");
     for command in commands {
-        let entry = |line: &&str| line.starts_with(".B") && words(line).iter().any(|word| *word == command);
+        let entry = |line: &&str| line.starts_with(".B") && words(line).contains(&command);
         assert!(page.lines().any(|line| entry(&line)), "no {command}");
         let help = ended(program().args([command.as_str(), "--help"])).out;
         for option in help.split_whitespace().filter(|word| word.starts_with("--") && *word != "--help") {

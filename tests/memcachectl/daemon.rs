@@ -2,7 +2,7 @@
 //! anew when it is told to. What it says of a server can be set.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl Drop for Daemon {
     }
 }
 
-fn attend(file: &PathBuf, told: &Receiver<(Told, Sender<()>)>, begun: &Sender<()>) {
+fn attend(file: &Path, told: &Receiver<(Told, Sender<()>)>, begun: &Sender<()>) {
     let table = config::read(file).expect("a pool file").table.expect("a table");
     let lock = Lock::take(&table).expect("nobody else writes it");
     let socket = notice::bind(&lock, 0o660, None).expect("a socket");
@@ -110,7 +110,8 @@ fn snapshot(file: &Path, words: &HashMap<String, Word>, stripes: u64) -> Snapsho
     let file = config::read(file).expect("a pool file");
     let now = identity::unix_millis();
     let mut current = List::new(&file.pool, &[], now);
-    for (entry, order) in current.servers.iter_mut().zip(file.orders) {
+    for (slot, (entry, order)) in (0..).zip(current.servers.iter_mut().zip(file.orders)) {
+        entry.epoch_slot = slot;
         entry.reason = "it answers".to_owned();
         match order {
             Order::Up => {}

@@ -1,6 +1,8 @@
 //! What `status`, `where` and `completions` show.
 
 use memcache::rules::view::State;
+use memcache::table::Trust;
+use memcache::table::stripes::{Epoch, Stripes};
 
 use super::support::wait;
 use super::*;
@@ -62,6 +64,29 @@ fn a_pool_whose_daemon_is_gone() {
     assert!(text.ends_with(
         "by the last states of the table, which is unattended: each process goes on from them by itself\n"
     ));
+}
+
+#[test]
+fn what_clients_found_out_while_nobody_attends() {
+    let world = World::new(3);
+    let daemon = world.daemon();
+    let stripes = Stripes::open(&world.table(), &Trust::default()).expect("stripes");
+    for slot in [1, 2] {
+        stripes.make_odd(slot, Epoch::default()).expect("nobody else changes it");
+    }
+    stripes.make_even(2, stripes.epoch(2).expect("an epoch")).expect("nobody else changes it");
+    let states = || -> Vec<String> {
+        columns(&world.demand(0, &["status"]))[1..]
+            .iter()
+            .map(|row| format!("{} {}", row[2], row[3]))
+            .collect()
+    };
+    let found = states();
+    assert!(found.iter().all(|state| state.starts_with("steady ")), "the daemon's word counts: {found:?}");
+    drop(daemon);
+    let found = states();
+    assert!(found[0].starts_with("steady "), "{found:?}");
+    assert_eq!(found[1..], ["down -", "returned -"]);
 }
 
 #[test]

@@ -1,0 +1,13 @@
+//! memcache-watchd on real servers: what it publishes when they die, hang, are cut off and come back, and what becomes
+//! of its files when it is itself stopped, killed or told to reload.
+#![cfg(feature = "programs")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod daemon;
+mod deaths;
+mod files;
+mod reload;
+mod reports;
+mod times;
