@@ -21,6 +21,7 @@ mod net;
 mod plan;
 mod rng;
 mod seeds;
+mod shared;
 mod small;
 #[path = "../support/mod.rs"]
 mod support;

@@ -66,6 +66,8 @@ pub struct Server {
     pub cut: Cut,
     pub hung: bool,
     pub meta: bool,
+    /// The groups of owners that are cut off from it while others are not: one bit each.
+    pub cut_from: u64,
     conns: Vec<ConnId>,
 }
 
@@ -114,6 +116,8 @@ pub struct Net {
     pub executed: u64,
     /// Leases given so far: stubs may be about.
     pub leases: u64,
+    /// Which group (a process) an owner belongs to; the first, unless told otherwise.
+    pub groups: Vec<usize>,
     queue: BinaryHeap<Reverse<(u64, u64, Event)>>,
     made: u64,
     conns: Vec<Conn>,
@@ -130,6 +134,7 @@ impl Net {
             trace: trace.then(Vec::new),
             executed: 0,
             leases: 0,
+            groups: Vec::new(),
             queue: BinaryHeap::new(),
             made: 0,
             conns: Vec::new(),
@@ -141,6 +146,7 @@ impl Net {
                 cut: Cut::No,
                 hung: false,
                 meta: *meta,
+                cut_from: 0,
                 conns: Vec::new(),
             });
             net.start(net.servers.len() - 1);
@@ -205,6 +211,13 @@ impl Net {
         self.conns[conn].server
     }
 
+    /// Nothing passes over a connection at the moment.
+    fn is_cut(&self, conn: ConnId) -> bool {
+        let server = &self.servers[self.conns[conn].server];
+        let group = self.groups.get(self.conns[conn].owner).copied().unwrap_or(0);
+        server.cut != Cut::No || server.cut_from & (1 << group) != 0
+    }
+
     pub fn send(&mut self, conn: ConnId, ask: Ask) {
         self.push_out(conn, Packet::Ask(ask));
     }
@@ -212,10 +225,10 @@ impl Net {
     /// The client resets the connection (linger 0). What is on its way may arrive still.
     pub fn reset(&mut self, conn: ConnId) {
         let arrives = self.rng.below(self.conns[conn].out.len() as u64 + 1) as usize;
+        let cut = self.is_cut(conn);
         let c = &mut self.conns[conn];
         c.open = false;
         c.back.clear();
-        let cut = self.servers[c.server].cut != Cut::No;
         c.out.truncate(if cut { 0 } else { arrives });
         if c.inbox.is_empty() && c.out.is_empty() {
             self.forget(conn);
@@ -253,11 +266,12 @@ impl Net {
 
     /// A delivery comes to its client; `None` when it was stalled, or nobody is there.
     pub fn back(&mut self, conn: ConnId) -> Option<Delivery> {
+        let cut = self.is_cut(conn);
         let c = &mut self.conns[conn];
         if !c.open {
             return None;
         }
-        if self.servers[c.server].cut != Cut::No && !matches!(c.back.front(), Some(Delivery::Refused)) {
+        if cut && !matches!(c.back.front(), Some(Delivery::Refused)) {
             c.stalled_back += 1;
             return None;
         }
@@ -268,6 +282,7 @@ impl Net {
 
     /// A packet comes to its server.
     pub fn reach(&mut self, conn: ConnId) {
+        let severed = self.is_cut(conn);
         let c = &mut self.conns[conn];
         let server = c.server;
         let (cut, alive) = (self.servers[server].cut, self.servers[server].process.is_some());
@@ -276,7 +291,7 @@ impl Net {
             self.push_back(conn, Delivery::Refused);
             return;
         }
-        if cut != Cut::No {
+        if severed {
             c.stalled_out += 1;
             return;
         }
@@ -342,10 +357,27 @@ impl Net {
         self.servers[server].cut = cut;
     }
 
+    /// What an owner sent and nobody acknowledged is given up, because its way is cut.
+    pub fn abort_stalled(&mut self, owner: usize) {
+        for conn in 0..self.conns.len() {
+            if self.conns[conn].owner == owner && self.conns[conn].open && self.is_cut(conn) {
+                self.conns[conn].out.clear();
+                self.conns[conn].accepted = false;
+            }
+        }
+    }
+
+    /// Only this group is cut off from it.
+    pub fn cut_from(&mut self, server: usize, group: usize) {
+        self.note(|| format!("s{server} CUT OFF from group {group}"));
+        self.servers[server].cut_from |= 1 << group;
+    }
+
     /// What was stalled moves on.
     pub fn heal(&mut self, server: usize) {
         self.note(|| format!("s{server} REACHABLE AGAIN"));
         self.servers[server].cut = Cut::No;
+        self.servers[server].cut_from = 0;
         for conn in self.servers[server].conns.clone() {
             let c = &mut self.conns[conn];
             let (out, back) = (std::mem::take(&mut c.stalled_out), std::mem::take(&mut c.stalled_back));
@@ -409,7 +441,7 @@ impl Net {
         let count = self.conns[conn].out.len() as u64;
         let executed = self.rng.below(count + 1);
         for _ in 0..executed {
-            if self.servers[server].cut == Cut::No {
+            if !self.is_cut(conn) {
                 self.reach(conn);
             }
         }

@@ -1,0 +1,50 @@
+//! What goes wrong in a world, and what is planted in it.
+
+/// A known fault, put into every process on purpose, so that the checks prove themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Planted {
+    #[default]
+    Nothing,
+    /// A write deletes nothing on the other places.
+    NoClearing,
+    /// A process that cannot reach a server takes it for down although the table is attended.
+    DivertsAlone,
+    /// A process that judges by itself tells nobody.
+    NoEpochs,
+    /// A daemon that begins, or slept, does not ask what happened meanwhile.
+    NoSettling,
+    /// Writers of one key do not take turns.
+    NoStripes,
+    /// Who takes a stripe over does not wait for what the one before may have sent.
+    NoProof,
+    /// A server that owes the answer to a change when its call is over is used on.
+    NoDoubts,
+    /// A read that passed a place by takes the other places' word for a miss.
+    HastyMiss,
+    /// The table is looked at when a call begins, and not when an answer comes.
+    LateLook,
+    /// A connection outlives the fall and the return of its server.
+    OldConnections,
+    /// A draining server is used as a steady one.
+    DrainingActs,
+}
+
+/// What a world suffers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    Crash(usize),
+    Restart(usize),
+    Cut(usize),
+    Refuse(usize),
+    Hang(usize),
+    Break(usize),
+    /// One process is cut off from a server.
+    CutFrom(usize, usize),
+    Drain(usize),
+    DaemonStops,
+    DaemonDies,
+    DaemonDiesHalfway,
+    DaemonResigns,
+    ProcessStops(usize),
+    ProcessDies(usize),
+}

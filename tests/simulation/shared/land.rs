@@ -1,0 +1,661 @@
+//! A machine: its processes, its daemon, the servers, and the judge who knows every key's truth.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use memcache::rules::operation::Outcome;
+use memcache::rules::pool::Pool;
+use memcache::rules::view::State as ServerState;
+use memcache::rules::wire::Verb;
+
+use super::board::{Board, Mode};
+use super::daemon::Daemon;
+use super::faults::{Fault, Planted};
+use super::process::Process;
+use crate::calls::{Call, Key, State, key_bytes, results};
+use crate::message::{Bytes, show};
+use crate::net::{Cut, EPOCH_MILLIS, Event, Net};
+use crate::task::Task;
+use crate::truth::{Truth, describe, may_find, merely_seen};
+
+/// Timers from here on are reports to the daemon.
+const REPORTS: usize = 1000;
+
+struct Active {
+    call: Call,
+    began: u64,
+    readable: BTreeMap<Key, BTreeSet<State>>,
+    /// It may have effects.
+    entered: bool,
+    /// Its process was stopped meanwhile.
+    stopped: bool,
+    /// Its turn was taken over: what becomes of it is not its own to say.
+    overtaken: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub calls: u64,
+    pub hits: u64,
+    pub misses: u64,
+    pub acknowledged: u64,
+    pub unavailable: u64,
+    pub timeouts: u64,
+    pub lost: u64,
+    pub unattended: u64,
+    pub settlings: u64,
+    pub overtaken: u64,
+    pub faults: [u64; 14],
+}
+
+impl Counts {
+    pub fn add(&mut self, other: &Counts) {
+        let sums = [
+            (&mut self.calls, other.calls),
+            (&mut self.hits, other.hits),
+            (&mut self.misses, other.misses),
+            (&mut self.acknowledged, other.acknowledged),
+            (&mut self.unavailable, other.unavailable),
+            (&mut self.timeouts, other.timeouts),
+            (&mut self.lost, other.lost),
+            (&mut self.unattended, other.unattended),
+            (&mut self.settlings, other.settlings),
+            (&mut self.overtaken, other.overtaken),
+        ];
+        sums.into_iter().for_each(|(sum, number)| *sum += number);
+        self.faults.iter_mut().zip(other.faults).for_each(|(sum, number)| *sum += number);
+    }
+}
+
+pub struct Land {
+    pub net: Net,
+    pub board: Board,
+    pub pool: Arc<Pool>,
+    pub daemon: Option<Daemon>,
+    pub daemon_stopped: bool,
+    pub processes: Vec<Process>,
+    pub stopped: Vec<bool>,
+    pub keys: Vec<Truth>,
+    pub counts: Counts,
+    pub bad: Option<String>,
+    pub last: Vec<Option<Outcome>>,
+    planted: Planted,
+    deferred: Vec<Event>,
+    active: Vec<Option<Active>>,
+    /// Calls at work on each key; and whether two were at once, or one was never answered, since the last
+    /// value that everybody agreed on.
+    writers: Vec<u32>,
+    doubtful: Vec<bool>,
+    clashed: Vec<bool>,
+    /// Since when each server is used; `None`: it is down.
+    used_since: Vec<Option<u64>>,
+    draining_since: Vec<Option<u64>>,
+    mode: Mode,
+    versions: u32,
+}
+
+impl Land {
+    pub fn new(
+        mut net: Net,
+        pool: Arc<Pool>,
+        processes: usize,
+        keys: usize,
+        bound: u64,
+        planted: Planted,
+    ) -> Land {
+        let servers = pool.servers().len();
+        let group = |owner: usize| if owner < 2 * processes { owner % processes } else { processes };
+        net.groups = (0..2 * processes + servers).map(group).collect();
+        let make = |id| Process::new(id, processes + id, Arc::clone(&pool), planted);
+        Land {
+            board: Board::new(servers, bound),
+            daemon: None,
+            daemon_stopped: false,
+            processes: (0..processes).map(make).collect(),
+            stopped: vec![false; processes],
+            keys: (0..keys).map(|_| Truth::new()).collect(),
+            counts: Counts::default(),
+            bad: None,
+            last: vec![None; processes],
+            planted,
+            deferred: Vec::new(),
+            active: (0..processes).map(|_| None).collect(),
+            writers: vec![0; keys],
+            doubtful: vec![false; keys],
+            clashed: vec![false; keys],
+            used_since: vec![Some(0); servers],
+            draining_since: vec![None; servers],
+            mode: Mode::Unattended,
+            versions: 0,
+            pool,
+            net,
+        }
+    }
+
+    fn first_owner(&self) -> usize {
+        2 * self.processes.len()
+    }
+
+    fn loop_timer(&self) -> usize {
+        self.first_owner() + self.pool.servers().len()
+    }
+
+    pub fn start_daemon(&mut self) {
+        let (pool, first) = (Arc::clone(&self.pool), self.first_owner());
+        self.net.note(|| "DAEMON starts".to_string());
+        self.daemon = Some(Daemon::new(pool, &self.net, &self.board, first, self.planted));
+        self.daemon_stopped = false;
+        let timer = self.loop_timer();
+        self.net.at(self.net.now, Event::Timer(timer));
+    }
+
+    pub fn end_daemon(&mut self) {
+        self.net.note(|| "DAEMON ends".to_string());
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.close(&mut self.net);
+        }
+        self.daemon_stopped = false;
+    }
+
+    pub fn version(&mut self) -> u32 {
+        self.versions += 1;
+        self.versions
+    }
+
+    pub fn idle(&self, process: usize) -> bool {
+        self.active[process].is_none() && !self.stopped[process]
+    }
+
+    pub fn complain(&mut self, text: String) {
+        self.net.note(|| format!("WRONG: {text}"));
+        self.bad.get_or_insert(text);
+    }
+
+    fn second(&self) -> i64 {
+        (self.net.unix_millis() / 1000) as i64
+    }
+
+    /// What a process sees that trusts what is to be trusted now.
+    pub fn official(&self, server: usize) -> ServerState {
+        self.board.seen(server, self.board.mode(self.net.now)).state
+    }
+
+    // ---- events
+
+    pub fn step(&mut self) -> Option<Event> {
+        let event = self.net.pop()?;
+        self.run(event);
+        self.after();
+        Some(event)
+    }
+
+    fn run(&mut self, event: Event) {
+        let (first, looping) = (self.first_owner(), self.loop_timer());
+        match event {
+            Event::Reach(conn) => self.net.reach(conn),
+            Event::Back(conn) => {
+                let owner = self.net.owner(conn);
+                let process = (owner < first).then_some(owner % self.processes.len());
+                if process.map_or(self.daemon_stopped, |process| self.stopped[process]) {
+                    return self.deferred.push(event);
+                }
+                let Some(delivery) = self.net.back(conn) else { return };
+                match (process, &mut self.daemon) {
+                    (Some(id), _) => {
+                        self.processes[id].deliver(&mut self.net, &mut self.board, conn, &delivery);
+                        self.processes[id].arm(&mut self.net);
+                    }
+                    (None, Some(daemon)) => daemon.deliver(&mut self.net, &mut self.board, conn, &delivery),
+                    (None, None) => {}
+                }
+            }
+            Event::Timer(id) if id >= REPORTS => {
+                if let Some(daemon) = &mut self.daemon {
+                    daemon.told(&self.net, id - REPORTS);
+                }
+            }
+            Event::Timer(id) if id == looping => {
+                let Some(daemon) = &mut self.daemon else { return };
+                if self.daemon_stopped {
+                    return self.deferred.push(event);
+                }
+                daemon.turn(&mut self.net, &mut self.board);
+                let next = self.net.now + self.net.rng.between(300, 2_000);
+                self.net.at(next, event);
+            }
+            Event::Timer(id) => {
+                if self.stopped[id] {
+                    return self.deferred.push(event);
+                }
+                self.processes[id].timer(&mut self.net, &mut self.board);
+                self.processes[id].arm(&mut self.net);
+            }
+            Event::Begin(_) | Event::Fault(_) => {}
+        }
+    }
+
+    /// What came for those who were stopped comes now.
+    fn resume_events(&mut self) {
+        for event in std::mem::take(&mut self.deferred) {
+            self.net.at(self.net.now, event);
+        }
+    }
+
+    fn after(&mut self) {
+        if self.daemon.as_ref().is_some_and(|daemon| daemon.dead) {
+            self.end_daemon();
+        }
+        let mode = self.board.mode(self.net.now);
+        if mode != std::mem::replace(&mut self.mode, mode) {
+            self.net.note(|| format!("the table is {mode:?}"));
+            self.counts.unattended += u64::from(mode == Mode::Unattended);
+            self.counts.settlings += u64::from(mode == Mode::Settling);
+        }
+        for server in 0..self.used_since.len() {
+            let state = self.official(server);
+            let now = self.net.now;
+            match (state, self.used_since[server]) {
+                (ServerState::Down, Some(_)) => {
+                    self.used_since[server] = None;
+                    self.keys.iter_mut().for_each(|truth| truth.fault(server));
+                }
+                (ServerState::Down, None) | (_, Some(_)) => {}
+                (_, None) => self.used_since[server] = Some(now),
+            }
+            let since = self.draining_since[server].get_or_insert(now);
+            if state != ServerState::Draining {
+                *since = u64::MAX;
+                self.draining_since[server] = None;
+            }
+        }
+        for id in 0..self.processes.len() {
+            for server in std::mem::take(&mut self.processes[id].reports) {
+                let (late, arrives) = (self.net.rng.between(20, 300), !self.net.rng.chance(100));
+                if arrives {
+                    self.net.at(self.net.now + late, Event::Timer(REPORTS + server));
+                }
+            }
+            if let Some(text) = self.processes[id].broken.take() {
+                self.complain(text);
+            }
+            if let Some(other) = self.processes[id].overtook.take() {
+                self.overtake(other);
+            }
+            if std::mem::take(&mut self.processes[id].entered) {
+                self.enter(id);
+            }
+            if let Some(outcome) = self.processes[id].ended.take() {
+                self.judge(id, outcome);
+                self.processes[id].carrier.task = None;
+                self.last[id] = Some(outcome);
+            }
+        }
+    }
+
+    fn overtake(&mut self, other: usize) {
+        self.counts.overtaken += 1;
+        let Some(active) = self.active[other].as_mut() else { return };
+        if active.entered && !std::mem::replace(&mut active.overtaken, true) {
+            let key = active.call.changes();
+            if let Some(key) = key.map(usize::from) {
+                self.keys[key].unanswered();
+                self.writers[key] -= 1;
+                self.doubtful[key] = true;
+            }
+        }
+        if self.stopped[other] {
+            // The kernel gives up what was not acknowledged within the call's time (TCP_USER_TIMEOUT).
+            self.net.abort_stalled(other);
+        }
+    }
+
+    // ---- calls
+
+    pub fn begin(&mut self, id: usize, call: Call) {
+        self.counts.calls += 1;
+        self.net.note(|| format!("p{id} begins {call}"));
+        let mut readable = BTreeMap::new();
+        if let Call::Get { keys, .. } = &call {
+            for key in keys {
+                readable.insert(*key, self.keys[usize::from(*key)].readable());
+            }
+        }
+        let began = self.net.now;
+        let (entered, stopped, overtaken) = (false, false, false);
+        self.active[id] = Some(Active { call: call.clone(), began, readable, entered, stopped, overtaken });
+        self.last[id] = None;
+        let process = &mut self.processes[id];
+        process.begin(&mut self.net, &mut self.board, &call);
+        process.try_one(&mut self.net, &self.board);
+        self.after();
+    }
+
+    /// A call has its key's turn.
+    fn enter(&mut self, id: usize) {
+        let now = self.second();
+        let Some(active) = self.active[id].as_mut() else { return };
+        active.entered = true;
+        let Some(key) = active.call.changes().map(usize::from) else { return };
+        let truth = &mut self.keys[key];
+        let mut coming = truth.coming.clone();
+        if self.writers[key] > 0 {
+            self.clashed[key] = true;
+            let both = truth.readable();
+            coming
+                .extend(both.iter().flat_map(|state| results(&active.call, state, (now, now))).map(|r| r.1));
+        }
+        self.writers[key] += 1;
+        coming.extend(truth.begin(&active.call, (now, now)).iter().cloned());
+        truth.coming = coming;
+        for reader in self.active.iter_mut().flatten() {
+            if let Some(states) = reader.readable.get_mut(&(key as Key)) {
+                states.extend(self.keys[key].coming.iter().cloned());
+            }
+        }
+    }
+
+    // ---- the judge
+
+    fn judge(&mut self, id: usize, outcome: Outcome) {
+        let Some(active) = self.active[id].take() else { return };
+        let settled = self.processes[id].carrier.task.as_mut().map(Task::take_settled).unwrap_or_default();
+        let took = self.net.now - active.began;
+        let began = ((EPOCH_MILLIS + active.began / 1000) / 1000) as i64;
+        let span = (began, self.second());
+        let value = settled.first().and_then(|s| s.answer.as_ref().ok()).map(|found| found.0.clone());
+        self.net.note(|| {
+            let value = value.as_ref().map(|v| show(v)).unwrap_or_default();
+            format!("p{id} ends {}: {outcome:?} {value}", active.call)
+        });
+        let timeout = self.pool.options.timeout.as_micros() as u64;
+        if took > timeout && !active.stopped {
+            self.complain(format!("{} took {took} us of {timeout}", active.call));
+        }
+        let c = &mut self.counts;
+        *match outcome {
+            Outcome::Hit => &mut c.hits,
+            Outcome::Miss => &mut c.misses,
+            Outcome::Timeout => &mut c.timeouts,
+            Outcome::Unavailable => &mut c.unavailable,
+            _ => &mut c.acknowledged,
+        } += 1;
+        if let Call::Get { .. } = active.call {
+            for found in &settled {
+                let (key, found) = (found.key, &found.answer);
+                let found = match found {
+                    Ok((data, flags, _)) => Some((data.clone(), *flags)),
+                    Err(Outcome::Miss) => None,
+                    Err(_) => continue,
+                };
+                self.judge_read(&active, key, found, span);
+            }
+        } else if active.entered && !active.overtaken {
+            self.judge_change(&active, outcome, value.as_deref(), span);
+        }
+    }
+
+    fn judge_read(&mut self, active: &Active, key: Key, found: Option<(Bytes, u32)>, span: (i64, i64)) {
+        let readable = &active.readable[&key];
+        if may_find(readable, &found, span) {
+            return;
+        }
+        if found.is_none() && self.lost(key, active.began) {
+            self.keys[usize::from(key)].possible.insert(None);
+            return;
+        }
+        let kind = if found.is_none() { "LOST" } else { "STALE" };
+        let found = found.map(|found| show(&found.0));
+        let text = format!(
+            "{kind}: k{key} read as {found:?}; it holds {}. {}",
+            describe(readable),
+            self.contents(key)
+        );
+        self.complain(text);
+    }
+
+    fn judge_change(&mut self, active: &Active, outcome: Outcome, value: Option<&[u8]>, span: (i64, i64)) {
+        let Some(key) = active.call.changes() else { return };
+        let index = usize::from(key);
+        self.writers[index] -= 1;
+        for reader in 0..self.active.len() {
+            let began =
+                self.active[reader].as_ref().filter(|a| a.readable.contains_key(&key)).map(|a| a.began);
+            if began.is_some_and(|began| self.lost(key, began)) {
+                let states = self.active[reader].as_mut().and_then(|a| a.readable.get_mut(&key));
+                states.into_iter().for_each(|states| _ = states.insert(None));
+            }
+        }
+        if matches!(outcome, Outcome::Timeout | Outcome::Unavailable) || self.clashed[index] {
+            let holders = self.holders(key);
+            self.keys[index].holders &= holders;
+            self.doubtful[index] = true;
+            self.keys[index].unanswered();
+            return;
+        }
+        let before = self.keys[index].possible.clone();
+        let mut fits = self.keys[index].end(&active.call, outcome, value, span);
+        if !fits && self.lost(key, active.began) {
+            self.keys[index].possible.insert(None);
+            fits = self.keys[index].end(&active.call, outcome, value, span);
+        }
+        if !fits && matches!((&active.call, outcome), (Call::Delete { .. }, Outcome::NotFound)) {
+            fits = self.keys[index].end(&active.call, Outcome::Deleted, value, span);
+        }
+        if !fits {
+            let text = format!(
+                "IMPOSSIBLE: {} ended as {outcome:?}; k{key} held {}. {}",
+                active.call,
+                describe(&before),
+                self.contents(key)
+            );
+            self.complain(text);
+            return self.keys[index].unanswered();
+        }
+        if !merely_seen(&active.call, outcome) {
+            let holders = self.holders(key);
+            self.keys[index].acknowledged(&active.call, holders, active.began);
+            if matches!(active.call, Call::Store { verb: Verb::Set, .. } | Call::Delete { .. }) {
+                self.doubtful[index] = false;
+                self.check_draining(key, active);
+            }
+        }
+    }
+
+    /// A draining server gets no new key as long as two others can.
+    fn check_draining(&mut self, key: Key, active: &Active) {
+        let servers = 0..self.used_since.len();
+        let others = servers
+            .clone()
+            .filter(|s| !matches!(self.official(*s), ServerState::Down | ServerState::Draining))
+            .filter(|s| self.used_since[*s].is_some_and(|since| since < active.began))
+            .count();
+        let holders = self.holders(key);
+        for server in servers.filter(|s| holders & (1 << s) != 0) {
+            let drains = self.draining_since[server].is_some_and(|since| since < active.began);
+            if drains && others >= 2 && self.board.mode(self.net.now) == Mode::Attended {
+                self.complain(format!("DRAINING: {} was stored on s{server}", active.call));
+            }
+        }
+    }
+
+    fn holders(&self, key: Key) -> u64 {
+        self.holders_of(key, |truth, data| truth.is_newest(data), u64::MAX)
+    }
+
+    fn holders_of(&self, key: Key, wanted: impl Fn(&Truth, &[u8]) -> bool, until: u64) -> u64 {
+        let unix_millis = self.net.unix_millis();
+        let truth = &self.keys[usize::from(key)];
+        let mut holders = 0;
+        for (index, server) in self.net.servers.iter().enumerate() {
+            let item = server.process.as_ref().and_then(|p| p.item(key_bytes(key), unix_millis));
+            let holds = item.is_some_and(|i| !i.stub && wanted(truth, &i.data) && i.stored <= until);
+            if self.used_since[index].is_some() && holds {
+                holders |= 1 << index;
+            }
+        }
+        holders
+    }
+
+    /// Whether a key may be missed because its last copy is truly gone.
+    fn lost(&mut self, key: Key, began: u64) -> bool {
+        let truth = &self.keys[usize::from(key)];
+        if truth.possible.contains(&None) {
+            return true;
+        }
+        let every_holder_failed = truth.holders & !truth.faulted == 0;
+        let held = self.holders_of(key, |truth, data| truth.is_settled(data), EPOCH_MILLIS + began / 1000);
+        let readable = (0..self.used_since.len())
+            .filter(|server| held & (1 << server) != 0)
+            .filter(|s| {
+                self.net.servers[*s].healthy() && self.used_since[*s].is_some_and(|since| since < began)
+            })
+            .count();
+        let fatal = if self.pool.options.backups { 2 } else { 1 };
+        let between = truth.busy && truth.faulted_meanwhile.count_ones() >= fatal;
+        let lost = readable == 0 && (every_holder_failed || between);
+        self.counts.lost += u64::from(lost);
+        lost
+    }
+
+    fn contents(&self, key: Key) -> String {
+        let unix_millis = self.net.unix_millis();
+        let mut text = String::from("Servers:");
+        for (index, server) in self.net.servers.iter().enumerate() {
+            let item = server.process.as_ref().and_then(|p| p.item(key_bytes(key), unix_millis));
+            let held =
+                item.map_or("-".to_string(), |i| if i.stub { "stub".to_string() } else { show(&i.data) });
+            text.push_str(&format!(" s{index} {:?} {held};", self.official(index)));
+        }
+        text
+    }
+
+    /// When nothing is at work: the copies of a key that everybody agreed on are one value.
+    pub fn check_copies(&mut self) {
+        for key in 0..self.keys.len() {
+            if self.doubtful[key] && !self.clashed[key] {
+                continue;
+            }
+            let held: BTreeSet<_> = (self.net.servers.iter().enumerate())
+                .filter(|(index, _)| self.used_since[*index].is_some())
+                .filter_map(|(_, server)| {
+                    let item =
+                        server.process.as_ref()?.item(key_bytes(key as Key), self.net.unix_millis())?;
+                    (!item.stub).then(|| item.data.clone())
+                })
+                .collect();
+            if held.len() > 1 {
+                let text = format!("DIFFERENT COPIES of k{key}. {}", self.contents(key as Key));
+                self.complain(text);
+            }
+        }
+    }
+
+    // ---- faults
+
+    fn disturb(&mut self, server: usize) {
+        self.keys.iter_mut().for_each(|truth| truth.fault(server));
+    }
+
+    pub fn inflict(&mut self, fault: Fault) {
+        self.net.note(|| format!("{fault:?}"));
+        match fault {
+            Fault::Crash(s) => self.net.crash(s),
+            Fault::Restart(s) => {
+                self.net.crash(s);
+                self.net.start(s);
+            }
+            Fault::Cut(s) => self.net.cut(s, Cut::Silent),
+            Fault::Refuse(s) => self.net.cut(s, Cut::Refusing),
+            Fault::Hang(s) => self.net.hang(s),
+            Fault::Break(s) => self.net.break_one(s),
+            Fault::CutFrom(s, process) => self.net.cut_from(s, process),
+            Fault::Drain(s) => self.drain(s, true),
+            Fault::DaemonStops => self.daemon_stopped = true,
+            Fault::DaemonDies => self.end_daemon(),
+            Fault::DaemonDiesHalfway => {
+                self.daemon.iter_mut().for_each(|daemon| daemon.dies_halfway = true);
+            }
+            Fault::DaemonResigns => {
+                self.end_daemon();
+                self.board.heartbeat = 0;
+            }
+            Fault::ProcessStops(id) => {
+                self.stopped[id] = true;
+                self.active[id].iter_mut().for_each(|active| active.stopped = true);
+            }
+            Fault::ProcessDies(id) => self.kill(id),
+        }
+        if let Fault::Crash(s) | Fault::Restart(s) | Fault::Cut(s) | Fault::Refuse(s) | Fault::Hang(s) = fault
+        {
+            self.disturb(s);
+        }
+        self.after();
+    }
+
+    fn drain(&mut self, server: usize, on: bool) {
+        if let Some(daemon) = self.daemon.as_mut().filter(|daemon| daemon.attended()) {
+            daemon.drain(&mut self.net, &mut self.board, server, on);
+        }
+    }
+
+    fn kill(&mut self, id: usize) {
+        self.stopped[id] = false;
+        self.processes[id].die(&mut self.net);
+        // A stripe whose owner is gone is taken over at once.
+        self.board.stripes.values_mut().filter(|h| h.process == id).for_each(|h| h.deadline = 0);
+        if let Some(active) = self.active[id].take()
+            && let (true, false, Some(key)) = (active.entered, active.overtaken, active.call.changes())
+        {
+            let key = usize::from(key);
+            self.writers[key] -= 1;
+            self.doubtful[key] = true;
+            self.keys[key].unanswered();
+        }
+        let count = self.processes.len();
+        self.processes[id] = Process::new(id, count + id, Arc::clone(&self.pool), self.planted);
+    }
+
+    pub fn relieve(&mut self, fault: Fault) {
+        match fault {
+            Fault::Crash(s) => self.net.start(s),
+            Fault::Cut(s) | Fault::Refuse(s) | Fault::CutFrom(s, _) => self.net.heal(s),
+            Fault::Hang(s) => self.net.wake(s),
+            Fault::Drain(s) => self.drain(s, false),
+            Fault::DaemonStops => {
+                self.daemon_stopped = false;
+                self.net.note(|| "DAEMON goes on".to_string());
+                self.resume_events();
+            }
+            Fault::DaemonDies | Fault::DaemonDiesHalfway | Fault::DaemonResigns => {
+                self.end_daemon();
+                self.start_daemon();
+            }
+            Fault::ProcessStops(id) => {
+                self.stopped[id] = false;
+                self.net.note(|| format!("p{id} goes on"));
+                self.resume_events();
+            }
+            Fault::Restart(_) | Fault::Break(_) | Fault::ProcessDies(_) => {}
+        }
+        self.after();
+    }
+
+    // ---- one call at a time
+
+    pub fn call(&mut self, id: usize, call: Call) -> Outcome {
+        self.begin(id, call);
+        while self.last[id].is_none() {
+            if self.step().is_none() {
+                self.complain("a call never ends".to_string());
+                return Outcome::Timeout;
+            }
+        }
+        self.last[id].unwrap_or(Outcome::Timeout)
+    }
+
+    pub fn pass(&mut self, micros: u64) {
+        let until = self.net.now + micros;
+        self.net.at(until, Event::Fault(usize::MAX));
+        while self.net.now < until && self.step().is_some() {}
+    }
+}

@@ -1,0 +1,580 @@
+//! One client process: a call at a time, by the table while it is attended, and by the epochs while it is not.
+
+use std::sync::Arc;
+
+use memcache::rules::greeting::Greeting;
+use memcache::rules::health::{Event as HealthEvent, Health, Incarnation, Settings};
+use memcache::rules::operation::{Failure, Outcome, Tag};
+use memcache::rules::places::Placement;
+use memcache::rules::pool::{Pool, ServerId};
+use memcache::rules::probe::Probe;
+use memcache::rules::rejoin::Rejoin;
+use memcache::rules::time::Instant;
+use memcache::rules::view::{ServerView, State, View};
+
+use super::board::{Board, Holder, Mode};
+use super::errand::{Errand, Work};
+use super::faults::Planted;
+use crate::calls::{Call, Key, key_bytes};
+use crate::carrier::{Carrier, Link, Phase};
+use crate::message::{Answer, Ask};
+use crate::net::{ConnId, Delivery, Event, Net};
+use crate::task::Task;
+
+/// How often it looks at what others may have changed while it waits.
+const LOOK: u64 = 1_000;
+/// How long an unreachable server is left alone, at first and at most.
+const WHILE: (u64, u64) = (10_000, 1_000_000);
+
+/// What a process knows of one server by itself.
+#[derive(Clone, Default)]
+struct Own {
+    /// Until when it is passed by, the last such span, and the epoch that was seen then.
+    until: u64,
+    span: u64,
+    epoch: u64,
+    /// The life that was met in an epoch.
+    met: Option<(u64, Incarnation)>,
+    breaks: u32,
+    /// An epoch that says down: when it was seen first, and when the next trial is due.
+    fallen: Option<(u64, u64, u64)>,
+    /// A planted fault: it judges by itself.
+    gone: bool,
+}
+
+/// How far a call is.
+enum Step {
+    Idle,
+    /// It waits for the key's stripe.
+    Queued(Task, Key),
+    /// It took the stripe over, and proves the places first.
+    Proving(Task, Vec<usize>),
+    Working,
+}
+
+pub struct Process {
+    pub id: usize,
+    pub carrier: Carrier,
+    pub view: View,
+    pub mode: Mode,
+    own: Vec<Own>,
+    /// The epoch that each server was last seen in.
+    epochs: Vec<u64>,
+    held: Vec<(usize, Tag)>,
+    step: Step,
+    pub stripe: Option<Key>,
+    errand: Option<(usize, u64, Errand)>,
+    errand_owner: usize,
+    pub planted: Planted,
+    pub ended: Option<Outcome>,
+    /// It has the stripe (or needs none), and its call begins to have effects.
+    pub entered: bool,
+    /// Whose call it ended by taking the stripe over.
+    pub overtook: Option<usize>,
+    pub reports: Vec<usize>,
+    pub broken: Option<String>,
+    armed: bool,
+}
+
+impl Process {
+    pub fn new(id: usize, errand_owner: usize, pool: Arc<Pool>, planted: Planted) -> Process {
+        let servers = pool.servers().len();
+        Process {
+            id,
+            carrier: Carrier::of(servers),
+            view: View::new(pool),
+            mode: Mode::Unattended,
+            own: vec![Own::default(); servers],
+            epochs: vec![0; servers],
+            held: Vec::new(),
+            step: Step::Idle,
+            stripe: None,
+            errand: None,
+            errand_owner,
+            planted,
+            ended: None,
+            entered: false,
+            overtook: None,
+            reports: Vec::new(),
+            broken: None,
+            armed: false,
+        }
+    }
+
+    fn patience(&self) -> u64 {
+        self.view.pool.options.patience().as_micros() as u64
+    }
+
+    fn timeout(&self) -> u64 {
+        self.view.pool.options.timeout.as_micros() as u64
+    }
+
+    // ---- how the servers are seen
+
+    fn seen(&self, board: &Board, now: u64, server: usize) -> (ServerView, u64) {
+        let mut seen = board.seen(server, self.mode);
+        let own = &self.own[server];
+        let epoch =
+            if self.mode == Mode::Attended { board.entries[server].epoch } else { board.epochs[server] };
+        let doubtful = self.mode == Mode::Attended
+            && board.epochs[server] > epoch
+            && board.epochs[server] % 2 == 1
+            && self.planted != Planted::NoDoubts;
+        let passed_by = self.mode != Mode::Unattended && own.until > now && own.epoch == epoch;
+        seen.unreachable = doubtful || passed_by;
+        if own.gone && own.epoch == epoch {
+            seen.state = State::Down;
+        }
+        if seen.state == State::Draining && self.planted == Planted::DrainingActs {
+            seen.state = State::Steady;
+        }
+        (seen, epoch)
+    }
+
+    /// Looks at what is shared. What no longer holds is told to the operation.
+    fn look(&mut self, net: &mut Net, board: &Board) {
+        self.mode = board.mode(net.now);
+        let mut failed = Vec::new();
+        let mut news = false;
+        let mut servers = Vec::new();
+        for server in 0..self.own.len() {
+            let (seen, epoch) = self.seen(board, net.now, server);
+            let old = self.view.server(ServerId(server as u16));
+            let another = epoch != std::mem::replace(&mut self.epochs[server], epoch);
+            news |= another || old.state != seen.state || old.incarnation != seen.incarnation;
+            if another && self.planted != Planted::OldConnections {
+                // What was asked of the server as it was is not to be believed of it as it is.
+                self.take_link(net, server, &mut failed);
+            }
+            servers.push(seen);
+        }
+        let generation = self.view.generation + u64::from(news);
+        self.view.refresh(generation, servers.into_iter());
+        self.view.unix_millis = net.unix_millis();
+        if news {
+            failed.extend(self.held.drain(..).map(|(_, tag)| (tag, Failure::Unsent)));
+        }
+        self.fail(failed);
+    }
+
+    fn take_link(&mut self, net: &mut Net, server: usize, failed: &mut Vec<(Tag, Failure)>) {
+        if let Some(link) = self.carrier.links[server].take() {
+            net.reset(link.conn);
+            failed.extend(link.asked.iter().map(|tag| (*tag, Failure::Unanswered)));
+            failed.extend(link.waiting.iter().map(|tag| (*tag, Failure::Unsent)));
+        }
+    }
+
+    fn fail(&mut self, failed: Vec<(Tag, Failure)>) {
+        for (tag, failure) in failed {
+            if let Some(task) = self.carrier.task.as_mut().filter(|task| task.outcome().is_none()) {
+                task.fail(&self.view, tag, failure);
+            }
+        }
+    }
+
+    // ---- calls
+
+    pub fn begin(&mut self, net: &mut Net, board: &mut Board, call: &Call) {
+        self.carrier.begun = net.now;
+        self.carrier.deadline = net.now + self.timeout();
+        let task = Task::of(call);
+        self.entered = false;
+        match call.changes().filter(|_| self.view.pool.options.backups) {
+            Some(key) if self.planted != Planted::NoStripes => {
+                self.step = Step::Queued(task, key);
+                self.queue(net, board);
+            }
+            _ => self.enter(net, board, task),
+        }
+        self.arm(net);
+    }
+
+    fn queue(&mut self, net: &mut Net, board: &mut Board) {
+        let Step::Queued(_, key) = self.step else { return };
+        let holder = board.stripes.get(&key).copied();
+        if holder.is_some_and(|holder| holder.deadline >= net.now) {
+            return;
+        }
+        board.stripes.insert(key, Holder { process: self.id, deadline: self.carrier.deadline });
+        self.stripe = Some(key);
+        let Step::Queued(task, key) = std::mem::replace(&mut self.step, Step::Idle) else { return };
+        let Some(holder) = holder.filter(|_| self.planted != Planted::NoProof) else {
+            self.overtook = holder.map(|holder| holder.process);
+            return self.enter(net, board, task);
+        };
+        net.note(|| format!("p{} takes the stripe of k{key} over from p{}", self.id, holder.process));
+        self.overtook = Some(holder.process);
+        self.look(net, board);
+        // What the other had sent may lie in a socket: who answers questions that were asked since has
+        // executed it.
+        let places = Placement::of(&self.view, key_bytes(key)).map(|placement| placement.places);
+        let places = places.into_iter().flatten().map(ServerId::index).collect();
+        self.step = Step::Proving(task, places);
+        self.prove(net, board);
+    }
+
+    fn prove(&mut self, net: &mut Net, board: &mut Board) {
+        let Step::Proving(_, places) = &mut self.step else { return };
+        if self.errand.is_some() {
+            return;
+        }
+        let Some(server) = places.pop() else {
+            let Step::Proving(task, _) = std::mem::replace(&mut self.step, Step::Idle) else { return };
+            return self.enter(net, board, task);
+        };
+        self.view.unix_millis = net.unix_millis();
+        let probe = Work::Probe(Probe::new(&self.view, ServerId(server as u16)));
+        self.send_errand(net, server, probe, self.patience());
+    }
+
+    fn send_errand(&mut self, net: &mut Net, server: usize, work: Work, time: u64) {
+        let owner = self.errand_owner;
+        let mut errand = Errand::new(owner, work, self.own.len(), net.now + time, self.patience());
+        errand.pump(net, &self.view);
+        self.errand = Some((server, self.epochs[server], errand));
+    }
+
+    fn enter(&mut self, net: &mut Net, board: &mut Board, task: Task) {
+        self.look(net, board);
+        self.entered = true;
+        self.step = Step::Working;
+        self.carrier.task = Some(task);
+        self.carrier.messages = 0;
+        self.go_on(net, board);
+    }
+
+    pub fn idle(&self) -> bool {
+        matches!(self.step, Step::Idle)
+    }
+
+    fn go_on(&mut self, net: &mut Net, board: &mut Board) {
+        loop {
+            self.view.unix_millis = net.unix_millis();
+            // What was held back goes when its server can be reached again.
+            let held = std::mem::take(&mut self.held);
+            let (wait, free): (Vec<_>, Vec<_>) =
+                held.into_iter().partition(|(server, _)| self.view.unreachable(ServerId(*server as u16)));
+            self.held = wait;
+            for (server, tag) in free {
+                self.send(net, server, tag);
+            }
+            let Some(task) = &mut self.carrier.task else { return };
+            let Some((server, tag)) = task.next(&self.view) else { break };
+            if self.planted == Planted::HastyMiss && self.view.unreachable(server) && !task.mutates() {
+                task.answer(&self.view, tag, &Answer::Miss.reply());
+            } else if self.view.unreachable(server) {
+                self.held.push((server.index(), tag));
+            } else {
+                self.send(net, server.index(), tag);
+            }
+        }
+        if let Some(outcome) = self.carrier.task.as_ref().and_then(Task::outcome) {
+            self.end(net, board, outcome);
+        }
+    }
+
+    fn send(&mut self, net: &mut Net, server: usize, tag: Tag) {
+        if self.view.state(ServerId(server as u16)) == State::Down {
+            self.broken = Some(format!("an operation asks s{server}, which is down"));
+        }
+        self.carrier.messages += 1;
+        let id = self.id;
+        let planned = self.view.server(ServerId(server as u16));
+        let link = self.carrier.links[server].get_or_insert_with(|| Link {
+            conn: net.connect(server, id),
+            phase: Phase::Connecting,
+            meta: true,
+            lost: false,
+            waiting: Default::default(),
+            asked: Default::default(),
+            owed_since: net.now,
+            begun: net.now,
+            planned,
+        });
+        if !matches!(link.phase, Phase::Ready) {
+            return link.waiting.push_back(tag);
+        }
+        if link.asked.is_empty() {
+            link.owed_since = net.now;
+        }
+        let Some(task) = self.carrier.task.as_mut() else { return };
+        let ask = task.ask(tag);
+        if let (Planted::NoClearing, Ask::Delete { .. }, true) = (self.planted, &ask, task.is_set()) {
+            task.answer(&self.view, tag, &Answer::Deleted.reply());
+            return;
+        }
+        link.asked.push_back(tag);
+        net.send(link.conn, ask);
+    }
+
+    // ---- what comes back
+
+    pub fn deliver(&mut self, net: &mut Net, board: &mut Board, conn: ConnId, delivery: &Delivery) {
+        if net.owner(conn) == self.errand_owner {
+            if let Some((_, _, errand)) = &mut self.errand {
+                errand.deliver(net, &self.view, conn, delivery);
+            }
+            return self.tend(net, board);
+        }
+        let server = net.server_of(conn);
+        if self.carrier.links[server].as_ref().is_none_or(|link| link.conn != conn) {
+            return;
+        }
+        if self.carrier.task.is_some() && net.now > self.carrier.deadline {
+            return self.end(net, board, Outcome::Timeout);
+        }
+        match delivery {
+            Delivery::Connected => self.connected(net, server),
+            Delivery::Refused => self.lose(net, board, server, true, false),
+            Delivery::Lost => self.lost(net, board, server),
+            Delivery::Answer(answer) => self.answered(net, board, server, conn, answer),
+        }
+    }
+
+    fn connected(&mut self, net: &mut Net, server: usize) {
+        let Some(link) = &mut self.carrier.links[server] else { return };
+        link.owed_since = net.now;
+        link.phase = Phase::Greeting(Greeting::default());
+        for command in Greeting::COMMANDS {
+            net.send(link.conn, Ask::of(&command));
+        }
+    }
+
+    fn answered(&mut self, net: &mut Net, board: &mut Board, server: usize, conn: ConnId, answer: &Answer) {
+        // An answer is worth what its server is worth when it comes: one that fell meanwhile and is back
+        // misses what it never lost.
+        if self.planted != Planted::LateLook {
+            self.look(net, board);
+        }
+        let now = net.now;
+        let Some(link) = self.carrier.links[server].as_mut().filter(|link| link.conn == conn) else {
+            return self.go_on(net, board);
+        };
+        link.owed_since = now;
+        if let Phase::Greeting(greeting) = &mut link.phase {
+            if greeting.answer(&answer.reply()) {
+                let life = greeting.incarnation();
+                link.phase = Phase::Ready;
+                self.greeted(net, board, server, life);
+            }
+            return;
+        }
+        let Some(tag) = link.asked.pop_front() else { return };
+        self.own[server].breaks = 0;
+        self.own[server].span = 0;
+        if let Some(task) = &mut self.carrier.task {
+            task.answer(&self.view, tag, &answer.reply());
+        }
+        self.go_on(net, board);
+    }
+
+    fn greeted(&mut self, net: &mut Net, board: &mut Board, server: usize, life: Option<Incarnation>) {
+        let Some(life) = life else { return };
+        let (entry, epoch) = (&board.entries[server], self.epochs[server]);
+        let met = self.own[server].met.filter(|met| met.0 == epoch).map(|met| met.1);
+        let known = if entry.epoch == epoch { entry.incarnation } else { met };
+        let same = known.is_none_or(|known| known.same_as(life));
+        if self.mode != Mode::Unattended {
+            let proven = known.is_some() && same;
+            if !proven {
+                return self.lose(net, board, server, true, false);
+            }
+        } else if !same {
+            // A younger process, which nobody saw fall.
+            board.turn_epoch(server, epoch, epoch + 2);
+            self.look(net, board);
+            return self.go_on(net, board);
+        } else if known.is_none() {
+            self.own[server].met = Some((epoch, life));
+        }
+        let Some(link) = &mut self.carrier.links[server] else { return };
+        for tag in std::mem::take(&mut link.waiting) {
+            self.send(net, server, tag);
+        }
+        self.go_on(net, board);
+    }
+
+    fn lost(&mut self, net: &mut Net, board: &mut Board, server: usize) {
+        let owes = self.carrier.links[server].as_ref().is_some_and(Link::owes);
+        if owes {
+            return self.lose(net, board, server, false, false);
+        }
+        if let Some(link) = self.carrier.links[server].take() {
+            net.reset(link.conn);
+        }
+    }
+
+    /// A change was sent and never answered, and may be executed at any time: the server must be emptied after it.
+    fn doubt(&mut self, board: &mut Board, server: usize) {
+        if self.planted != Planted::NoDoubts {
+            let epoch = board.epochs[server];
+            board.turn_epoch(server, epoch, epoch | 1);
+        }
+    }
+
+    fn owes_change(&self, server: usize) -> bool {
+        let asked = self.carrier.links[server].as_ref().is_some_and(|link| !link.asked.is_empty());
+        asked && self.carrier.task.as_ref().is_some_and(Task::mutates)
+    }
+
+    /// A connection is gone. `failed`: the server is at fault, and not the connection alone.
+    fn lose(&mut self, net: &mut Net, board: &mut Board, server: usize, failed: bool, silent: bool) {
+        if silent && self.owes_change(server) {
+            self.doubt(board, server);
+        }
+        let own = &mut self.own[server];
+        own.breaks += 1;
+        let failed = failed || own.breaks >= 2;
+        let epoch = self.epochs[server];
+        let mode = board.mode(net.now);
+        if failed && mode == Mode::Unattended && self.planted != Planted::NoEpochs {
+            if epoch % 2 == 0 {
+                board.turn_epoch(server, epoch, epoch + 1);
+            }
+        } else if failed && (self.planted == Planted::DivertsAlone || mode == Mode::Unattended) {
+            (own.gone, own.epoch) = (true, epoch);
+        } else if failed {
+            own.span = (own.span * 2).clamp(WHILE.0, WHILE.1);
+            (own.until, own.epoch) = (net.now + own.span, epoch);
+            self.reports.push(server);
+        }
+        let mut lost = Vec::new();
+        self.take_link(net, server, &mut lost);
+        self.look(net, board);
+        self.fail(lost);
+        self.go_on(net, board);
+    }
+
+    // ---- time
+
+    pub fn arm(&mut self, net: &mut Net) {
+        let busy = !self.idle() || self.errand.is_some();
+        if busy && !self.armed {
+            self.armed = true;
+            let wake = if self.idle() { net.now + LOOK } else { self.carrier.deadline.min(net.now + LOOK) };
+            net.at(wake, Event::Timer(self.id));
+        }
+    }
+
+    pub fn timer(&mut self, net: &mut Net, board: &mut Board) {
+        self.armed = false;
+        if !self.idle() && net.now >= self.carrier.deadline {
+            self.end(net, board, Outcome::Timeout);
+        }
+        match self.step {
+            Step::Queued(..) => self.queue(net, board),
+            Step::Working if !self.held.is_empty() => {
+                self.look(net, board);
+                self.go_on(net, board);
+            }
+            _ => {}
+        }
+        for server in 0..self.own.len() {
+            let link = self.carrier.links[server].as_ref();
+            let late = link.is_some_and(|link| link.owes() && link.owed_since + self.patience() <= net.now);
+            if late && matches!(self.step, Step::Working) {
+                self.lose(net, board, server, true, true);
+            }
+        }
+        self.tend(net, board);
+    }
+
+    /// Trials that this process makes, while nobody attends the table, and proofs.
+    fn tend(&mut self, net: &mut Net, board: &mut Board) {
+        if let Some((server, epoch, errand)) = &mut self.errand {
+            if !errand.judge(net, &self.view) {
+                return;
+            }
+            let (server, epoch, good) = (*server, *epoch, errand.outcome() == Some(Outcome::Done));
+            let trial = matches!(errand.work, Work::Trial(_));
+            errand.close(net);
+            self.errand = None;
+            if trial && good && board.mode(net.now) == Mode::Unattended {
+                net.note(|| format!("p{} brings s{server} back", self.id));
+                board.turn_epoch(server, epoch, epoch + 1);
+            } else if !trial && !good {
+                self.doubt(board, server);
+            }
+        }
+        self.prove(net, board);
+        if self.errand.is_none() && self.idle() {
+            self.try_one(net, board);
+        }
+    }
+
+    /// Rides along with calls: one server that is down, and due.
+    pub fn try_one(&mut self, net: &mut Net, board: &Board) {
+        if self.errand.is_some() || board.mode(net.now) != Mode::Unattended {
+            return;
+        }
+        self.look(net, board);
+        for server in 0..self.own.len() {
+            let epoch = self.epochs[server];
+            let down = self.view.state(ServerId(server as u16)) == State::Down;
+            let own = &mut self.own[server];
+            let since = net.unix_millis();
+            let (of, since, due) = own.fallen.filter(|f| f.0 == epoch).unwrap_or((epoch, since, net.now));
+            own.fallen = down.then_some((of, since, due));
+            if !down || net.now < due {
+                continue;
+            }
+            own.fallen = Some((of, since, net.now + 100_000));
+            let entry = &board.entries[server];
+            let live = ServerView { state: State::Steady, ..entry.view };
+            let mut health = Health::resume(live, entry.incarnation, Instant(0));
+            let settings = Settings::new(&self.view.pool.options);
+            for event in [HealthEvent::Refused, HealthEvent::MissedWrite, HealthEvent::TrialBegun] {
+                health.on(Instant(net.now), event, &settings);
+            }
+            let rejoin = Rejoin::new(&self.view, ServerId(server as u16), &health, since);
+            let time = self.timeout();
+            self.send_errand(net, server, Work::Trial(Box::new(rejoin)), time);
+            return self.arm(net);
+        }
+    }
+
+    // ---- the end
+
+    fn end(&mut self, net: &mut Net, board: &mut Board, outcome: Outcome) {
+        for server in 0..self.own.len() {
+            if self.carrier.links[server].as_ref().is_none_or(|link| !link.owes()) {
+                continue;
+            }
+            if outcome == Outcome::Timeout && self.owes_change(server) {
+                self.doubt(board, server);
+            }
+            self.take_link(net, server, &mut Vec::new());
+        }
+        self.held.clear();
+        if let Step::Proving(..) = self.step
+            && let Some((_, _, errand)) = &mut self.errand
+        {
+            errand.close(net);
+            self.errand = None;
+        }
+        self.step = Step::Idle;
+        self.let_go(board);
+        self.ended = Some(outcome);
+    }
+
+    /// The stripe, if it is still this process's own.
+    fn let_go(&mut self, board: &mut Board) {
+        if let Some(key) = self.stripe.take()
+            && board.stripes.get(&key).is_some_and(|holder| holder.process == self.id)
+        {
+            board.stripes.remove(&key);
+        }
+    }
+
+    /// Killed: nothing of it is left but its stripe, and what lies in the servers' sockets.
+    pub fn die(&mut self, net: &mut Net) -> Option<Key> {
+        for server in 0..self.own.len() {
+            self.take_link(net, server, &mut Vec::new());
+        }
+        if let Some((_, _, errand)) = &mut self.errand {
+            errand.close(net);
+        }
+        self.stripe
+    }
+}
