@@ -121,7 +121,7 @@ impl Asked {
             stages: stages.collect(),
             away: Switch::away(&played, self.processes),
             back: Switch::back(&played, self.processes),
-            flushed: played.flushed,
+            flushed: [played.flushed, played.others_flushed],
         }
     }
 }

@@ -17,8 +17,8 @@ pub struct Run {
     pub away: Switch,
     /// And that it was back.
     pub back: Switch,
-    /// How often the server was flushed.
-    pub flushed: u64,
+    /// How often the server was flushed, and how often all the others were.
+    pub flushed: [u64; 2],
 }
 
 fn millis(micros: u64) -> String {
@@ -60,7 +60,15 @@ impl Run {
         }
         text += &switch("gone", &self.away);
         text += &switch("back", &self.back);
-        let _ = writeln!(text, "  flushed: {}", self.flushed);
+        let [flushed, others] = self.flushed;
+        let _ = writeln!(text, "  flushed: {flushed}");
+        if others > 0 {
+            let _ = writeln!(
+                text,
+                "  OTHER SERVERS WERE FLUSHED ({others}): healthy ones were taken for hung, as on a machine that \
+                 has too much to do"
+            );
+        }
         text
     }
 
@@ -68,7 +76,7 @@ impl Run {
     pub fn json(&self) -> String {
         let stages: Vec<_> = self.stages.iter().map(stage_json).collect();
         format!(
-            "{{\"fault\":\"{}\",\"daemon\":\"{}\",\"flushed\":{},\"gone\":{},\"back\":{},\"stages\":[{}]}}",
+            "{{\"fault\":\"{}\",\"daemon\":\"{}\",\"flushed\":{:?},\"gone\":{},\"back\":{},\"stages\":[{}]}}",
             self.fault,
             self.daemon,
             self.flushed,

@@ -74,6 +74,9 @@ pub struct Played {
     /// How often its life after that had been flushed in the end; a server that was only out of reach
     /// counts from its start.
     pub flushed: u64,
+    /// How often the other servers had been: each time is a healthy server that was taken for a hung one,
+    /// because the machine had too much to do, and so a second failure beside the one that is played.
+    pub others_flushed: u64,
 }
 
 /// Plays it.
@@ -116,8 +119,8 @@ pub fn play(plan: &Plan<'_>) -> Played {
         watchd.restart();
         stages.stay("daemon is back", &mut crowd);
     }
-    let flushed = fleet.victim().stat("cmd_flush").expect("the server answers");
-    Played { stages: stages.done, notes: crowd.stop(), struck_ns, healed_ns, flushed }
+    let (flushed, others_flushed) = fleet.flushes();
+    Played { stages: stages.done, notes: crowd.stop(), struck_ns, healed_ns, flushed, others_flushed }
 }
 
 /// The stages so far.

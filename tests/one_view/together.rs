@@ -18,6 +18,7 @@ fn lived_through(fault: Fault, processes: usize) -> Played {
     for stage in &played.stages {
         println!("{:?}", StageFigures::of(stage, &played.notes, timeout));
     }
+    assert_eq!(played.others_flushed, 0, "healthy servers were taken for hung ones");
     world::nothing_wrong(&played.notes);
     for (switch, what) in
         [(Switch::away(&played, processes), "away"), (Switch::back(&played, processes), "back")]
@@ -32,11 +33,12 @@ fn lived_through(fault: Fault, processes: usize) -> Played {
     played
 }
 
-/// It comes back as another process: empty, so there is nothing to be flushed.
+/// It comes back empty. That its process is younger shows in its start time, in whole seconds: one that is
+/// killed in its first seconds may look like itself, and then it is flushed to be sure.
 #[test]
 fn sixty_four_processes_switch_when_a_server_is_killed() {
     let played = lived_through(Fault::Killed, 64);
-    assert_eq!(played.flushed, 0, "a server that restarted needs no flush");
+    assert!(played.flushed <= 1, "flushed {} times", played.flushed);
 }
 
 #[test]

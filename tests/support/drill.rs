@@ -65,6 +65,14 @@ impl Fleet {
         &self.servers[VICTIM]
     }
 
+    /// How often the server with bad luck was flushed in its present life, and how often all others were:
+    /// not once, unless a busy machine made one of them look hung.
+    pub fn flushes(&self) -> (u64, u64) {
+        let count = |server: &Memcached| server.stat("cmd_flush").expect("the server answers");
+        let victim = count(self.victim());
+        (victim, self.servers.iter().map(count).sum::<u64>() - victim)
+    }
+
     /// It goes.
     pub fn strike(&mut self) {
         match self.fault {
