@@ -92,7 +92,7 @@ fn known(code: u32) -> (u32, c_int, &'static CStr) {
         MCM_ERR_LIB_STRTOL | MCM_ERR_LIB_STRTOLL => (ERR, EX_DATAERR, c"not a number"),
         MCM_ERR_MC_RECONN => (INFO, EX_OK, c"connected to a server again"),
         MCM_ERR_MC_SEND_CMD => (NOTICE, EX_IOERR, c"a command could not be sent"),
-        MCM_ERR_MC_SERV_LIST => (WARN, EX_DATAERR, c"the list of servers cannot be used as it is"),
+        MCM_ERR_MC_SERV_LIST => (WARN, EX_DATAERR, c"about the list of servers"),
         MCM_ERR_MC_STORE => (NOTICE, EX_CANTCREAT, c"not stored"),
         MCM_ERR_MC_VALID_SERVER => (NOTICE, EX_UNAVAILABLE, c"no server could be asked"),
         MCM_ERR_MEM_MALLOC | MCM_ERR_MEM_REALLOC => (ERR, EX_OSERR, c"out of memory"),
