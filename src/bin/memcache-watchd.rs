@@ -12,6 +12,7 @@ use memcache::watch::{End, journal, run};
 /// pool file again; SIGTERM ends it.
 #[derive(Parser)]
 #[command(
+    name = "memcache-watchd",
     version,
     after_help = "Exit status: 0 it was asked to end, 1 the table's files cannot be made or another process watches the \
                   pool, 2 the arguments are wrong, 3 the pool file cannot be used.\n\n\
