@@ -5,8 +5,9 @@
 //! rest happens only when it did: the reader copies the published bytes into memory of its own,
 //! checks them there, and makes a [`Snapshot`] of them.
 //!
-//! The file format stands in `docs/table.md`. Nothing writes one yet: the daemon, and clients that go
-//! by the table, are the next pieces.
+//! The file format stands in `docs/table.md`; how the daemon and the clients agree by it, and by the two things
+//! beside it, in `docs/one-view.md`. Beside it are the [`stripes`] file, through which processes take turns at a
+//! key and agree on servers while nobody watches them, and the daemon's socket for a [`notice`].
 //!
 //! **Two whole snapshots and a word that says which.** The writer never touches the snapshot that
 //! the word names; it writes the other one and then changes the word. So a writer that dies

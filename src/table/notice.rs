@@ -66,7 +66,7 @@ pub fn parse(datagram: &[u8]) -> Option<Notice> {
 pub fn send(table: &Path, notice: &Notice) -> bool {
     let Some(text) = Text::of(notice) else { return false };
     // An error for a path that is too long, as for one that nobody listens at.
-    let Ok(address) = SocketAddrUnix::new(&socket_path(table)) else { return false };
+    let Ok(address) = SocketAddrUnix::new(socket_path(table)) else { return false };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let Ok(socket) = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None) else { return false };
     sendto(&socket, text.bytes(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT, &address).is_ok()

@@ -223,3 +223,34 @@ fn a_write_that_waits_when_its_daemon_ends_goes_by_its_own_judgement() {
         (client.attendance() == Some(Attendance::Attended)).then_some(())
     });
 }
+
+#[test]
+fn what_the_table_does_not_know_yet_is_waited_for() {
+    let servers = servers(4);
+    let pool = pool(&servers, eager());
+    let daemon = Daemon::of(&pool, &servers);
+    let key = key(&pool, FIRST);
+    let mut client = daemon.client(&pool);
+    assert_eq!(set(&mut client, &key, b"old"), Outcome::Stored);
+    // Somebody diverted while the daemon was stopped between its look at the clock and its beat.
+    daemon.stripes().make_odd(0, memcache::table::Epoch::new(2)).expect("it was even");
+    assert_eq!(get(&mut client, &key), Ok(b"old".to_vec()));
+    assert_eq!(client.attendance(), Some(Attendance::Settling));
+    let met = servers[0].stat("cmd_set");
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| set(&mut client, &key, b"new"));
+        wait::until("the write's first half", || {
+            let lines = servers[1].ask(&format!("get {}\r\n", String::from_utf8_lossy(&key)), "END").ok()?;
+            lines.contains(&"new".to_owned()).then_some(())
+        });
+        assert_eq!(servers[0].stat("cmd_set"), met, "it is well, and asked nothing");
+        daemon.say(|snapshot| {
+            let entry = &mut snapshot.current.servers[0];
+            (entry.state, entry.epoch) = (State::Down, 3);
+        });
+        assert_eq!(writer.join().unwrap(), Outcome::Stored);
+    });
+    assert_eq!(servers[0].stat("cmd_set"), met);
+    assert_eq!(get(&mut client, &key), Ok(b"new".to_vec()));
+    assert_eq!(client.attendance(), Some(Attendance::Attended));
+}

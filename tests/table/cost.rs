@@ -1,10 +1,10 @@
-//! What a look at the table costs. Printed, not asserted: `cargo test --release --test table cost --
+//! What a look at the table and a turn at a stripe cost. Printed, not asserted: `cargo test --release --test table cost --
 //! --nocapture`.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use memcache::table::{Reader, Snapshot, Trust, identity};
+use memcache::table::{Lock, Reader, Snapshot, Stripes, StripesSettings, Trust, identity};
 
 use super::sample;
 use super::support::scratch::Scratch;
@@ -61,4 +61,22 @@ fn what_a_look_costs() {
             read / 1e3
         );
     }
+}
+
+#[test]
+fn what_a_turn_costs() {
+    let rounds = if cfg!(debug_assertions) { 10_000 } else { 3_000_000 };
+    let scratch = Scratch::new();
+    let lock = Lock::take(&scratch.path().join("table")).expect("nobody has it");
+    let stripes = Stripes::create(&lock, &StripesSettings::default()).expect("a stripes file");
+    let deadline = identity::boot_millis() + 250_000;
+    let mut hash = 0u32;
+    let turn = nanos_each(rounds, || {
+        hash = hash.wrapping_add(0x9e37_79b9);
+        drop(black_box(stripes.take(hash, deadline, identity::boot_millis).expect("nobody else is there")));
+    });
+    let changes = nanos_each(rounds, || {
+        black_box(black_box(&stripes).changes());
+    });
+    println!("nobody else at the key: a turn {turn:.1} ns; changes() {changes:.2} ns");
 }

@@ -1,14 +1,14 @@
-//! docs/table.md says where everything is: every row of it is compared with the code, and nothing of
-//! the code is missing in it.
+//! docs/table.md and docs/stripes.md say where everything is: every row of them is compared with the code,
+//! and nothing of the code is missing in them.
 
 use std::collections::BTreeMap;
 
 use memcache::table::layout::{BUFFER_BYTES, BUFFERS, FILE_BYTES, body, header, list, record};
 
-/// The rows of the document: section and name, with the offset.
-fn documented() -> BTreeMap<(String, String), usize> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/table.md");
-    let text = std::fs::read_to_string(path).expect("docs/table.md");
+/// The rows of a document: section and name, with the offset.
+fn documented(name: &str) -> BTreeMap<(String, String), usize> {
+    let path = format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).expect("a document");
     let (mut section, mut rows) = (String::new(), BTreeMap::new());
     for line in text.lines() {
         if let Some(title) = line.strip_prefix("### ") {
@@ -19,7 +19,10 @@ fn documented() -> BTreeMap<(String, String), usize> {
             && let Some(offset) = offset.strip_prefix("0x")
         {
             let offset = usize::from_str_radix(offset, 16).expect("a number");
-            let old = rows.insert((section.clone(), name.trim_matches('`').to_owned()), offset);
+            let old = rows.insert(
+                (section.clone(), name.split(':').next().unwrap_or(name).trim_matches('`').to_owned()),
+                offset,
+            );
             assert_eq!(old, None, "{section} {name} stands there twice");
         }
     }
@@ -63,5 +66,26 @@ fn the_document_and_the_code_agree() {
         buffer("body", 8 * HEAD_WORDS),
         buffer("end of the buffer", BUFFER_BYTES),
     ]);
-    assert_eq!(documented(), coded);
+    assert_eq!(documented("table.md"), coded);
+}
+
+#[test]
+fn the_document_of_the_stripes_file_and_the_code_agree() {
+    use memcache::table::stripes::layout::{
+        EPOCHS_AT, FILE_BYTES, NAMESPACES_AT, STRIPES_AT, VERSION, header,
+    };
+    let mut coded = BTreeMap::new();
+    coded.extend(
+        offsets!("Stripes header", header: MAGIC VERSION FILE_BYTES CREATED BOOT CLOCK ID CHECKSUM CHANGES),
+    );
+    let place = |name: &str, at| (("Stripes file".to_owned(), name.to_owned()), at);
+    coded.extend([
+        place("header", 0),
+        place("namespaces", NAMESPACES_AT),
+        place("epochs", EPOCHS_AT),
+        place("stripes", STRIPES_AT),
+        place("end of the file", FILE_BYTES),
+    ]);
+    assert_eq!(documented("stripes.md"), coded);
+    assert_eq!(VERSION, 1, "the document says so");
 }

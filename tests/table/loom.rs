@@ -18,7 +18,10 @@ use loom::sync::atomic::{AtomicU64, fence};
 use loom::thread;
 use memcache::table::Fault;
 use memcache::table::buffers::{self, HEAD_WORDS, Shape};
-use memcache::table::words::{LoadWord, StoreWord};
+use memcache::table::words::{LoadWord, SharedWord, StoreWord};
+
+#[path = "loom_stripes.rs"]
+mod stripes;
 
 struct Word(AtomicU64);
 
@@ -43,6 +46,20 @@ impl StoreWord for Word {
 
     fn release_fence() {
         fence(Ordering::Release);
+    }
+}
+
+impl SharedWord for Word {
+    fn exchange(&self, from: u64, to: u64) -> Result<u64, u64> {
+        self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
+    }
+
+    fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn full_fence() {
+        fence(Ordering::SeqCst);
     }
 }
 

@@ -164,6 +164,23 @@ fn a_table_that_replaces_another_is_followed() {
     assert_tidy(scratch.path());
 }
 
+/// What readers find around the bound of a beat at `at`.
+fn assert_told(reader: &Reader, at: u64, within: Attendance) {
+    for (now, expected) in [
+        (at, within),
+        (at + 1_000, within),
+        (at + 1_001, Attendance::Silent(1_001)),
+        (at - 1_000, within),
+        (at - 1_001, Attendance::OtherClock),
+        (u64::MAX, Attendance::Silent(u64::MAX - at)),
+        (0, Attendance::OtherClock),
+    ] {
+        assert_eq!(reader.attendance(now), expected);
+        assert_eq!(reader.attended(now), expected == Attendance::Attended);
+        assert!(expected.to_string().contains("attended"));
+    }
+}
+
 #[test]
 fn attendance_ends_at_the_bound() {
     let scratch = Scratch::new();
@@ -172,26 +189,20 @@ fn attendance_ends_at_the_bound() {
     let reader = Reader::open(&path, Trust::default()).expect("a table");
     let mut at = 5_000_000_000_000;
     let settling = writer.beat(at).expect_err("far behind the beat of its making");
-    for attended in [false, true] {
-        let as_told = if attended { Attendance::Attended } else { Attendance::Settling };
-        for (now, expected) in [
-            (at, as_told),
-            (at + 1_000, as_told),
-            (at + 1_001, Attendance::Silent(1_001)),
-            (at - 1_000, as_told),
-            (at - 1_001, Attendance::OtherClock),
-            (u64::MAX, Attendance::Silent(u64::MAX - at)),
-            (0, Attendance::OtherClock),
-        ] {
-            assert_eq!(reader.attendance(now), expected);
-            assert_eq!(reader.attended(now), expected == Attendance::Attended);
-            assert!(expected.to_string().contains("attended"));
-        }
-        if !attended {
-            let _older = writer.attend(settling_of(&mut writer, at), at);
-        }
+    assert_told(&reader, at, Attendance::Settling);
+    assert_eq!(writer.attend(settling, at), Ok(()));
+    assert_told(&reader, at, Attendance::Attended);
+    for (pause, kept) in [(100, true), (1_000, true), (1_001, false), (100, true)] {
+        at += pause;
+        let before = writer.is_settling();
+        assert_eq!(writer.beat(at).is_ok(), kept, "a writer learns that it was missed");
+        assert_eq!(writer.is_settling(), before || !kept, "and no beat makes it attended again");
+        assert_told(
+            &reader,
+            at,
+            if writer.is_settling() { Attendance::Settling } else { Attendance::Attended },
+        );
     }
-    drop(settling);
     assert!(!reader.writer_is_gone());
 
     // As a machine would find it after a restart.
@@ -205,6 +216,41 @@ fn attendance_ends_at_the_bound() {
     let reader = Reader::open(&path, Trust::default()).expect("a table");
     assert_eq!(reader.attendance(at), Attendance::EarlierBoot);
     assert!(reader.writer_is_gone());
+}
+
+#[test]
+fn only_an_unbroken_settling_leads_to_attendance() {
+    let scratch = Scratch::new();
+    let path = scratch.path().join("table");
+    let lock = Lock::take(&path).expect("nobody has it");
+    let mut writer = Writer::create(lock, &Settings::default(), &sample::snapshot(1)).expect("a table");
+    let reader = Reader::open(&path, Trust::default()).expect("a table");
+    assert_eq!(reader.attendance(identity::boot_millis()), Attendance::Settling, "so every table begins");
+
+    let mut at = 5_000_000_000_000;
+    let settling = writer.settle(at);
+    at += 1_000;
+    assert_eq!(writer.beat(at), Ok(()), "it can take long");
+    at += 1_000;
+    assert_eq!(writer.attend(settling, at), Ok(()));
+    assert_eq!(reader.attendance(at), Attendance::Attended);
+
+    let settling = writer.settle(at);
+    assert_eq!(reader.attendance(at), Attendance::Settling);
+    at += 1_001;
+    let anew = writer.attend(settling, at).expect_err("it was silent meanwhile");
+    assert_eq!(reader.attendance(at), Attendance::Settling);
+    assert_eq!(writer.attend(anew, at), Ok(()));
+
+    let missed = writer.settle(at);
+    at += 5_000;
+    let newer = writer.beat(at).expect_err("it was silent meanwhile");
+    let newest = writer.attend(missed, at).expect_err("what it read is too old");
+    let newest_of_all = writer.attend(newer, at).expect_err("another one was begun");
+    assert_eq!(reader.attendance(at), Attendance::Settling);
+    drop(newest);
+    assert_eq!(writer.attend(newest_of_all, at), Ok(()));
+    assert_eq!(reader.attendance(at), Attendance::Attended);
 }
 
 /// A limit on file sizes stands for a full disk: the same write fails at the same place.

@@ -209,12 +209,18 @@ impl Known {
         });
     }
 
-    /// The state that everybody knows of, and whether that is all there is to it.
-    pub(in crate::client) fn agreed(&self) -> (ServerView, bool) {
+    /// The state that everybody knew of, and whether that is all there is to it: this process found nothing
+    /// alone, and nobody else anything new.
+    pub(in crate::client) fn agreed(&self, epochs: Option<Epochs<'_>>) -> (ServerView, bool) {
+        let epoch = epochs.and_then(|epochs| epochs.stripes.epoch(epochs.slot).ok());
         self.inner.read(|inner| {
             let seen = inner.health.view();
             let alone = seen.state == State::Down && inner.agreed.state != State::Down;
-            (ServerView { state: if alone { inner.agreed.state } else { seen.state }, ..seen }, !alone)
+            let news = inner.agreed.rests.is_some_and(|rests| epoch.is_some_and(|epoch| epoch > rests));
+            (
+                ServerView { state: if alone { inner.agreed.state } else { seen.state }, ..seen },
+                !alone && !news,
+            )
         })
     }
 

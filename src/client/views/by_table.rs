@@ -116,12 +116,14 @@ impl Views {
     }
 
     fn is_due(&self, server: ServerId, now: Instant) -> bool {
-        self.word(server).is_some_and(|word| self.known[server.index()].is_due(word, now))
+        let due = |word| self.known[server.index()].is_due(word, now);
+        self.word(server).is_some_and(due) && !self.is_news(server)
     }
 
     /// Whether this call is to try a server for which commands wait.
     pub(super) fn claim(&self, server: ServerId, now: Instant) -> bool {
-        self.word(server).is_none_or(|word| self.known[server.index()].claim(word, now))
+        let claim = |word| self.known[server.index()].claim(word, now);
+        !self.is_news(server) && self.word(server).is_none_or(claim)
     }
 
     /// The call had no use for the server that it was to try.

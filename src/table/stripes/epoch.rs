@@ -78,12 +78,10 @@ pub enum Stands {
 
 /// Changes an epoch, and says so in `changes`, in this order: who is killed between the two has not acted on
 /// it, and whoever comes to know of it says so himself before he acts.
-pub(super) fn change<W: SharedWord>(
-    word: &W,
-    changes: &W,
-    from: Epoch,
-    to: Epoch,
-) -> Result<(), Option<Epoch>> {
+///
+/// # Errors
+/// What stands there instead; `None` when that is no epoch.
+pub fn change<W: SharedWord>(word: &W, changes: &W, from: Epoch, to: Epoch) -> Result<(), Option<Epoch>> {
     // An epoch that cannot grow stays what it is.
     let done = if to > from { word.exchange(from.word(), to.word()) } else { Err(word.get()) };
     changes.add_one();
@@ -92,7 +90,10 @@ pub(super) fn change<W: SharedWord>(
 }
 
 /// Makes it this epoch, whatever smaller one, or damage, stands there.
-pub(super) fn set<W: SharedWord>(word: &W, changes: &W, to: Epoch) -> Result<(), Epoch> {
+///
+/// # Errors
+/// The larger one that stands there.
+pub fn set<W: SharedWord>(word: &W, changes: &W, to: Epoch) -> Result<(), Epoch> {
     let mut found = word.get();
     loop {
         match Epoch::of(found) {

@@ -20,7 +20,7 @@
 //! talks to servers. A line for each would be a megabyte, which no longer stays in a core's cache.
 
 mod create;
-mod epoch;
+pub mod epoch;
 pub mod layout;
 mod owner;
 pub mod turn;
@@ -40,8 +40,8 @@ use super::lock::beside;
 use super::map::{FileId, SharedMap, Trust, describe, open_file};
 use layout::{EPOCHS, EPOCHS_AT, FILE_BYTES, Header, NAMESPACES, NAMESPACES_AT, STRIPES, STRIPES_AT, header};
 use owner::This;
-use turn::System;
-use word::{Owner, Word};
+use turn::{System, Turn};
+use word::Owner;
 
 pub use create::StripesSettings;
 pub use epoch::{Epoch, Stands};
@@ -216,8 +216,8 @@ impl Stripes {
         let index = STRIPES_AT / 8 + hash as usize % STRIPES;
         let this = self.this.owner(&self.map.words()[NAMESPACES_AT / 8..][..NAMESPACES]);
         let system = Linux { map: &self.map, index, this, now };
-        let (own, deadline) = turn::take(&self.map.words()[index], this, deadline, &system)?;
-        Ok(Held { map: &self.map, index, own, deadline })
+        let turn = turn::take(&self.map.words()[index], this, deadline, &system)?;
+        Ok(Held { map: &self.map, index, turn })
     }
 }
 
@@ -227,27 +227,32 @@ impl Stripes {
 pub struct Held<'a> {
     map: &'a SharedMap,
     index: usize,
-    own: Word,
-    deadline: u64,
+    turn: Turn,
 }
 
 impl Held<'_> {
     /// Until when it is held, in milliseconds of [`identity::boot_millis`]. After that nothing more may be
     /// sent, whether or not somebody has taken it over.
     pub fn deadline(&self) -> u64 {
-        self.deadline
+        self.turn.deadline
+    }
+
+    /// Whether it was taken from a holder who ended, or overran his deadline. What that one has sent may still
+    /// lie unread in a server's sockets, and be executed after what is sent now.
+    pub fn taken_over(&self) -> bool {
+        self.turn.taken_over
     }
 
     /// Whether nobody has taken it over. One load.
     #[inline]
     pub fn still_ours(&self) -> bool {
-        turn::is_held(&self.map.words()[self.index], self.own)
+        turn::is_held(&self.map.words()[self.index], self.turn.own)
     }
 
     /// Whether at `now` something may still be sent under it.
     #[inline]
     pub fn in_time(&self, now: u64) -> bool {
-        now < self.deadline && self.still_ours()
+        now < self.turn.deadline && self.still_ours()
     }
 
     /// Forgets it without giving it back: for the child of a fork, in which it is the parent's.
@@ -258,9 +263,9 @@ impl Held<'_> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let this = self.own.owner();
+        let this = self.turn.own.owner();
         let system = Linux { map: self.map, index: self.index, this, now: identity::boot_millis };
-        turn::release(&self.map.words()[self.index], self.own, &system);
+        turn::release(&self.map.words()[self.index], self.turn.own, &system);
     }
 }
 

@@ -61,3 +61,28 @@ pub fn tag<W: SharedWord>(namespaces: &[W], number: u64) -> u16 {
 pub fn is_gone(holder: Owner, this: Owner) -> bool {
     holder.comparable(this) && Process { pid: holder.pid(), start: 0 }.is_gone()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_namespaces_never_have_one_tag() {
+        let namespaces: Vec<_> = (0..8).map(|_| AtomicU64::new(0)).collect();
+        for round in 0..2 {
+            let tags: Vec<_> = (101..=109).map(|number| tag(&namespaces, number)).collect();
+            assert_eq!(tags, [1, 2, 3, 4, 5, 6, 7, 0, 0], "round {round}");
+        }
+        assert_eq!(tag(&namespaces, 0), 0, "an unknown one");
+    }
+
+    #[test]
+    #[cfg(not(miri))]
+    fn only_its_own_namespace_tells_whether_a_process_is_gone() {
+        let this = Owner::new(std::process::id(), 1);
+        let [nobody, elsewhere, unknown] = [1, 2, 0].map(|tag| Owner::new(0x3f_ffff, tag));
+        assert!(is_gone(nobody, this));
+        assert!(!is_gone(elsewhere, this) && !is_gone(this, this));
+        assert!(!is_gone(unknown, Owner::new(1, 0)), "two unknown ones may be two");
+    }
+}

@@ -49,8 +49,18 @@ impl std::fmt::Display for Overdue {
 
 impl std::error::Error for Overdue {}
 
-/// Takes the stripe until `deadline`, or [`LONGEST`] from now if that is sooner: the word that it is held by,
-/// and the deadline.
+/// A stripe that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The word that it is held by.
+    pub own: Word,
+    /// Until when.
+    pub deadline: u64,
+    /// It was taken from a holder who ended or overran his deadline.
+    pub taken_over: bool,
+}
+
+/// Takes the stripe until `deadline`, or [`LONGEST`] from now if that is sooner.
 ///
 /// # Errors
 /// When it cannot be had before the deadline.
@@ -60,25 +70,25 @@ pub fn take<W: SharedWord>(
     owner: Owner,
     deadline: u64,
     system: &impl System,
-) -> Result<(Word, u64), Overdue> {
+) -> Result<Turn, Overdue> {
     let now = system.now();
     if deadline <= now {
         return Err(Overdue { holder: 0 });
     }
     let deadline = deadline.min(now.saturating_add(LONGEST));
     let own = Word::held(owner, deadline);
-    if word.exchange(Word::FREE.0, own.0).is_err() {
-        wait(word, own, deadline, system)?;
-    }
-    Ok((own, deadline))
+    let free = word.exchange(Word::FREE.0, own.0).is_ok();
+    let before = if free { Word::FREE } else { wait(word, own, deadline, system)? };
+    Ok(Turn { own, deadline, taken_over: before.pid() != 0 })
 }
 
+/// The word that it was taken from.
 #[cold]
-fn wait<W: SharedWord, S: System>(word: &W, own: Word, deadline: u64, system: &S) -> Result<(), Overdue> {
+fn wait<W: SharedWord, S: System>(word: &W, own: Word, deadline: u64, system: &S) -> Result<Word, Overdue> {
     for _ in 0..S::SPINS {
         std::hint::spin_loop();
         if word.get() == Word::FREE.0 && word.exchange(Word::FREE.0, own.0).is_ok() {
-            return Ok(());
+            return Ok(Word::FREE);
         }
     }
     let (mut nap, mut waited) = (FIRST_NAP, false);
@@ -95,8 +105,10 @@ fn wait<W: SharedWord, S: System>(word: &W, own: Word, deadline: u64, system: &S
             return Err(Overdue { holder: found.pid() });
         }
         if found.may_be_taken(now, waited) || (found.pid() != 0 && system.is_gone(found.owner())) {
-            if word.exchange(found.0, own.awaited_as(found).0).is_ok() {
-                return Ok(());
+            // Who has slept may have had the only wake that there was: others may sleep behind him.
+            let own = if waited { own.awaited() } else { own.awaited_as(found) };
+            if word.exchange(found.0, own.0).is_ok() {
+                return Ok(found);
             }
             continue;
         }
@@ -127,9 +139,10 @@ fn hand_on<W: SharedWord>(word: &W, own: Word, system: &impl System) {
         // It was taken over: it is somebody else's to give back.
         return;
     }
-    if !system.wake() {
-        // Who waited has given up, or has not gone to sleep and so looks at the word once more.
-        let _ = word.exchange(Word::HANDED_ON.0, Word::FREE.0);
+    // Nobody sleeps: who waited has given up, or has not gone to sleep yet and will look at the word once more.
+    // Unless he, or somebody who came just now, fell asleep over the word that was handed on.
+    if !system.wake() && word.exchange(Word::HANDED_ON.0, Word::FREE.0).is_ok() {
+        system.wake();
     }
 }
 
@@ -139,4 +152,113 @@ pub fn is_held<W: SharedWord>(word: &W, own: Word) -> bool {
     let held = Word(word.get()).awaited() == own.awaited();
     W::acquire_fence();
     held
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::words::{LoadWord, StoreWord};
+    use std::cell::Cell;
+    use std::sync::atomic::AtomicU64;
+
+    /// A system whose clock goes on by a nap, and in which one process is gone.
+    struct Fake {
+        now: Cell<u64>,
+        naps: Cell<u32>,
+        wakes: Cell<u32>,
+        gone: Owner,
+    }
+
+    impl System for Fake {
+        const SPINS: u32 = 3;
+
+        fn now(&self) -> u64 {
+            self.now.get()
+        }
+
+        fn is_gone(&self, holder: Owner) -> bool {
+            holder == self.gone
+        }
+
+        fn sleep(&self, _: u32, millis: u64) -> bool {
+            self.now.set(self.now.get() + millis);
+            self.naps.set(self.naps.get() + 1);
+            false
+        }
+
+        fn wake(&self) -> bool {
+            self.wakes.set(self.wakes.get() + 1);
+            true
+        }
+    }
+
+    const ONE: u64 = 1_000_000;
+
+    fn fake() -> Fake {
+        let gone = Owner::new(66, 1);
+        Fake { now: Cell::new(ONE), naps: Cell::new(0), wakes: Cell::new(0), gone }
+    }
+
+    fn owner(pid: u32) -> Owner {
+        Owner::new(pid, 1)
+    }
+
+    #[test]
+    fn a_free_stripe_is_two_exchanges() {
+        let (word, system) = (AtomicU64::new(0), fake());
+        let Turn { own, deadline, taken_over } = take(&word, owner(1), ONE + 5, &system).expect("free");
+        assert_eq!((own.pid(), own.tag(), own.left(ONE), deadline), (1, 1, Some(5), ONE + 5));
+        assert!(is_held(&word, own) && !taken_over);
+        release(&word, own, &system);
+        assert_eq!((word.get(), system.naps.get(), system.wakes.get()), (0, 0, 0));
+        let Turn { own, deadline, .. } = take(&word, owner(1), u64::MAX, &system).expect("free");
+        assert_eq!((own.left(ONE), deadline), (Some(LONGEST), ONE + LONGEST));
+    }
+
+    #[test]
+    fn a_held_one_is_waited_for_until_somebodys_deadline() {
+        let (word, system) = (AtomicU64::new(0), fake());
+        let Turn { own, .. } = take(&word, owner(1), ONE + 50, &system).expect("free");
+        assert_eq!(take(&word, owner(2), ONE + 30, &system), Err(Overdue { holder: 1 }));
+        assert_eq!(system.now.get(), ONE + 30, "no nap goes beyond one's own deadline");
+        assert!(is_held(&word, own) && word.get() == own.awaited().0);
+        let Turn { own: next, taken_over, .. } =
+            take(&word, owner(2), ONE + 99, &system).expect("its deadline is over");
+        assert_eq!(system.now.get(), ONE + 50, "nor beyond the holder's");
+        assert!(taken_over);
+        release(&word, own, &system);
+        assert!(!is_held(&word, own) && is_held(&word, next));
+        release(&word, next, &system);
+        assert_eq!((Word(word.get()), system.wakes.get()), (Word::HANDED_ON, 1));
+    }
+
+    #[test]
+    fn what_is_handed_on_is_for_those_who_have_slept() {
+        let (word, system) = (AtomicU64::new(Word::HANDED_ON.0), fake());
+        take(&word, owner(1), ONE + 50, &system).expect("after a nap");
+        assert_eq!((system.naps.get(), system.now.get()), (1, ONE + FIRST_NAP));
+        word.set(Word::HANDED_ON.0);
+        assert_eq!(take(&word, owner(1), ONE + FIRST_NAP + 1, &system), Err(Overdue { holder: 0 }));
+        assert_eq!(system.wakes.get(), 1, "what was handed to one who gives up is for the next");
+    }
+
+    #[test]
+    fn a_dead_one_holds_nothing() {
+        let (word, system) = (AtomicU64::new(0), fake());
+        word.set(Word::held(system.gone, ONE + 50).awaited().0);
+        let Turn { own, .. } = take(&word, owner(1), ONE + 50, &system).expect("at once");
+        assert_eq!((system.naps.get(), word.get()), (0, own.awaited().0));
+    }
+
+    #[test]
+    fn deadlines_come_around() {
+        for now in [0, 5, (1 << 32) - 3, 1 << 32, (7 << 32) + 1] {
+            let word = |off: u64| Word::held(owner(1), now + off);
+            assert_eq!(word(0).left(now), None);
+            assert_eq!(word(1).left(now), Some(1));
+            assert_eq!(word(LONGEST).left(now), Some(LONGEST));
+            assert_eq!(word(LONGEST + 1).left(now), None);
+            assert_eq!(word(0).left(now + 1), None);
+        }
+    }
 }
