@@ -237,6 +237,8 @@ fn what_the_table_does_not_know_yet_is_waited_for() {
     assert_eq!(get(&mut client, &key), Ok(b"old".to_vec()));
     assert_eq!(client.attendance(), Some(Attendance::Settling));
     let met = servers[0].stat("cmd_set");
+    let seen = client.view().server(FIRST);
+    assert!(seen.unreachable && seen.state == State::Steady, "{seen:?}");
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| set(&mut client, &key, b"new"));
         wait::until("the write's first half", || {

@@ -21,8 +21,9 @@ impl Views {
             // A call that is under way ends under its own list, also when one of it is in no list any more.
             let Some(entry) = ledger.entry(id.index(), &server.address) else { return self.view.server(id) };
             let mut seen = entry.view();
-            seen.unreachable =
-                seen.state != State::Down && self.tried != Some(id) && known.is_out_of_reach(Word::of(entry));
+            // Of what the table does not know yet, its word is awaited.
+            let passed_by = known.is_out_of_reach(Word::of(entry)) || ledger.is_ahead(entry);
+            seen.unreachable = seen.state != State::Down && self.tried != Some(id) && passed_by;
             seen
         }));
         self.view.swept = ledger.snapshot().swept;
