@@ -12,9 +12,7 @@ impl Views {
     /// The epoch of a server of ours; `None`: this process has its own view of it.
     pub(super) fn epochs(&self, server: ServerId) -> Option<Epochs<'_>> {
         let ledger = self.ledger.as_ref()?;
-        let stripes = ledger.stripes()?;
-        let entry = ledger.entry(server.index(), &self.view.pool.server(server).address)?;
-        Some(Epochs { stripes, slot: entry.epoch_slot })
+        ledger.epochs(ledger.entry(server.index(), &self.view.pool.server(server).address))
     }
 
     /// Goes on from the table's last word.
@@ -64,9 +62,7 @@ impl Views {
         let servers = self.view.pool.ids().zip(self.view.pool.servers()).zip(&self.known);
         self.scratch.extend(servers.map(|((id, server), known)| {
             let entry = ledger.entry(id.index(), &server.address);
-            let epochs =
-                entry.and_then(|entry| Some(Epochs { stripes: ledger.stripes()?, slot: entry.epoch_slot }));
-            let (mut seen, complete) = known.agreed(epochs);
+            let (mut seen, complete) = known.agreed(ledger.epochs(entry));
             let out_of_reach = entry.is_some_and(|entry| known.is_out_of_reach(Word::of(entry)));
             seen.unreachable =
                 seen.state != State::Down && self.tried != Some(id) && (out_of_reach || !complete);

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use crate::client::clock;
 use crate::client::messages::{Cause, is_news};
-use crate::client::registry::Basis;
+use crate::client::registry::{Basis, Epochs};
 use crate::client::trouble::Word;
 use crate::rules::address::Address;
 use crate::rules::pool::Pool;
 use crate::rules::time::Instant;
-use crate::table::{Attendance, Reader, Refusal, ServerEntry, Snapshot, Stripes, Trust};
+use crate::table::{Attendance, Epoch, Reader, Refusal, ServerEntry, Snapshot, Stripes, Trust};
 
 /// How often a table that is missing, refused or unattended is looked for anew.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -232,6 +232,12 @@ impl Ledger {
     /// The stripes file that goes with it.
     pub(super) fn stripes(&self) -> Option<&Arc<Stripes>> {
         self.stripes.as_ref()
+    }
+
+    /// The epoch of a server of the table; `None`: there are no stripes.
+    pub(super) fn epochs(&self, entry: Option<&ServerEntry>) -> Option<Epochs<'_>> {
+        let (stripes, entry) = (self.stripes.as_deref()?, entry?);
+        Some(Epochs { stripes, slot: entry.epoch_slot, told: Epoch::new(entry.epoch) })
     }
 
     /// Which of its words the snapshot is.
