@@ -256,3 +256,24 @@ fn what_the_table_does_not_know_yet_is_waited_for() {
     assert_eq!(get(&mut client, &key), Ok(b"new".to_vec()));
     assert_eq!(client.attendance(), Some(Attendance::Attended));
 }
+
+#[test]
+fn an_epoch_that_the_writer_could_not_store_is_the_tables() {
+    let mut servers = servers(4);
+    let pool = pool(&servers, eager());
+    let daemon = Daemon::of(&pool, &servers);
+    let key = key(&pool, FIRST);
+    let mut client = daemon.client(&pool);
+    // It published the server's return and ended before it could say so in the stripes file.
+    daemon.stripes().make_odd(0, memcache::table::Epoch::new(2)).expect("it was even");
+    daemon.say(|snapshot| {
+        let entry = &mut snapshot.current.servers[0];
+        (entry.state, entry.epoch) = (State::Returned, 4);
+    });
+    daemon.resign();
+    assert_eq!(set(&mut client, &key, b"old"), Outcome::Stored);
+    assert_eq!((client.view().state(FIRST), daemon.epoch(FIRST)), (State::Returned, 3));
+    servers[0].kill();
+    assert_eq!(set(&mut client, &key, b"new"), Outcome::Stored);
+    assert_eq!((client.view().state(FIRST), daemon.epoch(FIRST)), (State::Down, 5));
+}
