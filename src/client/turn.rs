@@ -4,6 +4,8 @@
 //! takes them in one order whatever its keys are, so two calls never wait for each other; and when the
 //! time of one is over it sends nothing more.
 
+use std::time::Duration;
+
 use smallvec::SmallVec;
 
 use super::{clock, fork};
@@ -12,11 +14,17 @@ use crate::rules::time::Instant;
 use crate::table::stripes::layout::STRIPES;
 use crate::table::{Held, Overdue, Stripes, identity};
 
+/// What a holder before us has sent may lie unread in a server's socket for so long, if the server works. It must
+/// not be executed after what is sent now.
+const LATE: Duration = Duration::from_millis(4);
+
 /// What one call holds.
 pub(super) struct Turn<'a> {
     held: SmallVec<[Held<'a>; 1]>,
     /// The call is over then at the latest.
     deadline: Instant,
+    /// One of them was taken from a holder who ended or overran his deadline.
+    taken_over: bool,
     /// In which process they were taken.
     epoch: u64,
 }
@@ -24,7 +32,7 @@ pub(super) struct Turn<'a> {
 impl<'a> Turn<'a> {
     /// A turn that needs no stripe.
     pub(super) fn free(deadline: Instant) -> Turn<'a> {
-        Turn { held: SmallVec::new(), deadline, epoch: 0 }
+        Turn { held: SmallVec::new(), deadline, taken_over: false, epoch: 0 }
     }
 
     /// Waits for the turn of every key that the operation changes.
@@ -37,12 +45,17 @@ impl<'a> Turn<'a> {
         operation.hashes(&mut |hash| wanted.push(hash.value() % STRIPES as u32));
         wanted.sort_unstable();
         wanted.dedup();
-        let mut turn = Turn { held: SmallVec::new(), deadline, epoch: fork::epoch() };
+        let mut turn = Turn::free(deadline);
+        turn.epoch = fork::epoch();
         for stripe in wanted {
             // Those that were taken are given back when one cannot be had.
             let held = stripes.take(stripe, clock::millis(deadline), identity::boot_millis)?;
             turn.deadline = turn.deadline.min(Instant(held.deadline().saturating_mul(1_000)));
+            turn.taken_over |= held.taken_over();
             turn.held.push(held);
+        }
+        if turn.taken_over {
+            std::thread::sleep(LATE.min(deadline.since(clock::now())));
         }
         Ok(turn)
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use memcache::client::Client;
 use memcache::rules::operation::Outcome;
 use memcache::rules::pool::{Options, ServerId};
 use memcache::rules::view::State;
@@ -85,6 +86,14 @@ fn a_client_that_hears_of_a_death_from_the_table_never_waits() {
     assert_eq!(client.fd(FIRST), None, "it was never asked");
 }
 
+/// A signal stops a process a moment after it was sent.
+fn read_until_unreachable(client: &mut Client, key: &[u8]) {
+    crate::support::wait::until("the server's silence", || {
+        assert_eq!(get(client, key), Ok(b"old".to_vec()));
+        client.view().server(FIRST).unreachable.then_some(())
+    });
+}
+
 #[test]
 fn a_hung_server_is_passed_by_and_waited_for() {
     let servers = servers(4);
@@ -94,8 +103,7 @@ fn a_hung_server_is_passed_by_and_waited_for() {
     let key = key(&pool, FIRST);
     assert_eq!(set(&mut client, &key, b"old"), Outcome::Stored);
     servers[0].hang();
-    assert_eq!(get(&mut client, &key), Ok(b"old".to_vec()));
-    assert!(client.view().server(FIRST).unreachable);
+    read_until_unreachable(&mut client, &key);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| set(&mut client, &key, b"new"));
         crate::support::wait::until("the write's first half", || {
@@ -117,7 +125,7 @@ fn a_server_that_can_be_reached_again_gets_what_waited_for_it() {
     let key = key(&pool, FIRST);
     assert_eq!(set(&mut client, &key, b"old"), Outcome::Stored);
     servers[0].hang();
-    assert_eq!(get(&mut client, &key), Ok(b"old".to_vec()));
+    read_until_unreachable(&mut client, &key);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| set(&mut client, &key, b"new"));
         crate::support::wait::until("the write's first half", || {

@@ -223,3 +223,57 @@ fn a_write_that_waits_when_its_daemon_ends_goes_by_its_own_judgement() {
         (client.attendance() == Some(Attendance::Attended)).then_some(())
     });
 }
+
+#[test]
+fn what_the_table_does_not_know_yet_is_waited_for() {
+    let servers = servers(4);
+    let pool = pool(&servers, eager());
+    let daemon = Daemon::of(&pool, &servers);
+    let key = key(&pool, FIRST);
+    let mut client = daemon.client(&pool);
+    assert_eq!(set(&mut client, &key, b"old"), Outcome::Stored);
+    // Somebody diverted while the daemon was stopped between its look at the clock and its beat.
+    daemon.stripes().make_odd(0, memcache::table::Epoch::new(2)).expect("it was even");
+    assert_eq!(get(&mut client, &key), Ok(b"old".to_vec()));
+    assert_eq!(client.attendance(), Some(Attendance::Settling));
+    let met = servers[0].stat("cmd_set");
+    let seen = client.view().server(FIRST);
+    assert!(seen.unreachable && seen.state == State::Steady, "{seen:?}");
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| set(&mut client, &key, b"new"));
+        wait::until("the write's first half", || {
+            let lines = servers[1].ask(&format!("get {}\r\n", String::from_utf8_lossy(&key)), "END").ok()?;
+            lines.contains(&"new".to_owned()).then_some(())
+        });
+        assert_eq!(servers[0].stat("cmd_set"), met, "it is well, and asked nothing");
+        daemon.say(|snapshot| {
+            let entry = &mut snapshot.current.servers[0];
+            (entry.state, entry.epoch) = (State::Down, 3);
+        });
+        assert_eq!(writer.join().unwrap(), Outcome::Stored);
+    });
+    assert_eq!(servers[0].stat("cmd_set"), met);
+    assert_eq!(get(&mut client, &key), Ok(b"new".to_vec()));
+    assert_eq!(client.attendance(), Some(Attendance::Attended));
+}
+
+#[test]
+fn an_epoch_that_the_writer_could_not_store_is_the_tables() {
+    let mut servers = servers(4);
+    let pool = pool(&servers, eager());
+    let daemon = Daemon::of(&pool, &servers);
+    let key = key(&pool, FIRST);
+    let mut client = daemon.client(&pool);
+    // It published the server's return and ended before it could say so in the stripes file.
+    daemon.stripes().make_odd(0, memcache::table::Epoch::new(2)).expect("it was even");
+    daemon.say(|snapshot| {
+        let entry = &mut snapshot.current.servers[0];
+        (entry.state, entry.epoch) = (State::Returned, 4);
+    });
+    daemon.resign();
+    assert_eq!(set(&mut client, &key, b"old"), Outcome::Stored);
+    assert_eq!((client.view().state(FIRST), daemon.epoch(FIRST)), (State::Returned, 3));
+    servers[0].kill();
+    assert_eq!(set(&mut client, &key, b"new"), Outcome::Stored);
+    assert_eq!((client.view().state(FIRST), daemon.epoch(FIRST)), (State::Down, 5));
+}

@@ -21,6 +21,24 @@ pub(in crate::client) type Basis = (u64, u64);
 pub(in crate::client) struct Epochs<'a> {
     pub(in crate::client) stripes: &'a Stripes,
     pub(in crate::client) slot: u16,
+    /// The one that the table names. When the file has an older one, the table's writer ended before he could
+    /// store it there.
+    pub(in crate::client) told: Epoch,
+}
+
+impl Epochs<'_> {
+    /// What everybody takes for the epoch; `None`: what stands there cannot be believed.
+    fn now(&self) -> Option<Epoch> {
+        Some(self.stripes.epoch(self.slot).ok()?.max(self.told))
+    }
+
+    /// Before a change: the file must not have an older one than the table.
+    fn catch_up(&self) {
+        if self.stripes.epoch(self.slot).is_ok_and(|epoch| epoch < self.told) {
+            // A later one that stands there by now is found by the change.
+            let _ = self.stripes.set(self.slot, self.told);
+        }
+    }
 }
 
 /// What is known together with others.
@@ -91,8 +109,8 @@ impl Inner {
         settings: &Settings,
     ) -> bool {
         let (Some(rests), Some(epochs)) = (self.agreed.rests, epochs) else { return false };
-        match epochs.stripes.epoch(epochs.slot) {
-            Ok(epoch) if epoch > rests => {
+        match epochs.now() {
+            Some(epoch) if epoch > rests => {
                 epochs.stripes.pass_on();
                 self.follow(epoch, now, settings);
                 true
@@ -108,6 +126,7 @@ impl Inner {
             return;
         }
         if rests.is_odd() {
+            epochs.catch_up();
             match epochs.stripes.make_even(epochs.slot, rests) {
                 Ok(()) => self.agreed.rests = Some(rests.back()),
                 Err(stands) => return self.learn(stands, now, settings),
@@ -119,6 +138,7 @@ impl Inner {
     /// A younger process of it was met.
     pub(super) fn tell_restart(&mut self, epochs: Option<Epochs<'_>>, now: Instant, settings: &Settings) {
         let (Some(rests), Some(epochs)) = (self.agreed.rests, epochs) else { return };
+        epochs.catch_up();
         match epochs.stripes.restarted(epochs.slot, rests) {
             Ok(()) => {
                 self.agreed.rests = Some(rests.back());
@@ -143,7 +163,7 @@ impl Known {
         if self.inner.read(|inner| inner.agreed.basis >= basis) {
             return false;
         }
-        let epoch = epochs.and_then(|epochs| epochs.stripes.epoch(epochs.slot).ok());
+        let epoch = epochs.and_then(|epochs| epochs.now());
         self.change(|inner| {
             if inner.agreed.basis >= basis {
                 return (false, false);
@@ -162,7 +182,7 @@ impl Known {
 
     /// Some epoch changed: whether it is this one.
     pub(in crate::client) fn follow(&self, epochs: Epochs<'_>, now: Instant, settings: &Settings) -> bool {
-        let Ok(epoch) = epochs.stripes.epoch(epochs.slot) else { return false };
+        let Some(epoch) = epochs.now() else { return false };
         let is_new = |inner: &Inner| inner.agreed.rests.is_some_and(|rests| epoch > rests);
         self.inner.read(is_new)
             && self.change(|inner| {
@@ -188,6 +208,7 @@ impl Known {
             let Some(rests) = inner.agreed.rests.filter(|_| inner.untold()) else {
                 return (Diverted::Before, false);
             };
+            epochs.catch_up();
             match epochs.stripes.make_odd(epochs.slot, rests) {
                 Ok(()) => {
                     inner.agreed.rests = Some(rests.down());
@@ -209,12 +230,18 @@ impl Known {
         });
     }
 
-    /// The state that everybody knows of, and whether that is all there is to it.
-    pub(in crate::client) fn agreed(&self) -> (ServerView, bool) {
+    /// The state that everybody knew of, and whether that is all there is to it: this process found nothing
+    /// alone, and nobody else anything new.
+    pub(in crate::client) fn agreed(&self, epochs: Option<Epochs<'_>>) -> (ServerView, bool) {
+        let epoch = epochs.and_then(|epochs| epochs.now());
         self.inner.read(|inner| {
             let seen = inner.health.view();
             let alone = seen.state == State::Down && inner.agreed.state != State::Down;
-            (ServerView { state: if alone { inner.agreed.state } else { seen.state }, ..seen }, !alone)
+            let news = inner.agreed.rests.is_some_and(|rests| epoch.is_some_and(|epoch| epoch > rests));
+            (
+                ServerView { state: if alone { inner.agreed.state } else { seen.state }, ..seen },
+                !alone && !news,
+            )
         })
     }
 

@@ -12,9 +12,7 @@ impl Views {
     /// The epoch of a server of ours; `None`: this process has its own view of it.
     pub(super) fn epochs(&self, server: ServerId) -> Option<Epochs<'_>> {
         let ledger = self.ledger.as_ref()?;
-        let stripes = ledger.stripes()?;
-        let entry = ledger.entry(server.index(), &self.view.pool.server(server).address)?;
-        Some(Epochs { stripes, slot: entry.epoch_slot })
+        ledger.epochs(ledger.entry(server.index(), &self.view.pool.server(server).address))
     }
 
     /// Goes on from the table's last word.
@@ -57,18 +55,30 @@ impl Views {
         self.is_attended_by_now();
     }
 
-    /// While the table is settling: what everybody knows, and nothing that this process found alone.
+    /// While the table is settling: what this process had in common with the others. What it found
+    /// alone, or they since, waits for the table.
     pub(super) fn read_agreement(&mut self) {
         let Some(ledger) = &self.ledger else { return };
         let servers = self.view.pool.ids().zip(self.view.pool.servers()).zip(&self.known);
         self.scratch.extend(servers.map(|((id, server), known)| {
-            let (mut seen, complete) = known.agreed();
-            let word = ledger.entry(id.index(), &server.address).map(Word::of);
-            let out_of_reach = word.is_some_and(|word| known.is_out_of_reach(word));
+            let entry = ledger.entry(id.index(), &server.address);
+            let (mut seen, complete) = known.agreed(ledger.epochs(entry));
+            let out_of_reach = entry.is_some_and(|entry| known.is_out_of_reach(Word::of(entry)));
             seen.unreachable =
                 seen.state != State::Down && self.tried != Some(id) && (out_of_reach || !complete);
             seen
         }));
+    }
+
+    /// Whether somebody found something new about a server, of which the table's word is awaited: until then it is
+    /// not tried.
+    pub(super) fn is_news(&self, server: ServerId) -> bool {
+        if !self.by_table {
+            return !self.known[server.index()].agreed(self.epochs(server)).1;
+        }
+        let address = &self.view.pool.server(server).address;
+        let ledger = self.ledger.as_ref();
+        ledger.is_some_and(|it| it.entry(server.index(), address).is_some_and(|entry| it.is_ahead(entry)))
     }
 
     /// Writes are about to pass by the servers that this process found down: the others are told first.

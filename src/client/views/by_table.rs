@@ -21,8 +21,9 @@ impl Views {
             // A call that is under way ends under its own list, also when one of it is in no list any more.
             let Some(entry) = ledger.entry(id.index(), &server.address) else { return self.view.server(id) };
             let mut seen = entry.view();
-            seen.unreachable =
-                seen.state != State::Down && self.tried != Some(id) && known.is_out_of_reach(Word::of(entry));
+            // Of what the table does not know yet, its word is awaited.
+            let passed_by = known.is_out_of_reach(Word::of(entry)) || ledger.is_ahead(entry);
+            seen.unreachable = seen.state != State::Down && self.tried != Some(id) && passed_by;
             seen
         }));
         self.view.swept = ledger.snapshot().swept;
@@ -116,12 +117,14 @@ impl Views {
     }
 
     fn is_due(&self, server: ServerId, now: Instant) -> bool {
-        self.word(server).is_some_and(|word| self.known[server.index()].is_due(word, now))
+        let due = |word| self.known[server.index()].is_due(word, now);
+        self.word(server).is_some_and(due) && !self.is_news(server)
     }
 
     /// Whether this call is to try a server for which commands wait.
     pub(super) fn claim(&self, server: ServerId, now: Instant) -> bool {
-        self.word(server).is_none_or(|word| self.known[server.index()].claim(word, now))
+        let claim = |word| self.known[server.index()].claim(word, now);
+        !self.is_news(server) && self.word(server).is_none_or(claim)
     }
 
     /// The call had no use for the server that it was to try.

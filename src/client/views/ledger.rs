@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use crate::client::clock;
 use crate::client::messages::{Cause, is_news};
-use crate::client::registry::Basis;
+use crate::client::registry::{Basis, Epochs};
 use crate::client::trouble::Word;
 use crate::rules::address::Address;
 use crate::rules::pool::Pool;
 use crate::rules::time::Instant;
-use crate::table::{Attendance, Reader, Refusal, ServerEntry, Snapshot, Stripes, Trust};
+use crate::table::{Attendance, Epoch, Reader, Refusal, ServerEntry, Snapshot, Stripes, Trust};
 
 /// How often a table that is missing, refused or unattended is looked for anew.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -53,6 +53,8 @@ pub(super) struct Ledger {
     again: Instant,
     /// The stripes file that the table names.
     stripes: Option<Arc<Stripes>>,
+    /// How often an epoch in it had changed when they were last compared with the table's.
+    changes: u64,
     messages: Vec<String>,
 }
 
@@ -66,6 +68,7 @@ impl Ledger {
             standing: Standing::Absent,
             again: Instant(0),
             stripes: None,
+            changes: 0,
             messages: Vec::new(),
         }
     }
@@ -77,7 +80,12 @@ impl Ledger {
             return self.look_for(now);
         };
         match reader.snapshot(&mut self.snapshot) {
-            Ok(false) if reader.attended(clock::millis(now)) => false,
+            Ok(false)
+                if reader.attended(clock::millis(now))
+                    && self.stripes.as_ref().is_none_or(|stripes| stripes.changes() == self.changes) =>
+            {
+                false
+            }
             read => self.take_in(read, now),
         }
     }
@@ -114,8 +122,10 @@ impl Ledger {
         if changed {
             self.open_stripes();
         }
+        let changes = self.stripes.as_ref().map_or(0, |stripes| stripes.changes());
+        let moved = std::mem::replace(&mut self.changes, changes) != changes;
         self.judge(now);
-        changed || self.standing != before
+        changed || moved || self.standing != before
     }
 
     /// Looks whether there is a table by now, or another one.
@@ -179,10 +189,24 @@ impl Ledger {
         }
     }
 
+    /// Whether an epoch is ahead of the one that the table names: somebody found what the table does not know.
+    fn is_behind(&self) -> bool {
+        self.snapshot.current.servers.iter().any(|entry| self.is_ahead(entry))
+    }
+
+    /// Whether this server's epoch is.
+    pub(super) fn is_ahead(&self, entry: &ServerEntry) -> bool {
+        let epoch = self.stripes.as_ref().and_then(|stripes| stripes.epoch(entry.epoch_slot).ok());
+        epoch.is_some_and(|epoch| epoch.number() > entry.epoch)
+    }
+
     /// Whether it is attended; `None` while nothing was read of it.
     pub(super) fn attendance(&self, now: Instant) -> Option<Attendance> {
         let reader = self.reader.as_ref().filter(|_| self.read)?;
-        Some(reader.attendance(clock::millis(now)))
+        match reader.attendance(clock::millis(now)) {
+            Attendance::Attended if self.is_behind() => Some(Attendance::Settling),
+            attendance => Some(attendance),
+        }
     }
 
     pub(super) fn standing(&self) -> Standing {
@@ -208,6 +232,12 @@ impl Ledger {
     /// The stripes file that goes with it.
     pub(super) fn stripes(&self) -> Option<&Arc<Stripes>> {
         self.stripes.as_ref()
+    }
+
+    /// The epoch of a server of the table; `None`: there are no stripes.
+    pub(super) fn epochs(&self, entry: Option<&ServerEntry>) -> Option<Epochs<'_>> {
+        let (stripes, entry) = (self.stripes.as_deref()?, entry?);
+        Some(Epochs { stripes, slot: entry.epoch_slot, told: Epoch::new(entry.epoch) })
     }
 
     /// Which of its words the snapshot is.

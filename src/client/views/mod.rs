@@ -47,6 +47,8 @@ pub(super) struct Views {
     by_table: bool,
     /// The table is attended, or will be in a moment: nothing is diverted but by its word.
     waits: bool,
+    /// This process judged by itself since the table was attended last.
+    judged: bool,
     /// How often an epoch had changed when they were last looked at.
     changes: u64,
     /// The table's list is not the one that this client goes by.
@@ -74,6 +76,7 @@ impl Views {
             ledger: table.map(Ledger::new),
             by_table: false,
             waits: false,
+            judged: false,
             changes: 0,
             relisted: false,
             tried: None,
@@ -174,7 +177,7 @@ impl Views {
         if self.ledger.as_mut().is_some_and(|ledger| ledger.look(now)) {
             self.turn_page(now);
         }
-        if !self.by_table {
+        if !self.waits {
             self.hear_others(now);
         }
         loop {
@@ -192,11 +195,16 @@ impl Views {
     #[cold]
     fn turn_page(&mut self, now: Instant) {
         let Some(ledger) = &self.ledger else { return };
-        self.by_table = ledger.standing() == Standing::Attended;
-        self.waits = self.by_table || ledger.standing() == Standing::Settling;
+        let standing = ledger.standing();
+        self.waits = matches!(standing, Standing::Attended | Standing::Settling);
+        // Who judged by himself keeps to what he had while the table settles; who did not, to the table.
+        let judged = self.judged && standing != Standing::Attended;
+        self.judged = judged || standing == Standing::Unattended;
+        self.by_table = self.waits && !self.judged;
+        let adopts = standing == Standing::Unattended;
         self.relisted = ledger.standing() != Standing::Absent && !ledger.lists(&self.view.pool);
         self.seen = 0;
-        if !self.by_table && ledger.standing() != Standing::Absent {
+        if adopts {
             self.adopt(now);
         }
     }
