@@ -38,9 +38,15 @@ impl Files {
     }
 
     pub fn write_named(&self, servers: &[(String, String)]) {
-        let list = servers
-            .iter()
-            .map(|(name, address)| format!("[[server]]\nname = \"{name}\"\naddress = \"{address}\"\n"));
+        let servers: Vec<_> = servers.iter().map(|(name, address)| (&**name, &**address, "")).collect();
+        self.write_orders(&servers);
+    }
+
+    /// A list with a further line for each server.
+    pub fn write_orders(&self, servers: &[(&str, &str, &str)]) {
+        let list = servers.iter().map(|(name, address, line)| {
+            format!("[[server]]\nname = \"{name}\"\naddress = \"{address}\"\n{line}\n")
+        });
         self.write_text(&format!("{}{}", self.head, list.collect::<String>()));
     }
 
@@ -99,6 +105,8 @@ impl Watchd {
     /// Starts one, and waits until its table is attended.
     pub fn start(files: &Files) -> Watchd {
         let watchd = Watchd::spawn(files);
+        // A daemon that was just killed left a table that seems attended for a moment.
+        watchd.wait_to_say(" watches the pool ");
         wait::until(&format!("an attended table; the daemon says {}", watchd.said()), || {
             (files.look()?.0 == Attendance::Attended).then_some(())
         });

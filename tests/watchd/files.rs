@@ -91,6 +91,19 @@ fn what_clients_found_while_it_was_stopped_counts() {
 }
 
 #[test]
+fn a_client_that_gave_up_a_server_a_moment_too_late_is_noticed() {
+    let server = Memcached::start();
+    let files = Files::new(&[server.address()], QUICK);
+    let watchd = Watchd::start(&files);
+    files.wait_until_met(1);
+    let stripes = Stripes::open(&files.table, &Trust::default()).expect("a stripes file");
+    let slot = files.entry(0).epoch_slot;
+    stripes.make_odd(slot, stripes.epoch(slot).expect("an epoch")).expect("nobody else is here");
+    let back = files.wait_for(0, State::Returned);
+    assert_eq!((server.stat("cmd_flush"), back.epoch), (Some(1), 2), "{}", watchd.said());
+}
+
+#[test]
 fn what_clients_found_while_there_was_no_daemon_counts() {
     let servers = [Memcached::start(), Memcached::start()];
     let files = Files::new(&[servers[0].address(), servers[1].address()], QUICK);
