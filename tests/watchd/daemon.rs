@@ -1,7 +1,7 @@
 //! A pool of servers of one's own, and the daemon that watches them.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use memcache::rules::view::State;
@@ -115,15 +115,17 @@ impl Watchd {
 
     /// Starts one.
     pub fn spawn(files: &Files) -> Watchd {
-        Watchd::spawn_with(&files.pool, &files.scratch)
+        Watchd::spawn_with(files, &[])
     }
 
-    pub fn spawn_with(pool: &Path, scratch: &Scratch) -> Watchd {
+    /// Starts one with these variables in its environment.
+    pub fn spawn_with(files: &Files, environment: &[(&str, &str)]) -> Watchd {
         use std::sync::atomic::{AtomicU32, Ordering};
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let log = scratch.path().join(format!("log.{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let log = files.scratch.path().join(format!("log.{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         let mut command = Command::new(env!("CARGO_BIN_EXE_memcache-watchd"));
-        command.arg("--pool").arg(pool).args(["--foreground", "--log-level", "debug"]);
+        command.arg("--pool").arg(&files.pool).args(["--foreground", "--log-level", "debug"]);
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).expect("a log"));
         let child = keep::spawn(&mut command).expect("memcache-watchd starts");
         Watchd { child, log }

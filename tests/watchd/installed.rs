@@ -1,11 +1,17 @@
 //! What is installed with the daemon: its units, which find it, and its page, which tells what it takes.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
+use memcache::table::Attendance;
+
+use crate::daemon::{Files, Watchd};
 use crate::support::cc;
 use crate::support::installed::output_of;
 use crate::support::scratch::Scratch;
+use crate::support::server::Memcached;
+use crate::support::wait;
 
 #[test]
 fn units_lead_to_the_program_that_is_installed() {
@@ -52,6 +58,36 @@ fn the_page_tells_every_option() {
     for option in options {
         assert!(page.contains(option), "memcache-watchd(8) does not explain {option}");
     }
+}
+
+#[test]
+fn systemd_is_told() {
+    let server = Memcached::start();
+    let files = Files::new(&[server.address()], "interval = \"50ms\"");
+    let path = files.scratch.path().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(wait::PATIENCE)).expect("a timeout");
+    let expect = |text: &str| {
+        let mut room = [0; 512];
+        loop {
+            let length = socket.recv(&mut room).unwrap_or_else(|error| panic!("no {text}: {error}"));
+            if String::from_utf8_lossy(&room[..length]).contains(text) {
+                return;
+            }
+        }
+    };
+    let path = path.to_str().expect("a plain path");
+    let mut watchd = Watchd::spawn_with(&files, &[("NOTIFY_SOCKET", path), ("WATCHDOG_USEC", "30000")]);
+    expect("STATUS=1 server: 1 steady");
+    expect("READY=1");
+    assert_eq!(files.look().expect("a table").0, Attendance::Attended, "ready means attended");
+    expect("WATCHDOG=1");
+    watchd.signal(libc::SIGHUP);
+    expect("RELOADING=1");
+    expect("READY=1");
+    watchd.signal(libc::SIGTERM);
+    expect("STOPPING=1");
+    assert_eq!(watchd.status().code(), Some(0));
 }
 
 #[test]
