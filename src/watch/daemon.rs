@@ -3,6 +3,8 @@
 //! Whatever happens (a task's news, a datagram, a signal, a moment that was waited for) is taken in by the one server that
 //! it concerns, and what others see of it is published before anything else is looked at.
 
+mod upkeep;
+
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -11,27 +13,26 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getpid, getrlimit, setpriority_process, setrlimit};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::process::getpid;
 use sd_notify::NotifyState;
 use tokio::net::UnixDatagram;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant as Alarm, MissedTickBehavior, interval, sleep_until};
 
 use super::carrier::SharedView;
 use super::journal;
-use super::ledger::{Begun, Ledger, Terms, epoch_in};
+use super::ledger::{Begun, Ledger, Terms};
 use super::pool_file::{Plan, Source};
 use super::roster;
 use super::server::{News, Watched};
+use super::system::{Asked, Signals, moment, prepare, readable, tick};
 use crate::rules::address::Address;
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
 use crate::rules::view::View;
 use crate::rules::watcher::{Moment, Task};
 use crate::table::{Fault, Settings as TableSettings};
-use crate::table::{Lock, Notice, Reader, Refusal, Settling, Snapshot, Trust, identity, notice};
+use crate::table::{Lock, Notice, Reader, Refusal, Snapshot, Trust, notice};
 
 /// How the daemon ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,10 +49,6 @@ pub enum End {
 const LOOK: Duration = Duration::from_secs(1);
 /// Datagrams that are read before the loop looks at anything else.
 const AT_ONCE: usize = 64;
-/// Rounds of settling after which whoever changes epochs all the time is no longer waited for.
-const ROUNDS: u32 = 16;
-/// The daemon's latency is everybody's: it comes before ordinary programs, if it may.
-const NICE: i32 = -10;
 
 /// Watches the pool in that file until a signal ends it.
 pub fn run(pool: PathBuf) -> End {
@@ -74,8 +71,10 @@ pub fn run(pool: PathBuf) -> End {
     prepare();
     let tasks = tokio::task::LocalSet::new();
     let end = tasks.block_on(&runtime, async move {
-        match Daemon::begin(source, plan) {
-            Ok(daemon) => daemon.watch().await,
+        // Signals first: one that comes early must not end a daemon that is about to take the pool over.
+        let begun = Signals::new().and_then(|signals| Ok((Daemon::begin(source, plan)?, signals)));
+        match begun {
+            Ok((daemon, signals)) => daemon.watch(signals).await,
             Err(message) => {
                 log::error!("{message}");
                 End::Files
@@ -86,23 +85,6 @@ pub fn run(pool: PathBuf) -> End {
     // A lookup can hang for half a minute; nobody waits for it.
     runtime.shutdown_background();
     end
-}
-
-/// What it takes from the system, as far as it gives.
-fn prepare() {
-    if let Err(error) = setpriority_process(None, NICE) {
-        log::debug!("its scheduling priority stays as it is: {error}");
-    }
-    // Two connections for each server.
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-}
-
-fn moment() -> Moment {
-    let time = clock_gettime(ClockId::Monotonic);
-    let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
-    let clock = Instant(seconds.saturating_mul(1_000_000).saturating_add(nanos / 1_000));
-    Moment { clock, unix_millis: identity::unix_millis() }
 }
 
 fn terms(plan: &Plan) -> Terms {
@@ -122,6 +104,10 @@ struct Daemon {
     /// `None`: they were taken away, and cannot be made anew. Nobody can be told anything then, so nothing is asked.
     ledger: Option<Ledger>,
     listener: Option<UnixDatagram>,
+    /// The changes of epochs that are known.
+    changes: u64,
+    /// Until then the table stays settling: calls are under way that hold stripes of a file that is lost.
+    unsettled: Option<Alarm>,
     /// What was said last about files that cannot be made.
     trouble: String,
     isolated: bool,
@@ -140,6 +126,7 @@ impl Daemon {
         let now = moment();
         let servers = roster::begin(&plan, old.as_ref(), &begun.stripes, now);
         let first = roster::snapshot(&plan, &servers, begun.stripes.id(), now);
+        let lost = begun.stripes.is_new() && old.as_ref().is_some_and(|old| old.stripes != 0);
         let (ledger, listener) = begun.finish(&terms, &first)?;
         let (news, inbox) = unbounded_channel();
         let view = Rc::new(RefCell::new(View::new(Arc::new(plan.file.pool.clone()))));
@@ -154,6 +141,8 @@ impl Daemon {
             alarms: BinaryHeap::new(),
             ledger: Some(ledger),
             listener: listen(listener),
+            changes: 0,
+            unsettled: None,
             trouble: String::new(),
             isolated: false,
             news,
@@ -166,16 +155,12 @@ impl Daemon {
         let continued = if old.is_some() { ", going on from the table that was there" } else { "" };
         log::info!("process {pid} watches the pool {name}, in the table {table}{continued}: {count}");
         daemon.index();
+        daemon.unsettled = lost.then(|| daemon.longest_call());
         daemon.settle(None);
         Ok(daemon)
     }
 
-    async fn watch(mut self) -> End {
-        let signals = |kind| signal(kind).map_err(|error| log::error!("cannot take signals: {error}"));
-        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
-        let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = kinds.map(signals) else {
-            return End::Files;
-        };
+    async fn watch(mut self, mut signals: Signals) -> End {
         let Some(mut inbox) = self.inbox.take() else { return End::Files };
         let mut heartbeat = interval(TableSettings::default().beat());
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -190,10 +175,12 @@ impl Daemon {
             tokio::select! {
                 biased;
                 _ = heartbeat.tick() => self.beat(),
-                _ = taken(&mut terminate, &mut interrupt) => break,
+                asked = signals.next() => match asked {
+                    Asked::End => break,
+                    Asked::Reload => self.reload("a signal asks for it"),
+                },
                 Some(news) = inbox.recv() => self.learn(news),
                 _ = readable(self.listener.as_ref()) => self.listen(),
-                _ = hangup.recv() => self.reload("a signal asks for it"),
                 _ = sleep_until(next) => {}
                 _ = looks.tick() => self.look(),
                 _ = sleep_until(reads) => {
@@ -345,45 +332,6 @@ impl Daemon {
         }
     }
 
-    fn beat(&mut self) {
-        let Some(ledger) = &mut self.ledger else { return };
-        if let Err(settling) = ledger.beat() {
-            log::warn!(
-                "was stopped or stuck, and clients may have judged by themselves: everything is proved anew"
-            );
-            self.settle(Some(settling));
-        }
-    }
-
-    /// Learns what happened while nobody looked after the table, and then says that it is attended.
-    fn settle(&mut self, settling: Option<Settling>) {
-        let Some(ledger) = &mut self.ledger else { return };
-        let mut settling = settling.unwrap_or_else(|| ledger.settle());
-        for round in 1.. {
-            let now = moment();
-            if let Some(ledger) = &self.ledger {
-                for watched in &mut self.servers {
-                    let epoch = epoch_in(ledger.stripes(), watched.slot, watched.watcher.epoch());
-                    watched.watcher.settle(now, epoch);
-                }
-            }
-            self.publish(now);
-            let Some(ledger) = &mut self.ledger else { return };
-            let calm = self.servers.iter().all(|watched| {
-                let epoch = watched.watcher.epoch();
-                epoch_in(ledger.stripes(), watched.slot, epoch) <= epoch
-            });
-            if !calm && round < ROUNDS {
-                continue;
-            }
-            match ledger.attend(settling) {
-                Ok(()) => break,
-                Err(next) => settling = next,
-            }
-        }
-        self.wake_all();
-    }
-
     fn reload(&mut self, why: &str) {
         let path = self.source.path().display().to_string();
         let reloading = [NotifyState::monotonic_usec_now().ok(), Some(NotifyState::Reloading)];
@@ -417,52 +365,6 @@ impl Daemon {
             self.remake();
         }
     }
-
-    /// Looks whether clients still find the files.
-    fn look(&mut self) {
-        match &self.ledger {
-            Some(ledger) if ledger.is_in_place() => {}
-            Some(_) => {
-                log::warn!(
-                    "somebody removed or replaced the files beside {}; they are made anew",
-                    self.plan.table.display()
-                );
-                self.remake();
-            }
-            None => self.remake(),
-        }
-    }
-
-    /// Makes the files anew.
-    fn remake(&mut self) {
-        self.listener = None;
-        if let Some(ledger) = self.ledger.take() {
-            drop(ledger.resign());
-        }
-        match self.make() {
-            Ok((ledger, listener)) => {
-                self.ledger = Some(ledger);
-                self.listener = listen(listener);
-                self.trouble.clear();
-                log::info!("the table {} is made anew", self.plan.table.display());
-                self.settle(None);
-            }
-            Err(trouble) if trouble == self.trouble => {}
-            Err(trouble) => {
-                log::error!("{trouble}; clients judge by themselves until that is mended");
-                self.trouble = trouble;
-            }
-        }
-    }
-
-    fn make(&mut self) -> Result<(Ledger, std::os::unix::net::UnixDatagram), String> {
-        let terms = terms(&self.plan);
-        let lock = Lock::take(&self.plan.table).map_err(|error| error.to_string())?;
-        let begun = Begun::new(lock, &terms)?;
-        let now = moment();
-        let first = roster::snapshot(&self.plan, &self.servers, begun.stripes.id(), now);
-        begun.finish(&terms, &first)
-    }
 }
 
 /// What the daemon before this one published, if that can be read.
@@ -484,25 +386,4 @@ fn listen(socket: std::os::unix::net::UnixDatagram) -> Option<UnixDatagram> {
     UnixDatagram::from_std(socket)
         .inspect_err(|error| log::error!("cannot listen to what clients report: {error}"))
         .ok()
-}
-
-async fn taken(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-}
-
-async fn readable(listener: Option<&UnixDatagram>) {
-    match listener {
-        Some(listener) => drop(listener.readable().await),
-        None => std::future::pending().await,
-    }
-}
-
-async fn tick(dog: Option<&mut tokio::time::Interval>) {
-    match dog {
-        Some(dog) => drop(dog.tick().await),
-        None => std::future::pending().await,
-    }
 }

@@ -59,6 +59,10 @@ impl Begun {
     pub fn finish(self, terms: &Terms, first: &Snapshot) -> Result<(Ledger, UnixDatagram), String> {
         let Begun { lock, stripes, socket, listener } = self;
         set_epochs(&stripes, first, true);
+        if stripes.is_new() {
+            // Nobody may find a zero in the file that the table names.
+            set_epochs(&stripes, first, false);
+        }
         let settings = crate::table::Settings { mode: terms.mode, owner: terms.owner, ..Default::default() };
         let writer = match Writer::create(lock, &settings, first) {
             Ok(writer) => writer,

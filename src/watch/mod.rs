@@ -5,7 +5,8 @@
 //! - [`carrier`]: the sockets under a probe and a trial;
 //! - [`ledger`]: the files that are written, in the order that docs/one-view.md demands;
 //! - [`pool_file`]: the pool file, read again when it changed;
-//! - [`journal`]: the log lines, and what systemd is told.
+//! - [`journal`]: the log lines, and what systemd is told;
+//! - `system`: signals, clock, priority; `server`: one server and what is under way for it.
 //!
 //! What a server's answers mean is decided by [`rules::watcher`](crate::rules::watcher) alone; here is only what
 //! carries the questions there and the decisions into the files.
@@ -22,5 +23,6 @@ pub mod ledger;
 pub mod pool_file;
 pub mod roster;
 mod server;
+mod system;
 
 pub use daemon::{End, run};

@@ -90,7 +90,7 @@ pub fn begin(plan: &Plan, old: Option<&Snapshot>, stripes: &Stripes, now: Moment
         // A slot that two entries name, or that is none, is no server's: such a table is nobody's word.
         let own = usize::from(entry.epoch_slot) < ROOM && used.insert(entry.epoch_slot);
         let slot = if own { entry.epoch_slot } else { slots.free() };
-        let epoch = if own && same_file { epoch_in(stripes, slot, entry.epoch) } else { entry.epoch };
+        let epoch = if own && same_file { epoch_in(stripes, slot, entry.epoch) } else { beyond(entry.epoch) };
         let published = Published {
             view: entry.view(),
             incarnation: entry.incarnation,
@@ -105,6 +105,12 @@ pub fn begin(plan: &Plan, old: Option<&Snapshot>, stripes: &Stripes, now: Moment
         Watched::new(index as u64, server.clone(), watcher, slot)
     };
     servers.iter().zip(matched).enumerate().map(make).collect()
+}
+
+/// The epoch of a server whose word of the stripes file was lost: nobody knows what clients made of it, so it is the
+/// next one of its kind, and one that was live is returned.
+pub fn beyond(epoch: u64) -> u64 {
+    epoch.saturating_add(2)
 }
 
 const ANOTHER_ADDRESS: &str = "it has another address, and is on trial";

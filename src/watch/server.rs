@@ -230,7 +230,12 @@ impl Watched {
                 false
             }
             Found::Resolved(found) if counts(&self.lookup) => {
+                let was_unknown = self.sites.is_none();
                 self.resolved(now.clock, found);
+                if was_unknown {
+                    // What was asked without an address was asked of nobody.
+                    self.watcher.told(now);
+                }
                 false
             }
             // Of a task that was given up.

@@ -60,7 +60,9 @@ fn manual() -> BTreeMap<String, String> {
     }
     let list: String =
         made.iter().map(|page| format!(".TP\n.BR {} (3)\n{}\n", page.name, page.about)).collect();
-    for (name, section) in [("libmemcache", 3), ("libmemcache-pool", 5), ("memcachectl", 1)] {
+    for (name, section) in
+        [("libmemcache", 3), ("libmemcache-pool", 5), ("memcachectl", 1), ("memcache-watchd", 8)]
+    {
         let text = read(&format!("man/src/{name}.{section}"));
         let example: String = read("examples-c/hello.c").lines().map(|it| roff::escaped(it) + "\n").collect();
         let text = text.replace("@DATE@", &date).replace("@PAGES@\n", &list).replace("@HELLO@\n", &example);
@@ -71,7 +73,7 @@ fn manual() -> BTreeMap<String, String> {
 
 fn committed() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for section in ["man1", "man3", "man5"] {
+    for section in ["man1", "man3", "man5", "man8"] {
         let Ok(entries) = fs::read_dir(root().join("man").join(section)) else { continue };
         for entry in entries {
             let name = entry.expect("a readable directory").file_name().into_string().expect("a plain name");

@@ -1,7 +1,7 @@
 //! A pool of servers of one's own, and the daemon that watches them.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use memcache::rules::view::State;
@@ -38,9 +38,15 @@ impl Files {
     }
 
     pub fn write_named(&self, servers: &[(String, String)]) {
-        let list = servers
-            .iter()
-            .map(|(name, address)| format!("[[server]]\nname = \"{name}\"\naddress = \"{address}\"\n"));
+        let servers: Vec<_> = servers.iter().map(|(name, address)| (&**name, &**address, "")).collect();
+        self.write_orders(&servers);
+    }
+
+    /// A list with a further line for each server.
+    pub fn write_orders(&self, servers: &[(&str, &str, &str)]) {
+        let list = servers.iter().map(|(name, address, line)| {
+            format!("[[server]]\nname = \"{name}\"\naddress = \"{address}\"\n{line}\n")
+        });
         self.write_text(&format!("{}{}", self.head, list.collect::<String>()));
     }
 
@@ -99,6 +105,8 @@ impl Watchd {
     /// Starts one, and waits until its table is attended.
     pub fn start(files: &Files) -> Watchd {
         let watchd = Watchd::spawn(files);
+        // A daemon that was just killed left a table that seems attended for a moment.
+        watchd.wait_to_say(" watches the pool ");
         wait::until(&format!("an attended table; the daemon says {}", watchd.said()), || {
             (files.look()?.0 == Attendance::Attended).then_some(())
         });
@@ -107,15 +115,17 @@ impl Watchd {
 
     /// Starts one.
     pub fn spawn(files: &Files) -> Watchd {
-        Watchd::spawn_with(&files.pool, &files.scratch)
+        Watchd::spawn_with(files, &[])
     }
 
-    pub fn spawn_with(pool: &Path, scratch: &Scratch) -> Watchd {
+    /// Starts one with these variables in its environment.
+    pub fn spawn_with(files: &Files, environment: &[(&str, &str)]) -> Watchd {
         use std::sync::atomic::{AtomicU32, Ordering};
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let log = scratch.path().join(format!("log.{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let log = files.scratch.path().join(format!("log.{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         let mut command = Command::new(env!("CARGO_BIN_EXE_memcache-watchd"));
-        command.arg("--pool").arg(pool).args(["--foreground", "--log-level", "debug"]);
+        command.arg("--pool").arg(&files.pool).args(["--foreground", "--log-level", "debug"]);
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).expect("a log"));
         let child = keep::spawn(&mut command).expect("memcache-watchd starts");
         Watchd { child, log }

@@ -91,6 +91,38 @@ fn what_clients_found_while_it_was_stopped_counts() {
 }
 
 #[test]
+fn a_daemon_that_was_stopped_holds_nothing_against_the_servers() {
+    let servers = [Memcached::start(), Memcached::start()];
+    let files = Files::new(&[servers[0].address(), servers[1].address()], "interval = \"10ms\"");
+    let watchd = Watchd::start(&files);
+    files.wait_until_met(2);
+    for _ in 0..3 {
+        watchd.signal(libc::SIGSTOP);
+        wait::until("an unattended table", || match files.look()?.0 {
+            Attendance::Silent(_) => Some(()),
+            _ => None,
+        });
+        watchd.signal(libc::SIGCONT);
+        wait::until("an attended table", || (files.look()?.0 == Attendance::Attended).then_some(()));
+    }
+    assert_eq!((files.entry(0).epoch, files.entry(1).epoch), (0, 0), "{}", watchd.said());
+    assert!(!watchd.said().contains(": down: "), "{}", watchd.said());
+}
+
+#[test]
+fn a_client_that_gave_up_a_server_a_moment_too_late_is_noticed() {
+    let server = Memcached::start();
+    let files = Files::new(&[server.address()], QUICK);
+    let watchd = Watchd::start(&files);
+    files.wait_until_met(1);
+    let stripes = Stripes::open(&files.table, &Trust::default()).expect("a stripes file");
+    let slot = files.entry(0).epoch_slot;
+    stripes.make_odd(slot, stripes.epoch(slot).expect("an epoch")).expect("nobody else is here");
+    let back = files.wait_for(0, State::Returned);
+    assert_eq!((server.stat("cmd_flush"), back.epoch), (Some(1), 2), "{}", watchd.said());
+}
+
+#[test]
 fn what_clients_found_while_there_was_no_daemon_counts() {
     let servers = [Memcached::start(), Memcached::start()];
     let files = Files::new(&[servers[0].address(), servers[1].address()], QUICK);

@@ -8,6 +8,7 @@ mod support;
 mod daemon;
 mod deaths;
 mod files;
+mod installed;
 mod reload;
 mod reports;
 mod times;

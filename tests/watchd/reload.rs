@@ -103,3 +103,32 @@ fn a_daemon_that_cannot_use_its_file_says_why_and_ends() {
     assert_eq!(watchd.status().code(), Some(3));
     assert!(watchd.said().contains("the pool names no table"), "{}", watchd.said());
 }
+
+#[test]
+fn an_administrators_orders_are_obeyed() {
+    let servers = [Memcached::start(), Memcached::start()];
+    let addresses = [servers[0].address(), servers[1].address()];
+    let files = Files::new(&addresses, "interval = \"50ms\"");
+    let watchd = Watchd::start(&files);
+    files.wait_until_met(2);
+    let order = |line: &str| {
+        files.write_orders(&[("s0", &addresses[0], line), ("s1", &addresses[1], "")]);
+        watchd.signal(libc::SIGHUP);
+    };
+    order("state = \"draining\"");
+    assert_eq!(files.wait_for(0, State::Draining).epoch, 0);
+    order("state = \"down\"");
+    let out = files.wait_for(0, State::Down);
+    assert_eq!((out.reason.as_str(), out.epoch, out.held_back), ("taken out by an administrator", 1, true));
+    assert!(!watchd.said().contains("most servers are down"), "it is not one that seems down");
+
+    // The order survives the daemon.
+    watchd.kill();
+    let watchd = Watchd::start(&files);
+    let still = files.entry(0);
+    assert_eq!((still.state, still.since, still.held_back), (State::Down, out.since, true));
+    files.write(&addresses);
+    watchd.signal(libc::SIGHUP);
+    assert_eq!(files.wait_for(0, State::Returned).epoch, 2);
+    assert_eq!((servers[0].stat("cmd_flush"), servers[1].stat("cmd_flush")), (Some(1), Some(0)));
+}

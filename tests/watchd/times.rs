@@ -28,8 +28,8 @@ fn a_death_is_published_soon() {
     let _watchd = Watchd::start(&files);
     files.wait_until_met(1);
     for _ in 0..10 {
-        let died = Instant::now();
         server.kill();
+        let died = Instant::now(); // from here on at the latest a connection is refused
         refused.push(spent(&files, State::Down, died));
         server.restart();
         files.wait_for(0, State::Returned);
@@ -43,7 +43,7 @@ fn a_death_is_published_soon() {
     }
     refused.sort();
     hung.sort();
-    println!("killed, until it is published: {refused:?}");
+    println!("refuses connections, until it is published: {refused:?}");
     println!("hung (500 ms interval, 2 x 100 ms deadline), until it is published: {hung:?}");
     assert_eq!((refused.len(), hung.len()), (10, 3));
 }
