@@ -132,6 +132,8 @@ impl Running<'_> {
     }
 
     fn wait_for_all(&mut self, what: &str) {
+        // What was said of the servers before is not believed.
+        self.land.pass(self.plan.bound + 20_000);
         for _ in 0..2000 {
             let up = (0..self.plan.servers).all(|s| {
                 self.land.official(s) != State::Down && self.land.board.entries[s].incarnation.is_some()
@@ -144,7 +146,12 @@ impl Running<'_> {
             }
             self.land.pass(10_000);
         }
-        self.land.complain(format!("{what}: a server is still down, or the table not attended"));
+        let servers: Vec<_> = (0..self.plan.servers)
+            .map(|s| (self.land.official(s), self.land.board.entries[s].incarnation.is_some()))
+            .collect();
+        let idle: Vec<_> = (0..self.plan.processes).map(|id| self.land.idle(id)).collect();
+        let mode = self.land.board.mode(self.land.net.now);
+        self.land.complain(format!("{what}: the table is {mode:?}, its servers {servers:?}, idle {idle:?}"));
     }
 
     fn client_turn(&mut self, id: usize) {
@@ -161,7 +168,8 @@ impl Running<'_> {
 
     fn choose(&mut self) -> Call {
         let key = self.rng.below(self.plan.keys as u64) as Key;
-        if self.rng.chance(500) {
+        // Without backups there are no turns, and nothing is said of writers who race.
+        if self.rng.chance(500) || (!self.plan.backups && self.land.busy(key)) {
             return get(&[key], false);
         }
         let version = self.land.version();
@@ -379,4 +387,5 @@ found! {
     who_looks_at_the_table_too_rarely_is_found: LateLook,
     a_connection_that_outlives_its_servers_return_is_found: OldConnections,
     a_draining_server_that_acts_is_found: DrainingActs,
+    trials_that_do_not_take_turns_are_found: TrialsTogether,
 }
