@@ -405,16 +405,18 @@ impl Watcher {
             return false;
         }
         let before = self.seen();
-        if epoch % 2 == 1 && self.state() == State::Down {
-            // It was back and fell again: a flush from before that, and a trial under way, prove nothing.
-            self.dropped(now);
-            self.since = now.unix_millis;
-        } else if epoch % 2 == 1 {
-            self.on(now, Event::Failed("given up while it was not watched"));
-        } else {
+        let down = self.state() == State::Down;
+        if epoch % 2 == 0 {
             self.on(now, Event::Returned);
             // Which life that epoch stands for, others know.
             self.unmet = self.state() != State::Down;
+        } else if !down {
+            self.on(now, Event::Failed("given up while it was not watched"));
+        }
+        if down && self.state() == State::Down {
+            // It was in use meanwhile: a flush from before that, and a trial under way, prove nothing.
+            self.dropped(now);
+            self.since = now.unix_millis;
         }
         self.epoch = fitting(epoch, self.state());
         self.seen() != before

@@ -93,7 +93,7 @@ impl Daemon {
 
     /// What its loop does each time.
     pub fn turn(&mut self, net: &mut Net, board: &mut Board) {
-        if self.stage == Stage::Attended && self.overslept(net, board) {
+        if self.stage != Stage::Announce && self.overslept(net, board) {
             net.note(|| "DAEMON finds that it slept".to_string());
             self.stage = Stage::Announce;
         }
@@ -110,6 +110,7 @@ impl Daemon {
                 self.stage = Stage::Publish;
             }
             Stage::Publish => {
+                self.beat(net, board);
                 for server in 0..self.watchers.len() {
                     self.publish(net, board, server);
                 }

@@ -169,11 +169,6 @@ impl Land {
         self.active[process].is_none() && !self.stopped[process]
     }
 
-    /// Somebody changes a key, or is about to.
-    pub fn busy(&self, key: Key) -> bool {
-        self.active.iter().flatten().any(|active| !active.overtaken && active.call.changes() == Some(key))
-    }
-
     pub fn complain(&mut self, text: String) {
         self.net.note(|| format!("WRONG: {text}"));
         self.bad.get_or_insert(text);

@@ -122,7 +122,9 @@ impl Process {
             && self.planted != Planted::NoDoubts;
         let passed_by = self.mode != Mode::Unattended && own.until > now && own.epoch == epoch;
         seen.unreachable = doubtful || passed_by;
-        if own.gone && own.epoch == epoch {
+        let reads = self.carrier.task.as_ref().is_some_and(|task| !task.mutates());
+        let hasty = seen.unreachable && reads && self.planted == Planted::HastyMiss;
+        if hasty || (own.gone && own.epoch == epoch) {
             seen.state = State::Down;
         }
         if seen.state == State::Draining && self.planted == Planted::DrainingActs {
@@ -261,9 +263,7 @@ impl Process {
             }
             let Some(task) = &mut self.carrier.task else { return };
             let Some((server, tag)) = task.next(&self.view) else { break };
-            if self.planted == Planted::HastyMiss && self.view.unreachable(server) && !task.mutates() {
-                task.answer(&self.view, tag, &Answer::Miss.reply());
-            } else if self.view.unreachable(server) {
+            if self.view.unreachable(server) {
                 self.held.push((server.index(), tag));
             } else {
                 self.send(net, server.index(), tag);
