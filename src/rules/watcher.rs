@@ -149,6 +149,8 @@ pub struct Watcher {
     since: u64,
     /// Why it is in its state, as it was published by a process before this one.
     inherited: Option<String>,
+    /// It came back while it was not watched, and was not met since: the next life that is met is no restart.
+    unmet: bool,
     /// Why its last trial did not bring it back, when it answered there.
     trial: Option<&'static str>,
 }
@@ -217,6 +219,7 @@ impl Watcher {
             epoch,
             since,
             inherited: None,
+            unmet: false,
             trial: None,
         }
     }
@@ -402,10 +405,18 @@ impl Watcher {
             return false;
         }
         let before = self.seen();
-        if epoch % 2 == 1 {
-            self.on(now, Event::Failed("given up while it was not watched"));
-        } else {
+        let down = self.state() == State::Down;
+        if epoch % 2 == 0 {
             self.on(now, Event::Returned);
+            // Which life that epoch stands for, others know.
+            self.unmet = self.state() != State::Down;
+        } else if !down {
+            self.on(now, Event::Failed("given up while it was not watched"));
+        }
+        if down && self.state() == State::Down {
+            // It was in use meanwhile: a flush from before that, and a trial under way, prove nothing.
+            self.dropped(now);
+            self.since = now.unix_millis;
         }
         self.epoch = fitting(epoch, self.state());
         self.seen() != before
@@ -425,7 +436,9 @@ impl Watcher {
                 self.health.on(now.clock, Event::Ordered(self.order), &self.settings.health);
             }
         }
-        let restarted = matches!(event, Event::Met { .. }) && mark != 0 && self.view().incarnation != mark;
+        let met = matches!(event, Event::Met { .. });
+        let known = !(met && std::mem::take(&mut self.unmet));
+        let restarted = met && known && mark != 0 && self.view().incarnation != mark;
         self.epoch = match (was == State::Down, self.state() == State::Down) {
             (false, false) if restarted => self.epoch.saturating_add(2),
             (down, is) if down != is => self.epoch.saturating_add(1),

@@ -41,9 +41,15 @@ pub struct Board {
     pub settling: bool,
     pub bound: u64,
     pub epochs: Vec<u64>,
-    /// Grows with every change of an epoch.
-    pub changes: u64,
     pub stripes: BTreeMap<Key, Holder>,
+    /// Who tries each server: one at a time, or the flush of one empties what another has brought back.
+    pub trials: Vec<Option<Holder>>,
+}
+
+/// What tells a server's life from its other ones and from those of others: it is another after every fall, whoever
+/// saw it, and whether the process or only its contents are new.
+pub fn mark(server: usize, epoch: u64) -> u16 {
+    ((server as u16 + 1).wrapping_mul(0x3779)).wrapping_add((epoch / 2) as u16).max(1)
 }
 
 impl Board {
@@ -56,8 +62,8 @@ impl Board {
             settling: false,
             bound,
             epochs: vec![0; servers],
-            changes: 0,
             stripes: BTreeMap::new(),
+            trials: vec![None; servers],
         }
     }
 
@@ -71,26 +77,43 @@ impl Board {
         }
     }
 
-    /// Compare and exchange. Whether it was `from`.
-    pub fn turn_epoch(&mut self, server: usize, from: u64, to: u64) -> bool {
-        let was = self.epochs[server] == from;
-        if was && from != to {
+    /// A server's epoch: the file's, unless the table names a later one (then its writer died before it stored that).
+    pub fn epoch(&self, server: usize) -> u64 {
+        self.epochs[server].max(self.entries[server].epoch)
+    }
+
+    /// Compare and exchange: from what everybody takes for the epoch.
+    pub fn turn_epoch(&mut self, server: usize, from: u64, to: u64) {
+        if self.epoch(server) == from {
             self.epochs[server] = to;
-            self.changes += 1;
         }
-        was
+    }
+
+    /// Whether nobody else tries a server at the moment; then `holder` does.
+    pub fn try_server(&mut self, server: usize, holder: Holder, now: u64) -> bool {
+        let free =
+            self.trials[server].is_none_or(|other| other.process == holder.process || other.deadline < now);
+        if free {
+            self.trials[server] = Some(holder);
+        }
+        free
+    }
+
+    pub fn tried_server(&mut self, server: usize, process: usize) {
+        if self.trials[server].is_some_and(|holder| holder.process == process) {
+            self.trials[server] = None;
+        }
     }
 
     /// A server as somebody sees it who trusts this mode.
     pub fn seen(&self, server: usize, mode: Mode) -> ServerView {
         let Entry { view, epoch, .. } = &self.entries[server];
-        let now = self.epochs[server];
+        let now = self.epoch(server);
         if mode == Mode::Attended || now == *epoch {
             return *view;
         }
         let state = if now % 2 == 1 { State::Down } else { State::Returned };
-        // Another life than the table's: whoever rests on what it held must see that.
-        let incarnation = view.incarnation.wrapping_add((now.wrapping_sub(*epoch)) as u16).max(1);
+        let incarnation = mark(server, now);
         ServerView { state, incarnation, held_back: false, ..*view }
     }
 }

@@ -7,10 +7,10 @@ use memcache::rules::operation::Outcome;
 use memcache::rules::pool::{Pool, ServerId};
 use memcache::rules::probe::Probe;
 use memcache::rules::time::Instant;
-use memcache::rules::view::{State, View};
+use memcache::rules::view::{ServerView, State, View};
 use memcache::rules::watcher::{Failing, Moment, Order, Published, Settings, Task, Watcher};
 
-use super::board::{Board, Entry};
+use super::board::{Board, Entry, Holder, mark};
 use super::errand::{Errand, Work};
 use super::faults::Planted;
 use crate::net::{ConnId, Delivery, Net};
@@ -27,9 +27,11 @@ enum Stage {
     Attended,
 }
 
+/// Its number among those who try a server.
+const DAEMON: usize = usize::MAX;
+
 pub struct Daemon {
     pool: Arc<Pool>,
-    settings: Settings,
     watchers: Vec<Watcher>,
     view: View,
     errands: Vec<Option<Errand>>,
@@ -62,7 +64,6 @@ impl Daemon {
             Watcher::resume(settings, Order::Up, moment(net), Instant(net.now), published, *epoch)
         });
         Daemon {
-            settings,
             watchers: watchers.collect(),
             view: View::new(Arc::clone(&pool)),
             errands: board.entries.iter().map(|_| None).collect(),
@@ -92,7 +93,7 @@ impl Daemon {
 
     /// What its loop does each time.
     pub fn turn(&mut self, net: &mut Net, board: &mut Board) {
-        if self.stage == Stage::Attended && self.overslept(net, board) {
+        if self.stage != Stage::Announce && self.overslept(net, board) {
             net.note(|| "DAEMON finds that it slept".to_string());
             self.stage = Stage::Announce;
         }
@@ -109,6 +110,7 @@ impl Daemon {
                 self.stage = Stage::Publish;
             }
             Stage::Publish => {
+                self.beat(net, board);
                 for server in 0..self.watchers.len() {
                     self.publish(net, board, server);
                 }
@@ -137,10 +139,16 @@ impl Daemon {
     }
 
     /// Whether an epoch was another than it knew.
-    fn settle(&mut self, net: &Net, board: &Board) -> bool {
+    fn settle(&mut self, net: &mut Net, board: &mut Board) -> bool {
         let mut news = false;
-        for (watcher, epoch) in self.watchers.iter_mut().zip(&board.epochs) {
-            news |= watcher.settle(moment(net), *epoch);
+        for server in 0..self.watchers.len() {
+            if let Some(mut errand) = self.errands[server].take() {
+                // What it found out was so before.
+                errand.close(net);
+                board.tried_server(server, DAEMON);
+                self.watchers[server].dropped(moment(net));
+            }
+            news |= self.watchers[server].settle(moment(net), board.epochs[server]);
         }
         news
     }
@@ -164,6 +172,14 @@ impl Daemon {
             let timeout = self.pool.options.timeout.as_micros() as u64;
             let patience = self.pool.options.patience().as_micros() as u64;
             if let Some(task) = self.watchers[server].task(now) {
+                let holder = Holder { process: DAEMON, deadline: net.now + timeout };
+                let alone = task == Task::Probe
+                    || self.planted == Planted::TrialsTogether
+                    || board.try_server(server, holder, net.now);
+                if !alone {
+                    self.watchers[server].dropped(now);
+                    continue;
+                }
                 self.look(net);
                 let id = ServerId(server as u16);
                 let (work, time) = match task {
@@ -209,6 +225,7 @@ impl Daemon {
         }
         let Some(mut errand) = self.errands[server].take() else { return };
         errand.close(net);
+        board.tried_server(server, DAEMON);
         let (now, watcher) = (moment(net), &mut self.watchers[server]);
         let news = match (&errand.work, errand.outcome()) {
             (Work::Probe(probe), Some(Outcome::Done)) => watcher.probed(now, Ok(probe.greeting())),
@@ -227,13 +244,17 @@ impl Daemon {
         let down = watcher.state() == State::Down;
         net.note(|| format!("DAEMON publishes s{server} as {:?}, epoch {epoch}", watcher.view().state));
         if down {
-            board.turn_epoch(server, was, epoch.max(was));
+            board.epochs[server] = epoch.max(was);
             if std::mem::take(&mut self.dies_halfway) {
                 return self.dead = true;
             }
         }
-        board.entries[server] =
-            Entry { view: watcher.view(), incarnation: watcher.incarnation(), since: watcher.since(), epoch };
+        board.entries[server] = Entry {
+            view: ServerView { incarnation: mark(server, epoch), ..watcher.view() },
+            incarnation: watcher.incarnation(),
+            since: watcher.since(),
+            epoch,
+        };
         board.generation += 1;
         if !down {
             if std::mem::take(&mut self.dies_halfway) {
@@ -241,7 +262,7 @@ impl Daemon {
             }
             // Not over another's word.
             if was <= epoch {
-                board.turn_epoch(server, was, epoch);
+                board.epochs[server] = epoch;
             }
         }
     }
@@ -260,9 +281,5 @@ impl Daemon {
             let mut errand = errand;
             errand.close(net);
         }
-    }
-
-    pub fn interval(&self) -> u64 {
-        self.settings.interval.as_micros() as u64
     }
 }

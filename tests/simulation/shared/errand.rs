@@ -53,6 +53,10 @@ impl Errand {
         }
     }
 
+    pub fn deadline(&self) -> u64 {
+        self.deadline
+    }
+
     pub fn pump(&mut self, net: &mut Net, view: &View) {
         while let Some((server, tag)) = self.operation().next(view) {
             let (server, owner) = (server.index(), self.owner);

@@ -25,6 +25,8 @@ pub enum Planted {
     LateLook,
     /// A connection outlives the fall and the return of its server.
     OldConnections,
+    /// Several try one server at the same time.
+    TrialsTogether,
     /// A draining server is used as a steady one.
     DrainingActs,
 }

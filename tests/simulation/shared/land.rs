@@ -91,6 +91,8 @@ pub struct Land {
     used_since: Vec<Option<u64>>,
     draining_since: Vec<Option<u64>>,
     mode: Mode,
+    /// As the trace told them last.
+    seen_epochs: Vec<u64>,
     versions: u32,
 }
 
@@ -126,6 +128,7 @@ impl Land {
             used_since: vec![Some(0); servers],
             draining_since: vec![None; servers],
             mode: Mode::Unattended,
+            seen_epochs: Vec::new(),
             versions: 0,
             pool,
             net,
@@ -245,6 +248,11 @@ impl Land {
         if self.daemon.as_ref().is_some_and(|daemon| daemon.dead) {
             self.end_daemon();
         }
+        if self.net.trace.is_some() && self.seen_epochs != self.board.epochs {
+            self.seen_epochs = self.board.epochs.clone();
+            let epochs = self.seen_epochs.clone();
+            self.net.note(|| format!("epochs {epochs:?}"));
+        }
         let mode = self.board.mode(self.net.now);
         if mode != std::mem::replace(&mut self.mode, mode) {
             self.net.note(|| format!("the table is {mode:?}"));
@@ -326,7 +334,7 @@ impl Land {
         self.last[id] = None;
         let process = &mut self.processes[id];
         process.begin(&mut self.net, &mut self.board, &call);
-        process.try_one(&mut self.net, &self.board);
+        process.try_one(&mut self.net, &mut self.board);
         self.after();
     }
 
@@ -438,8 +446,15 @@ impl Land {
             self.keys[index].possible.insert(None);
             fits = self.keys[index].end(&active.call, outcome, value, span);
         }
-        if !fits && matches!((&active.call, outcome), (Call::Delete { .. }, Outcome::NotFound)) {
-            fits = self.keys[index].end(&active.call, Outcome::Deleted, value, span);
+        let means = match (&active.call, outcome) {
+            // Deleted by a command whose answer was lost; the next one found nothing.
+            (Call::Delete { .. }, Outcome::NotFound) => Some(Outcome::Deleted),
+            // What was deleted was a stub that its owner left behind.
+            (Call::Delete { .. }, Outcome::Deleted) if self.net.leases > 0 => Some(Outcome::NotFound),
+            _ => None,
+        };
+        if let (false, Some(means)) = (fits, means) {
+            fits = self.keys[index].end(&active.call, means, value, span);
         }
         if !fits {
             let text = format!(
@@ -602,6 +617,7 @@ impl Land {
         self.stopped[id] = false;
         self.processes[id].die(&mut self.net);
         // A stripe whose owner is gone is taken over at once.
+        self.board.trials.iter_mut().flatten().filter(|h| h.process == id).for_each(|h| h.deadline = 0);
         self.board.stripes.values_mut().filter(|h| h.process == id).for_each(|h| h.deadline = 0);
         if let Some(active) = self.active[id].take()
             && let (true, false, Some(key)) = (active.entered, active.overtaken, active.call.changes())

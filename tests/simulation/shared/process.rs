@@ -115,14 +115,16 @@ impl Process {
         let mut seen = board.seen(server, self.mode);
         let own = &self.own[server];
         let epoch =
-            if self.mode == Mode::Attended { board.entries[server].epoch } else { board.epochs[server] };
+            if self.mode == Mode::Attended { board.entries[server].epoch } else { board.epoch(server) };
         let doubtful = self.mode == Mode::Attended
             && board.epochs[server] > epoch
             && board.epochs[server] % 2 == 1
             && self.planted != Planted::NoDoubts;
         let passed_by = self.mode != Mode::Unattended && own.until > now && own.epoch == epoch;
         seen.unreachable = doubtful || passed_by;
-        if own.gone && own.epoch == epoch {
+        let reads = self.carrier.task.as_ref().is_some_and(|task| !task.mutates());
+        let hasty = seen.unreachable && reads && self.planted == Planted::HastyMiss;
+        if hasty || (own.gone && own.epoch == epoch) {
             seen.state = State::Down;
         }
         if seen.state == State::Draining && self.planted == Planted::DrainingActs {
@@ -261,9 +263,7 @@ impl Process {
             }
             let Some(task) = &mut self.carrier.task else { return };
             let Some((server, tag)) = task.next(&self.view) else { break };
-            if self.planted == Planted::HastyMiss && self.view.unreachable(server) && !task.mutates() {
-                task.answer(&self.view, tag, &Answer::Miss.reply());
-            } else if self.view.unreachable(server) {
+            if self.view.unreachable(server) {
                 self.held.push((server.index(), tag));
             } else {
                 self.send(net, server.index(), tag);
@@ -312,7 +312,7 @@ impl Process {
 
     pub fn deliver(&mut self, net: &mut Net, board: &mut Board, conn: ConnId, delivery: &Delivery) {
         if net.owner(conn) == self.errand_owner {
-            if let Some((_, _, errand)) = &mut self.errand {
+            if let Some((_, _, errand)) = self.errand.as_mut().filter(|it| net.now <= it.2.deadline()) {
                 errand.deliver(net, &self.view, conn, delivery);
             }
             return self.tend(net, board);
@@ -408,7 +408,7 @@ impl Process {
     /// A change was sent and never answered, and may be executed at any time: the server must be emptied after it.
     fn doubt(&mut self, board: &mut Board, server: usize) {
         if self.planted != Planted::NoDoubts {
-            let epoch = board.epochs[server];
+            let epoch = board.epoch(server);
             board.turn_epoch(server, epoch, epoch | 1);
         }
     }
@@ -483,13 +483,16 @@ impl Process {
     /// Trials that this process makes, while nobody attends the table, and proofs.
     fn tend(&mut self, net: &mut Net, board: &mut Board) {
         if let Some((server, epoch, errand)) = &mut self.errand {
+            let overslept = net.now > errand.deadline();
             if !errand.judge(net, &self.view) {
                 return;
             }
-            let (server, epoch, good) = (*server, *epoch, errand.outcome() == Some(Outcome::Done));
+            let (server, epoch, good) =
+                (*server, *epoch, !overslept && errand.outcome() == Some(Outcome::Done));
             let trial = matches!(errand.work, Work::Trial(_));
             errand.close(net);
             self.errand = None;
+            board.tried_server(server, self.id);
             if trial && good && board.mode(net.now) == Mode::Unattended {
                 net.note(|| format!("p{} brings s{server} back", self.id));
                 board.turn_epoch(server, epoch, epoch + 1);
@@ -504,7 +507,7 @@ impl Process {
     }
 
     /// Rides along with calls: one server that is down, and due.
-    pub fn try_one(&mut self, net: &mut Net, board: &Board) {
+    pub fn try_one(&mut self, net: &mut Net, board: &mut Board) {
         if self.errand.is_some() || board.mode(net.now) != Mode::Unattended {
             return;
         }
@@ -517,6 +520,13 @@ impl Process {
             let (of, since, due) = own.fallen.filter(|f| f.0 == epoch).unwrap_or((epoch, since, net.now));
             own.fallen = down.then_some((of, since, due));
             if !down || net.now < due {
+                continue;
+            }
+            let holder = Holder {
+                process: self.id,
+                deadline: net.now + self.view.pool.options.timeout.as_micros() as u64,
+            };
+            if self.planted != Planted::TrialsTogether && !board.try_server(server, holder, net.now) {
                 continue;
             }
             own.fallen = Some((of, since, net.now + 100_000));

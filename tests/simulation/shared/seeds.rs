@@ -17,7 +17,7 @@ use crate::plan::pool;
 use crate::rng::Rng;
 use crate::world::get;
 
-const WORLDS: u64 = if cfg!(debug_assertions) { 500 } else { 10_000 };
+const WORLDS: u64 = if cfg!(debug_assertions) { 300 } else { 6_000 };
 /// Planted faults must be found by this many worlds.
 const SOON: u64 = 4_000;
 
@@ -49,7 +49,8 @@ impl Plan {
             keys: rng.between(1, 3) as usize,
             calls: rng.between(40, 120) as u32,
             single: rng.chance(600),
-            backups: rng.chance(900),
+            // Without backups there are no turns, and nothing is said of processes that write the same key.
+            backups: true,
             wires: Wires {
                 least: 20,
                 most: *rng.pick(&[60, 300, 2000]),
@@ -132,6 +133,8 @@ impl Running<'_> {
     }
 
     fn wait_for_all(&mut self, what: &str) {
+        // What was said of the servers before is not believed.
+        self.land.pass(self.plan.bound + 20_000);
         for _ in 0..2000 {
             let up = (0..self.plan.servers).all(|s| {
                 self.land.official(s) != State::Down && self.land.board.entries[s].incarnation.is_some()
@@ -142,9 +145,15 @@ impl Running<'_> {
             {
                 return;
             }
+            (0..self.plan.servers).for_each(|server| self.land.relieve(Fault::Drain(server)));
             self.land.pass(10_000);
         }
-        self.land.complain(format!("{what}: a server is still down, or the table not attended"));
+        let servers: Vec<_> = (0..self.plan.servers)
+            .map(|s| (self.land.official(s), self.land.board.entries[s].incarnation.is_some()))
+            .collect();
+        let idle: Vec<_> = (0..self.plan.processes).map(|id| self.land.idle(id)).collect();
+        let mode = self.land.board.mode(self.land.net.now);
+        self.land.complain(format!("{what}: the table is {mode:?}, its servers {servers:?}, idle {idle:?}"));
     }
 
     fn client_turn(&mut self, id: usize) {
