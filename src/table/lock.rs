@@ -9,6 +9,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::Errno;
@@ -17,11 +18,11 @@ use super::fault::WriteError;
 use super::identity::Process;
 use super::map::FileId;
 
-/// The right to write a table; given back when it is dropped.
-#[derive(Debug)]
+/// The right to write a table; given back when it, and all that were cloned from it, are dropped.
+#[derive(Clone, Debug)]
 pub struct Lock {
     table: PathBuf,
-    _file: File,
+    _file: Arc<File>,
 }
 
 impl Lock {
@@ -47,7 +48,7 @@ impl Lock {
             let named = std::fs::symlink_metadata(&path);
             if named.is_ok_and(|named| FileId::of(&named) == FileId::of(&ours)) {
                 sign(&mut file).map_err(|error| wrong(&error))?;
-                return Ok(Lock { table: table.to_owned(), _file: file });
+                return Ok(Lock { table: table.to_owned(), _file: Arc::new(file) });
             }
         }
         Err(wrong(&"somebody keeps removing it"))

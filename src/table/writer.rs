@@ -37,10 +37,11 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// 0644, the process's own, and a second: long enough for a daemon on a machine that has other things to
-    /// do, short enough that two calls of the default timeout outlast it.
+    /// 0644, the process's own, and 400 ms: so a call of the default timeout (500 ms) outlasts a writer that dies
+    /// just before it. On a machine that has other things to do a writer's beats come late; ten of them
+    /// have to be missed.
     fn default() -> Self {
-        Settings { mode: 0o644, owner: None, bound: Duration::from_secs(1) }
+        Settings { mode: 0o644, owner: None, bound: Duration::from_millis(400) }
     }
 }
 
@@ -202,6 +203,12 @@ impl Writer {
     pub fn is_in_place(&self) -> bool {
         let named = std::fs::symlink_metadata(self.lock.table());
         named.is_ok_and(|named| FileId::of(&named) == self.id)
+    }
+
+    /// The right to write it: with it another table can be made that takes this one's place, while this one is still
+    /// attended.
+    pub fn lock(&self) -> Lock {
+        self.lock.clone()
     }
 
     /// The generation published last.

@@ -3,6 +3,7 @@
 //! Whatever happens (a task's news, a datagram, a signal, a moment that was waited for) is taken in by the one server that
 //! it concerns, and what others see of it is published before anything else is looked at.
 
+mod change;
 mod upkeep;
 
 use std::cell::RefCell;
@@ -22,7 +23,7 @@ use tokio::time::{Instant as Alarm, MissedTickBehavior, interval, sleep_until};
 use super::carrier::SharedView;
 use super::journal;
 use super::ledger::{Begun, Ledger, Terms};
-use super::pool_file::{Plan, Source};
+use super::pool_file::{Follower, Plan, Source};
 use super::roster;
 use super::server::{News, Watched};
 use super::system::{Asked, Signals, moment, prepare, readable, tick};
@@ -92,7 +93,7 @@ fn terms(plan: &Plan) -> Terms {
 }
 
 struct Daemon {
-    source: Source,
+    source: Follower,
     plan: Plan,
     servers: Vec<Watched>,
     by_key: HashMap<u64, usize>,
@@ -110,6 +111,8 @@ struct Daemon {
     unsettled: Option<Alarm>,
     /// What was said last about files that cannot be made.
     trouble: String,
+    /// What was said last about a socket that cannot be made.
+    deaf: String,
     isolated: bool,
     news: UnboundedSender<News>,
     inbox: Option<UnboundedReceiver<News>>,
@@ -127,12 +130,12 @@ impl Daemon {
         let servers = roster::begin(&plan, old.as_ref(), &begun.stripes, now);
         let first = roster::snapshot(&plan, &servers, begun.stripes.id(), now);
         let lost = begun.stripes.is_new() && old.as_ref().is_some_and(|old| old.stripes != 0);
-        let (ledger, listener) = begun.finish(&terms, &first)?;
+        let ledger = begun.finish(terms, &first)?;
         let (news, inbox) = unbounded_channel();
         let view = Rc::new(RefCell::new(View::new(Arc::new(plan.file.pool.clone()))));
         let mut daemon = Daemon {
             next_key: servers.len() as u64,
-            source,
+            source: Follower::new(source),
             plan,
             servers,
             by_key: HashMap::new(),
@@ -140,10 +143,11 @@ impl Daemon {
             view,
             alarms: BinaryHeap::new(),
             ledger: Some(ledger),
-            listener: listen(listener),
+            listener: None,
             changes: 0,
             unsettled: None,
             trouble: String::new(),
+            deaf: String::new(),
             isolated: false,
             news,
             inbox: Some(inbox),
@@ -157,6 +161,7 @@ impl Daemon {
         daemon.index();
         daemon.unsettled = lost.then(|| daemon.longest_call());
         daemon.settle(None);
+        daemon.hear();
         Ok(daemon)
     }
 
@@ -185,10 +190,9 @@ impl Daemon {
                 _ = looks.tick() => self.look(),
                 _ = sleep_until(reads) => {
                     reads = Alarm::now() + self.plan.settings.interval;
-                    if self.source.changed() {
-                        self.reload("it changed");
-                    }
+                    self.source.look();
                 }
+                (why, read) = self.source.done() => self.change(why, read),
                 _ = tick(dog.as_mut()) => journal::tell(&[NotifyState::Watchdog]),
             }
         }
@@ -197,10 +201,13 @@ impl Daemon {
 
     fn end(mut self) -> End {
         journal::tell(&[NotifyState::Stopping]);
+        let mut longest = Duration::ZERO;
         if let Some(ledger) = self.ledger.take() {
+            longest = ledger.longest();
             drop(ledger.resign());
         }
         log::info!("ends; the table stays, and clients judge by themselves");
+        log::info!("the longest time between two heartbeats was {}", journal::span(longest));
         End::Asked
     }
 
@@ -331,40 +338,6 @@ impl Daemon {
             }
         }
     }
-
-    fn reload(&mut self, why: &str) {
-        let path = self.source.path().display().to_string();
-        let reloading = [NotifyState::monotonic_usec_now().ok(), Some(NotifyState::Reloading)];
-        journal::tell(&reloading.into_iter().flatten().collect::<Vec<_>>());
-        match self.source.read() {
-            Ok(plan) => self.follow(plan, why),
-            Err(messages) => {
-                log::error!("cannot use what is in {path} now; the pool stays as it is:");
-                messages.iter().for_each(|message| log::error!("{message}"));
-            }
-        }
-        journal::tell(&[NotifyState::Ready]);
-    }
-
-    fn follow(&mut self, mut plan: Plan, why: &str) {
-        log::info!("{} is read again: {why}", self.source.path().display());
-        if plan.table != self.plan.table {
-            let (old, new) = (self.plan.table.display(), plan.table.display());
-            log::error!("the table stays at {old}; to have it at {new}, restart memcache-watchd");
-            plan.table = self.plan.table.clone();
-        }
-        let other_files = terms(&plan) != terms(&self.plan);
-        let now = moment();
-        let old = std::mem::take(&mut self.servers);
-        let stripes = self.ledger.as_ref().map(Ledger::stripes);
-        self.servers = roster::change(&plan, old, stripes, now, &mut self.next_key);
-        self.plan = plan;
-        self.index();
-        self.publish(now);
-        if other_files {
-            self.remake();
-        }
-    }
 }
 
 /// What the daemon before this one published, if that can be read.
@@ -380,10 +353,4 @@ fn inherited(plan: &Plan) -> Option<Snapshot> {
             None
         }
     }
-}
-
-fn listen(socket: std::os::unix::net::UnixDatagram) -> Option<UnixDatagram> {
-    UnixDatagram::from_std(socket)
-        .inspect_err(|error| log::error!("cannot listen to what clients report: {error}"))
-        .ok()
 }

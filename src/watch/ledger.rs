@@ -8,6 +8,7 @@
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::table::stripes::{Epoch, Stands};
 use crate::table::{Lock, Settling, Snapshot, Stripes, StripesSettings, Writer, identity, notice};
@@ -19,9 +20,12 @@ const SHARED: u32 = 0o660;
 pub struct Ledger {
     writer: Writer,
     stripes: Stripes,
-    socket: PathBuf,
-    /// The socket's file, to tell it from another one's.
+    terms: Terms,
+    /// The socket's file, to tell it from another one's; `None`: there is none.
     socket_id: Option<(u64, u64)>,
+    /// The last heartbeat, and the longest time between two, in milliseconds.
+    beaten: u64,
+    longest: u64,
 }
 
 /// How the files are made.
@@ -32,49 +36,39 @@ pub struct Terms {
     pub owner: Option<(u32, u32)>,
 }
 
-/// The right to make the files, and those that clients write to.
+/// The right to make the files, and the one that clients write to.
 pub struct Begun {
     lock: Lock,
     pub stripes: Stripes,
-    socket: PathBuf,
-    pub listener: UnixDatagram,
 }
 
 impl Begun {
-    /// Takes the lock, and makes what is beside the table.
+    /// Makes what is beside the table.
     ///
     /// # Errors
     /// What failed, and what to do.
     pub fn new(lock: Lock, terms: &Terms) -> Result<Begun, String> {
         let settings = StripesSettings { mode: SHARED, owner: terms.owner };
         let stripes = Stripes::create(&lock, &settings).map_err(|error| error.to_string())?;
-        let listener = notice::bind(&lock, SHARED, terms.owner).map_err(|error| error.to_string())?;
-        Ok(Begun { lock, stripes, socket: notice::socket_path(&terms.table), listener })
+        Ok(Begun { lock, stripes })
     }
 
     /// Makes the table with its first snapshot. It is settling.
     ///
     /// # Errors
-    /// What failed, and what to do.
-    pub fn finish(self, terms: &Terms, first: &Snapshot) -> Result<(Ledger, UnixDatagram), String> {
-        let Begun { lock, stripes, socket, listener } = self;
+    /// What failed, and what to do. A table that was there is as it was.
+    pub fn finish(self, terms: Terms, first: &Snapshot) -> Result<Ledger, String> {
+        let Begun { lock, stripes } = self;
         set_epochs(&stripes, first, true);
         if stripes.is_new() {
             // Nobody may find a zero in the file that the table names.
             set_epochs(&stripes, first, false);
         }
         let settings = crate::table::Settings { mode: terms.mode, owner: terms.owner, ..Default::default() };
-        let writer = match Writer::create(lock, &settings, first) {
-            Ok(writer) => writer,
-            Err(error) => {
-                let _ = std::fs::remove_file(&socket);
-                return Err(error.to_string());
-            }
-        };
-        let socket_id = file_id(&socket);
-        let ledger = Ledger { writer, stripes, socket, socket_id };
+        let writer = Writer::create(lock, &settings, first).map_err(|error| error.to_string())?;
+        let ledger = Ledger { writer, stripes, terms, socket_id: None, beaten: u64::MAX, longest: 0 };
         ledger.set_even(first);
-        Ok((ledger, listener))
+        Ok(ledger)
     }
 }
 
@@ -117,18 +111,55 @@ impl Ledger {
     /// # Errors
     /// The last one was too long ago: everything is to be proved anew.
     pub fn beat(&mut self) -> Result<(), Settling> {
-        self.writer.beat(identity::boot_millis())
+        let now = identity::boot_millis();
+        self.longest = self.longest.max(now.saturating_sub(self.beaten));
+        self.beaten = now;
+        self.writer.beat(now)
     }
 
-    /// Whether clients still find everything under its name.
+    /// The longest time between two heartbeats.
+    pub fn longest(&self) -> Duration {
+        Duration::from_millis(self.longest)
+    }
+
+    /// How they were made.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// The right to make others in their place, while these are still attended.
+    pub fn lock(&self) -> Lock {
+        self.writer.lock()
+    }
+
+    /// Whether clients still find the files under their names.
     pub fn is_in_place(&self) -> bool {
-        self.writer.is_in_place() && self.stripes.is_in_place() && file_id(&self.socket) == self.socket_id
+        self.writer.is_in_place() && self.stripes.is_in_place()
+    }
+
+    /// Whether clients find the socket.
+    pub fn is_heard(&self) -> bool {
+        self.socket_id.is_some() && file_id(&self.socket()) == self.socket_id
+    }
+
+    /// Makes the socket that clients report to. Without it they cannot, and every failure is found by a probe.
+    ///
+    /// # Errors
+    /// What failed, and what to do.
+    pub fn hear(&mut self) -> Result<UnixDatagram, String> {
+        let bound = notice::bind(&self.writer.lock(), SHARED, self.terms.owner);
+        self.socket_id = bound.as_ref().ok().and_then(|_| file_id(&self.socket()));
+        bound.map_err(|error| error.to_string())
+    }
+
+    fn socket(&self) -> PathBuf {
+        notice::socket_path(&self.terms.table)
     }
 
     /// Ends the writing: the table stays, usable and unattended. The lock, to make another one with.
     pub fn resign(self) -> Lock {
-        if file_id(&self.socket) == self.socket_id {
-            let _ = std::fs::remove_file(&self.socket);
+        if self.is_heard() {
+            let _ = std::fs::remove_file(self.socket());
         }
         self.writer.resign()
     }

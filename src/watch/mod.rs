@@ -14,7 +14,7 @@
 //! **One thread, and one loop that owns everything.** Probes and trials are tasks beside it that know nothing but
 //! their sockets, and send the loop what they found. So no server is ever behind another one, every
 //! change is made, published and told in one place, and the heartbeat, which the same loop gives, stops when it does:
-//! a daemon that is stuck is one that is not there, and the clients see that after a second.
+//! a daemon that is stuck is one that is not there, and the clients see that within 400 ms.
 
 pub mod carrier;
 pub mod daemon;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{getegid, geteuid};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::config::{Order as FileOrder, PoolFile};
 use crate::rules::health::Order;
@@ -69,7 +70,7 @@ impl Source {
     ///
     /// # Errors
     /// Every message, one for each thing that is wrong.
-    pub fn read(&mut self) -> Result<Plan, Vec<String>> {
+    pub fn read(&mut self) -> Reading {
         // The stamp first: what is written while we read is seen as a change.
         self.seen = stamp(&self.path);
         let file = crate::config::read(&self.path)
@@ -92,6 +93,77 @@ impl Source {
         let deadline = watch.deadline.unwrap_or(options.connect_timeout);
         let settings = watcher::Settings::new(options, watch.interval, watch.fall, watch.rise);
         Ok(Plan { table, owner, deadline, settings, file })
+    }
+}
+
+/// What a reading came to: the plan, or every message.
+pub type Reading = Result<Plan, Vec<String>>;
+
+/// Reads the pool file on a thread of its own: a disk that is busy, or a file system that is not there any
+/// more, must not keep the loop from its heartbeat.
+#[derive(Debug)]
+pub struct Follower {
+    path: PathBuf,
+    /// `None` while the thread has it.
+    source: Option<Source>,
+    reading: Option<JoinHandle<(Source, Option<Reading>)>>,
+    /// Why it is to be read (again) as soon as the reading under way is over.
+    wanted: Option<&'static str>,
+    /// Why the reading under way was begun.
+    why: &'static str,
+}
+
+impl Follower {
+    /// Follows a source that was read.
+    pub fn new(source: Source) -> Follower {
+        let path = source.path().to_owned();
+        Follower { path, source: Some(source), reading: None, wanted: None, why: "" }
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// It is to be read.
+    pub fn read(&mut self, why: &'static str) {
+        self.wanted = Some(why);
+        self.begin();
+    }
+
+    /// It is to be read if it changed.
+    pub fn look(&mut self) {
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        let Some(mut source) = self.source.take() else { return };
+        let wanted = self.wanted.take();
+        self.why = wanted.unwrap_or("it changed");
+        self.reading = Some(spawn_blocking(move || {
+            let read = (wanted.is_some() || source.changed()).then(|| source.read());
+            (source, read)
+        }));
+    }
+
+    /// Returns when it was read: why, and what came of it. Nothing is lost when it is dropped before.
+    pub async fn done(&mut self) -> (&'static str, Reading) {
+        loop {
+            let Some(reading) = &mut self.reading else { std::future::pending().await };
+            let (source, read) = match reading.await {
+                Ok(done) => done,
+                // A panic there, which there should be none of: the next reading is a new one.
+                Err(error) => (Source::new(self.path.clone()), Some(Err(vec![error.to_string()]))),
+            };
+            (self.source, self.reading) = (Some(source), None);
+            let why = self.why;
+            if self.wanted.is_some() {
+                self.begin();
+            }
+            if let Some(read) = read {
+                return (why, read);
+            }
+        }
     }
 }
 

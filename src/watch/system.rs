@@ -24,6 +24,8 @@ pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// A file may not grow that far: taken so that it ends nobody. The write fails then, which is told.
+    _too_large: Signal,
 }
 
 impl Signals {
@@ -34,6 +36,7 @@ impl Signals {
             terminate: take(SignalKind::terminate())?,
             interrupt: take(SignalKind::interrupt())?,
             hangup: take(SignalKind::hangup())?,
+            _too_large: take(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::net::UnixDatagram;
 use tokio::time::Instant as Alarm;
 
-use super::{Daemon, listen, terms};
+use super::{Daemon, terms};
 use crate::table::{Lock, Settling};
 use crate::watch::ledger::{Begun, Ledger, epoch_in};
 use crate::watch::roster;
@@ -74,46 +75,62 @@ impl Daemon {
         self.wake_all();
     }
 
-    /// Looks whether clients still find the files.
+    /// Looks whether clients still find the files, as they are to be.
     pub(super) fn look(&mut self) {
         match &self.ledger {
-            Some(ledger) if ledger.is_in_place() => {}
-            Some(_) => {
+            Some(ledger) if !ledger.is_in_place() => {
                 log::warn!(
                     "somebody removed or replaced the files beside {}; they are made anew",
                     self.plan.table.display()
                 );
                 self.remake();
             }
+            Some(ledger) if *ledger.terms() != terms(&self.plan) => self.renew(),
+            Some(_) => {}
             None => self.remake(),
         }
+        self.hear();
     }
 
-    /// Makes the files anew.
-    pub(super) fn remake(&mut self) {
+    /// Makes the files anew where clients find none, or others than ours: whoever has the old ones judges by himself
+    /// from now on, as he does who finds none.
+    fn remake(&mut self) {
         self.listener = None;
         if let Some(ledger) = self.ledger.take() {
             drop(ledger.resign());
         }
-        match self.make() {
-            Ok((ledger, listener)) => {
+        let lock = Lock::take(&self.plan.table).map_err(|error| error.to_string());
+        let made = lock.and_then(|lock| self.make(lock));
+        self.take_over(made, "clients judge by themselves until that is mended");
+    }
+
+    /// Makes files with other permissions. Until they are made the old ones do.
+    pub(super) fn renew(&mut self) {
+        let Some(ledger) = &self.ledger else { return };
+        let lock = ledger.lock();
+        let made = self.make(lock);
+        self.take_over(made, "the files keep the permissions they have until that is mended");
+    }
+
+    fn take_over(&mut self, made: Result<Ledger, String>, meanwhile: &str) {
+        match made {
+            Ok(ledger) => {
                 self.ledger = Some(ledger);
-                self.listener = listen(listener);
                 self.trouble.clear();
                 log::info!("the table {} is made anew", self.plan.table.display());
                 self.settle(None);
+                self.hear();
             }
             Err(trouble) if trouble == self.trouble => {}
             Err(trouble) => {
-                log::error!("{trouble}; clients judge by themselves until that is mended");
+                log::error!("{trouble}; {meanwhile}");
                 self.trouble = trouble;
             }
         }
     }
 
-    fn make(&mut self) -> Result<(Ledger, std::os::unix::net::UnixDatagram), String> {
+    fn make(&mut self, lock: Lock) -> Result<Ledger, String> {
         let terms = terms(&self.plan);
-        let lock = Lock::take(&self.plan.table).map_err(|error| error.to_string())?;
         let begun = Begun::new(lock, &terms)?;
         let now = moment();
         if begun.stripes.is_new() {
@@ -126,7 +143,31 @@ impl Daemon {
             self.unsettled = Some(self.longest_call());
         }
         let first = roster::snapshot(&self.plan, &self.servers, begun.stripes.id(), now);
-        begun.finish(&terms, &first)
+        begun.finish(terms, &first)
+    }
+
+    /// Makes the socket for reports, if clients do not find it.
+    pub(super) fn hear(&mut self) {
+        let Some(ledger) = &mut self.ledger else { return };
+        if ledger.is_heard() {
+            return;
+        }
+        let heard = ledger.hear().and_then(|socket| {
+            UnixDatagram::from_std(socket).map_err(|error| format!("cannot listen to reports: {error}"))
+        });
+        match heard {
+            Ok(listener) => {
+                self.listener = Some(listener);
+                self.deaf.clear();
+            }
+            Err(why) => {
+                self.listener = None;
+                if why != self.deaf {
+                    log::warn!("{why}; goes on without what clients report, by its own probes");
+                }
+                self.deaf = why;
+            }
+        }
     }
 }
 
