@@ -239,9 +239,9 @@ impl Watcher {
         self.health.state()
     }
 
-    /// The life it was last met in.
+    /// The life it was last met in; `None` when that is not the life of its epoch.
     pub fn incarnation(&self) -> Option<Incarnation> {
-        self.health.incarnation()
+        self.health.incarnation().filter(|_| !self.unmet)
     }
 
     /// Its epoch.
