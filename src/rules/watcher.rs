@@ -191,6 +191,8 @@ impl Watcher {
         let health = Health::resume(published.view, published.incarnation, since);
         let mut watcher =
             Watcher::of(health, settings, order, published.epoch, published.since, (now.clock, phase));
+        // One that did not name the life had not met it.
+        watcher.unmet = published.incarnation.is_none() && watcher.state() != State::Down;
         watcher.inherited = Some(published.reason);
         watcher.settle(now, epoch);
         // An epoch belongs to its state whoever wrote it.
