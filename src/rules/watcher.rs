@@ -408,7 +408,7 @@ impl Watcher {
         }
         let before = self.seen();
         let down = self.state() == State::Down;
-        if epoch % 2 == 0 {
+        if epoch.is_multiple_of(2) {
             self.on(now, Event::Returned);
             // Which life that epoch stands for, others know.
             self.unmet = self.state() != State::Down;

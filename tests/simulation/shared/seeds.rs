@@ -239,9 +239,7 @@ impl Running<'_> {
         let now = self.faults.iter().flatten();
         let all_live = (0..self.plan.servers).all(|s| self.land.official(s) != State::Down);
         let free = match fault {
-            Fault::Drain(_) | Fault::CutFrom(..) | Fault::Break(_) => {
-                !now.clone().any(|other| of_server(other))
-            }
+            Fault::Drain(_) | Fault::CutFrom(..) | Fault::Break(_) => !now.clone().any(&of_server),
             _ if of_server(&fault) && self.plan.single => all_live && !now.clone().any(of_server),
             _ if of_server(&fault) => !now.clone().any(|other| target(*other) == Some(server)),
             Fault::ProcessStops(_) | Fault::ProcessDies(_) => !now
