@@ -191,6 +191,8 @@ impl Watcher {
         let health = Health::resume(published.view, published.incarnation, since);
         let mut watcher =
             Watcher::of(health, settings, order, published.epoch, published.since, (now.clock, phase));
+        // One that did not name the life had not met it.
+        watcher.unmet = published.incarnation.is_none() && watcher.state() != State::Down;
         watcher.inherited = Some(published.reason);
         watcher.settle(now, epoch);
         // An epoch belongs to its state whoever wrote it.
@@ -239,9 +241,9 @@ impl Watcher {
         self.health.state()
     }
 
-    /// The life it was last met in.
+    /// The life it was last met in; `None` when that is not the life of its epoch.
     pub fn incarnation(&self) -> Option<Incarnation> {
-        self.health.incarnation()
+        self.health.incarnation().filter(|_| !self.unmet)
     }
 
     /// Its epoch.
@@ -406,7 +408,7 @@ impl Watcher {
         }
         let before = self.seen();
         let down = self.state() == State::Down;
-        if epoch % 2 == 0 {
+        if epoch.is_multiple_of(2) {
             self.on(now, Event::Returned);
             // Which life that epoch stands for, others know.
             self.unmet = self.state() != State::Down;

@@ -19,7 +19,7 @@ use crate::world::get;
 
 const WORLDS: u64 = if cfg!(debug_assertions) { 300 } else { 6_000 };
 /// Planted faults must be found by this many worlds.
-const SOON: u64 = 4_000;
+const SOON: u64 = 12_000;
 
 #[derive(Clone, Debug)]
 struct Plan {
@@ -36,6 +36,8 @@ struct Plan {
     rest: u64,
     calm: u64,
     outage: u64,
+    /// Servers hang more than anything else happens, for about as long as a call waits.
+    hanging: bool,
     planted: Planted,
 }
 
@@ -61,6 +63,7 @@ impl Plan {
             rest: *rng.pick(&[200, 2_000, 20_000, 100_000]),
             calm: *rng.pick(&[1_000, 20_000, 200_000]),
             outage: *rng.pick(&[2_000, 60_000, 200_000, 600_000]),
+            hanging: rng.chance(300),
             planted,
         }
     }
@@ -211,7 +214,12 @@ impl Running<'_> {
     fn pick_fault(&mut self) -> Option<Fault> {
         let server = self.rng.below(self.plan.servers as u64) as usize;
         let id = self.rng.below(self.plan.processes as u64) as usize;
-        let fault = match self.rng.below(100) {
+        let dice = if self.plan.hanging && self.rng.chance(600) {
+            self.rng.between(18, 47)
+        } else {
+            self.rng.below(100)
+        };
+        let fault = match dice {
             0..12 => Fault::Crash(server),
             12..18 => Fault::Restart(server),
             18..28 => Fault::Cut(server),
@@ -231,9 +239,7 @@ impl Running<'_> {
         let now = self.faults.iter().flatten();
         let all_live = (0..self.plan.servers).all(|s| self.land.official(s) != State::Down);
         let free = match fault {
-            Fault::Drain(_) | Fault::CutFrom(..) | Fault::Break(_) => {
-                !now.clone().any(|other| of_server(other))
-            }
+            Fault::Drain(_) | Fault::CutFrom(..) | Fault::Break(_) => !now.clone().any(&of_server),
             _ if of_server(&fault) && self.plan.single => all_live && !now.clone().any(of_server),
             _ if of_server(&fault) => !now.clone().any(|other| target(*other) == Some(server)),
             Fault::ProcessStops(_) | Fault::ProcessDies(_) => !now
@@ -388,4 +394,5 @@ found! {
     who_looks_at_the_table_too_rarely_is_found: LateLook,
     a_connection_that_outlives_its_servers_return_is_found: OldConnections,
     a_draining_server_that_acts_is_found: DrainingActs,
+    trials_that_do_not_take_turns_are_found: TrialsTogether,
 }

@@ -1,0 +1,221 @@
+//! The judge: whether an answer fits what every key may hold.
+
+use super::*;
+
+impl Land {
+    pub(super) fn judge(&mut self, id: usize, outcome: Outcome) {
+        let Some(active) = self.active[id].take() else { return };
+        let settled = self.processes[id].carrier.task.as_mut().map(Task::take_settled).unwrap_or_default();
+        let took = self.net.now - active.began;
+        let began = ((EPOCH_MILLIS + active.began / 1000) / 1000) as i64;
+        let span = (began, self.second());
+        let value = settled.first().and_then(|s| s.answer.as_ref().ok()).map(|found| found.0.clone());
+        self.net.note(|| {
+            let value = value.as_ref().map(|v| show(v)).unwrap_or_default();
+            format!("p{id} ends {}: {outcome:?} {value}", active.call)
+        });
+        let timeout = self.pool.options.timeout.as_micros() as u64;
+        if took > timeout && !active.stopped {
+            self.complain(format!("{} took {took} us of {timeout}", active.call));
+        }
+        let c = &mut self.counts;
+        *match outcome {
+            Outcome::Hit => &mut c.hits,
+            Outcome::Miss => &mut c.misses,
+            Outcome::Timeout => &mut c.timeouts,
+            Outcome::Unavailable => &mut c.unavailable,
+            _ => &mut c.acknowledged,
+        } += 1;
+        if let Call::Get { .. } = active.call {
+            for found in &settled {
+                let (key, found) = (found.key, &found.answer);
+                let found = match found {
+                    Ok((data, flags, _)) => Some((data.clone(), *flags)),
+                    Err(Outcome::Miss) => None,
+                    Err(_) => continue,
+                };
+                self.judge_read(&active, key, found, span);
+            }
+        } else if active.entered && !active.overtaken {
+            self.judge_change(&active, outcome, value.as_deref(), span);
+        }
+    }
+
+    pub(super) fn judge_read(
+        &mut self,
+        active: &Active,
+        key: Key,
+        found: Option<(Bytes, u32)>,
+        span: (i64, i64),
+    ) {
+        let readable = &active.readable[&key];
+        if may_find(readable, &found, span) {
+            return;
+        }
+        if found.is_none() && self.lost(key, active.began) {
+            self.keys[usize::from(key)].possible.insert(None);
+            return;
+        }
+        let kind = if found.is_none() { "LOST" } else { "STALE" };
+        let found = found.map(|found| show(&found.0));
+        let text = format!(
+            "{kind}: k{key} read as {found:?}; it holds {}. {}",
+            describe(readable),
+            self.contents(key)
+        );
+        self.complain(text);
+    }
+
+    pub(super) fn judge_change(
+        &mut self,
+        active: &Active,
+        outcome: Outcome,
+        value: Option<&[u8]>,
+        span: (i64, i64),
+    ) {
+        let Some(key) = active.call.changes() else { return };
+        let index = usize::from(key);
+        self.writers[index] -= 1;
+        for reader in 0..self.active.len() {
+            let began =
+                self.active[reader].as_ref().filter(|a| a.readable.contains_key(&key)).map(|a| a.began);
+            if began.is_some_and(|began| self.lost(key, began)) {
+                let states = self.active[reader].as_mut().and_then(|a| a.readable.get_mut(&key));
+                states.into_iter().for_each(|states| _ = states.insert(None));
+            }
+        }
+        if matches!(outcome, Outcome::Timeout | Outcome::Unavailable) || self.clashed[index] {
+            let holders = self.holders(key);
+            self.keys[index].holders &= holders;
+            self.doubtful[index] = true;
+            self.keys[index].unanswered();
+            return;
+        }
+        let before = self.keys[index].possible.clone();
+        let mut fits = self.keys[index].end(&active.call, outcome, value, span);
+        if !fits && self.lost(key, active.began) {
+            self.keys[index].possible.insert(None);
+            fits = self.keys[index].end(&active.call, outcome, value, span);
+        }
+        let means = match (&active.call, outcome) {
+            // Deleted by a command whose answer was lost; the next one found nothing.
+            (Call::Delete { .. }, Outcome::NotFound) => Some(Outcome::Deleted),
+            // What was deleted was a stub that its owner left behind.
+            (Call::Delete { .. }, Outcome::Deleted) if self.net.leases > 0 => Some(Outcome::NotFound),
+            _ => None,
+        };
+        if let (false, Some(means)) = (fits, means) {
+            fits = self.keys[index].end(&active.call, means, value, span);
+        }
+        if !fits {
+            let text = format!(
+                "IMPOSSIBLE: {} ended as {outcome:?}; k{key} held {}. {}",
+                active.call,
+                describe(&before),
+                self.contents(key)
+            );
+            self.complain(text);
+            return self.keys[index].unanswered();
+        }
+        if !merely_seen(&active.call, outcome) {
+            let holders = self.holders(key);
+            self.keys[index].acknowledged(&active.call, holders, active.began);
+            if matches!(active.call, Call::Store { verb: Verb::Set, .. } | Call::Delete { .. }) {
+                self.doubtful[index] = false;
+                self.check_draining(key, active);
+            }
+        }
+    }
+
+    /// A draining server gets no new key as long as two others can.
+    pub(super) fn check_draining(&mut self, key: Key, active: &Active) {
+        let servers = 0..self.used_since.len();
+        let others = servers
+            .clone()
+            .filter(|s| !matches!(self.official(*s), ServerState::Down | ServerState::Draining))
+            .filter(|s| self.used_since[*s].is_some_and(|since| since < active.began))
+            .count();
+        let holders = self.holders(key);
+        for server in servers.filter(|s| holders & (1 << s) != 0) {
+            let drains = self.draining_since[server].is_some_and(|since| since < active.began);
+            if drains && others >= 2 && self.board.mode(self.net.now) == Mode::Attended {
+                self.complain(format!("DRAINING: {} was stored on s{server}", active.call));
+            }
+        }
+    }
+
+    pub(super) fn holders(&self, key: Key) -> u64 {
+        self.holders_of(key, |truth, data| truth.is_newest(data), u64::MAX)
+    }
+
+    pub(super) fn holders_of(&self, key: Key, wanted: impl Fn(&Truth, &[u8]) -> bool, until: u64) -> u64 {
+        let unix_millis = self.net.unix_millis();
+        let truth = &self.keys[usize::from(key)];
+        let mut holders = 0;
+        for (index, server) in self.net.servers.iter().enumerate() {
+            let item = server.process.as_ref().and_then(|p| p.item(key_bytes(key), unix_millis));
+            let holds = item.is_some_and(|i| !i.stub && wanted(truth, &i.data) && i.stored <= until);
+            if self.used_since[index].is_some() && holds {
+                holders |= 1 << index;
+            }
+        }
+        holders
+    }
+
+    /// Whether a key may be missed because its last copy is truly gone.
+    pub(super) fn lost(&mut self, key: Key, began: u64) -> bool {
+        let truth = &self.keys[usize::from(key)];
+        if truth.possible.contains(&None) {
+            return true;
+        }
+        // A call that was never answered may have cleared copies of what it was to replace, or may yet.
+        let doubtful = self.doubtful[usize::from(key)];
+        let holders = truth.holders & if doubtful { self.holders(key) } else { u64::MAX };
+        let every_holder_failed = holders & !truth.faulted == 0;
+        let held = self.holders_of(key, |truth, data| truth.is_settled(data), EPOCH_MILLIS + began / 1000);
+        let readable = (0..self.used_since.len())
+            .filter(|server| held & (1 << server) != 0)
+            .filter(|s| {
+                self.net.servers[*s].healthy() && self.used_since[*s].is_some_and(|since| since < began)
+            })
+            .count();
+        let fatal = if self.pool.options.backups { 2 } else { 1 };
+        let between = truth.busy && truth.faulted_meanwhile.count_ones() >= fatal;
+        let lost = readable == 0 && (every_holder_failed || between);
+        self.counts.lost += u64::from(lost);
+        lost
+    }
+
+    pub(super) fn contents(&self, key: Key) -> String {
+        let unix_millis = self.net.unix_millis();
+        let mut text = String::from("Servers:");
+        for (index, server) in self.net.servers.iter().enumerate() {
+            let item = server.process.as_ref().and_then(|p| p.item(key_bytes(key), unix_millis));
+            let held =
+                item.map_or("-".to_string(), |i| if i.stub { "stub".to_string() } else { show(&i.data) });
+            text.push_str(&format!(" s{index} {:?} {held};", self.official(index)));
+        }
+        text
+    }
+
+    /// When nothing is at work: the copies of a key that everybody agreed on are one value.
+    pub fn check_copies(&mut self) {
+        for key in 0..self.keys.len() {
+            if self.doubtful[key] && !self.clashed[key] {
+                continue;
+            }
+            let held: BTreeSet<_> = (self.net.servers.iter().enumerate())
+                .filter(|(index, _)| self.used_since[*index].is_some())
+                .filter_map(|(_, server)| {
+                    let item =
+                        server.process.as_ref()?.item(key_bytes(key as Key), self.net.unix_millis())?;
+                    (!item.stub).then(|| item.data.clone())
+                })
+                .collect();
+            if held.len() > 1 {
+                let text = format!("DIFFERENT COPIES of k{key}. {}", self.contents(key as Key));
+                self.complain(text);
+            }
+        }
+    }
+}
