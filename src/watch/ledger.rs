@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::table::stripes::{Epoch, Stands};
-use crate::table::{Lock, Settling, Snapshot, Stripes, StripesSettings, Writer, identity, notice};
+use crate::table::{Lock, Settling, Snapshot, Stripes, StripesSettings, Trust, Writer, identity, notice};
 
 /// The permission bits of what the pool's clients write to.
 const SHARED: u32 = 0o660;
@@ -132,9 +132,12 @@ impl Ledger {
         self.writer.lock()
     }
 
-    /// Whether clients still find the files under their names.
+    /// Whether clients still find the files under their names. The one that they write to can also be damaged so that
+    /// nobody can open it any more.
     pub fn is_in_place(&self) -> bool {
-        self.writer.is_in_place() && self.stripes.is_in_place()
+        let trust = self.terms.owner.map_or_else(Trust::default, |(user, _)| Trust::default().also(user));
+        let opened = || Stripes::open(&self.terms.table, &trust);
+        self.writer.is_in_place() && opened().is_ok_and(|opened| opened.id() == self.stripes.id())
     }
 
     /// Whether clients find the socket.

@@ -120,12 +120,19 @@ impl Watchd {
 
     /// Starts one with these variables in its environment.
     pub fn spawn_with(files: &Files, environment: &[(&str, &str)]) -> Watchd {
+        Watchd::spawn_as(files, |command| {
+            command.envs(environment.iter().copied());
+        })
+    }
+
+    /// Starts one in another way.
+    pub fn spawn_as(files: &Files, change: impl FnOnce(&mut Command)) -> Watchd {
         use std::sync::atomic::{AtomicU32, Ordering};
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let log = files.scratch.path().join(format!("log.{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         let mut command = Command::new(env!("CARGO_BIN_EXE_memcache-watchd"));
         command.arg("--pool").arg(&files.pool).args(["--foreground", "--log-level", "debug"]);
-        command.envs(environment.iter().copied());
+        change(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).expect("a log"));
         let child = keep::spawn(&mut command).expect("memcache-watchd starts");
         Watchd { child, log }

@@ -5,8 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod corruption;
 mod daemon;
 mod deaths;
+mod faults;
 mod files;
 mod installed;
 mod reload;

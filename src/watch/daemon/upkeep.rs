@@ -121,7 +121,7 @@ impl Daemon {
                 self.settle(None);
                 self.hear();
             }
-            Err(trouble) if trouble == self.trouble => {}
+            Err(trouble) if trouble == self.trouble => log::debug!("{trouble}; as before"),
             Err(trouble) => {
                 log::error!("{trouble}; {meanwhile}");
                 self.trouble = trouble;
