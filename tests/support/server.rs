@@ -23,6 +23,7 @@ pub enum Listen {
 pub struct Memcached {
     listen: Listen,
     child: Option<Child>,
+    options: Vec<String>,
 }
 
 impl Memcached {
@@ -31,8 +32,15 @@ impl Memcached {
     /// # Panics
     /// When none can be started; the message says what memcached said.
     pub fn start() -> Memcached {
+        Memcached::start_with(&[])
+    }
+
+    /// The same with further options.
+    pub fn start_with(options: &[&str]) -> Memcached {
+        let options: Vec<String> = options.iter().map(ToString::to_string).collect();
         for _ in 0..50 {
-            let mut server = Memcached { listen: Listen::Port(free_port()), child: None };
+            let mut server =
+                Memcached { listen: Listen::Port(free_port()), child: None, options: options.clone() };
             match server.try_run() {
                 Ok(()) => return server,
                 Err(words) if words.contains("Address already in use") => {}
@@ -44,7 +52,8 @@ impl Memcached {
 
     /// Starts one on a unix socket and waits until it answers.
     pub fn start_at(path: &Path) -> Memcached {
-        let mut server = Memcached { listen: Listen::Path(path.to_owned()), child: None };
+        let mut server =
+            Memcached { listen: Listen::Path(path.to_owned()), child: None, options: Vec::new() };
         server.restart();
         server
     }
@@ -138,6 +147,7 @@ impl Memcached {
             Listen::Port(port) => command.args(["-U", "0", "-l", "127.0.0.1", "-p", &port.to_string()]),
             Listen::Path(path) => command.arg("-s").arg(path),
         };
+        command.args(&self.options);
         // SAFETY: geteuid has no requirements.
         if unsafe { libc::geteuid() } == 0 {
             command.args(["-u", "root"]); // it refuses to run as root unasked

@@ -131,3 +131,33 @@ fn unix_sockets_and_names_are_watched_too() {
     drop(unix);
     files.wait_for(0, State::Down);
 }
+
+#[test]
+fn one_that_is_full_and_evicts_nothing_comes_back_emptied() {
+    let full = Memcached::start_with(&["-M", "-m", "2"]);
+    let other = Memcached::start();
+    let files = Files::new(&[full.address(), other.address()], QUICK);
+    let watchd = Watchd::start(&files);
+    files.wait_until_met(2);
+    // As much as goes into it, of every size near a probe's.
+    for size in (1..300).step_by(8) {
+        let value = "v".repeat(size);
+        let some = |from: usize| -> String {
+            (from..from + 100).map(|n| format!("set {size}-{n} 0 0 {size} noreply\r\n{value}\r\n")).collect()
+        };
+        let stored = |from: usize| {
+            full.ask(&format!("{}get {size}-{}\r\n", some(from), from + 99), "END").expect("it answers").len()
+                > 1
+        };
+        let _all = (0..).map(|number| number * 100).find(|from| !stored(*from));
+    }
+    let refused =
+        full.ask("set probe 0 0 30\r\n012345678901234567890123456789\r\n", "STORED").expect("it answers");
+    assert!(refused[0].starts_with("SERVER_ERROR out of memory"), "{refused:?}");
+    full.hang();
+    files.wait_for(0, State::Down);
+    full.wake();
+    files.wait_for(0, State::Returned);
+    assert_eq!(full.stat("cmd_flush"), Some(1), "{}", watchd.said());
+    assert!(full.ask("get 1-0\r\n", "END").expect("it answers").len() == 1, "it holds nothing of before");
+}

@@ -94,6 +94,9 @@ pub struct Rejoin {
     examination: Examination,
     keeper: Option<ServerId>,
     flushed: bool,
+    /// It is full and evicts nothing: when it said so. That is an answer of a server that works, and the flush which it
+    /// owes makes room.
+    full_since: Option<u64>,
     held_back: bool,
     /// Questions to the keeper so far.
     looks: u32,
@@ -120,6 +123,7 @@ impl Rejoin {
             examination: Examination::new(view.unix_millis, down_since_unix_millis),
             keeper: None,
             flushed: false,
+            full_since: None,
             held_back: false,
             looks: 0,
             claimed_at: 0,
@@ -226,10 +230,10 @@ impl Rejoin {
     }
 
     fn probed(&mut self, view: &View) {
-        if self.flushed {
-            self.record(view);
-        } else if self.examination.good() < self.rise {
+        if self.examination.good() < self.rise {
             self.probe(view);
+        } else if self.flushed {
+            self.record(view);
         } else if self.owes_flush() {
             self.ask_to_flush(view);
         } else {
@@ -286,7 +290,10 @@ impl Rejoin {
         if !self.live_keeper(view) {
             return self.pass();
         }
-        Marker::Flushed(self.examination.proved_from()).write(&mut self.value);
+        // Of one that was full the probes came after the flush, and who went on writing elsewhere in between must not
+        // take it for his.
+        let proved_from = self.full_since.unwrap_or(self.examination.proved_from());
+        Marker::Flushed(proved_from).write(&mut self.value);
         self.step = Step::Record;
     }
 
@@ -296,6 +303,11 @@ impl Rejoin {
             Some(Marker::Flushed(time))
                 if time > self.down_since && time <= now.saturating_add(SKEW_MILLIS) =>
             {
+                // One that was full has yet to show that it works.
+                if self.full_since.is_some() {
+                    self.flushed = true;
+                    return self.probe(view);
+                }
                 self.pass();
             }
             Some(Marker::Flushing(time)) if now.saturating_sub(time) < CLAIM_MILLIS => {
@@ -319,6 +331,10 @@ impl Rejoin {
             _ => match self.examination.answer(view.unix_millis, reply) {
                 Finding::More => {}
                 Finding::Good => self.probed(view),
+                Finding::Refused(line) if is_full(line) && !self.flushed && self.owes_flush() => {
+                    self.full_since = Some(view.unix_millis);
+                    self.ask_to_flush(view);
+                }
                 Finding::Refused(line) => self.refused(line, "it refused a probe"),
                 Finding::Ill(reason) => self.fail_trial(reason),
             },
@@ -344,6 +360,11 @@ impl Rejoin {
             }
         }
     }
+}
+
+/// Whether a refusal is that of a server without room which evicts nothing (-M).
+fn is_full(line: &[u8]) -> bool {
+    line.starts_with(b"SERVER_ERROR out of memory")
 }
 
 impl Operation for Rejoin {

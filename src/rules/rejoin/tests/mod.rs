@@ -299,6 +299,40 @@ fn a_keeper_that_keeps_nothing_does_not_keep_the_server_down() {
 }
 
 #[test]
+fn a_full_server_is_emptied_and_then_shows_that_it_works() {
+    let full = Reply::Refused(b"SERVER_ERROR out of memory storing object");
+    let mut trial = Trial::of(view(3, &[0]), &health(life(7, OLD), true));
+    let (tag, _) = trial.greet(7, OLD).question(0);
+    trial.rejoin.answer(&trial.view, tag, &full);
+    trial.claim(Reply::Stored).flush(Reply::Ok);
+    trial.view.unix_millis += 700;
+    trial.probe().probe();
+    // Who went down since it said that it was full must flush for himself.
+    let (tag, asked) = trial.question(1);
+    assert!(asked.contains(&NOW.to_string()) && !asked.contains(&(NOW + 700).to_string()), "{asked}");
+    trial.rejoin.answer(&trial.view, tag, &Reply::Stored);
+    trial.ends(Outcome::Done);
+
+    // Another client empties it meanwhile: then too.
+    let mut trial = Trial::of(view(3, &[0]), &health(life(7, OLD), true));
+    let (tag, _) = trial.greet(7, OLD).question(0);
+    trial.rejoin.answer(&trial.view, tag, &full);
+    let flushed = format!("flushed {}", DOWN_SINCE + 1);
+    trial.claim(Reply::NotStored).look(value(&flushed, 7)).probe().probe();
+    let (tag, _) = trial.question(1);
+    trial.rejoin.answer(&trial.view, tag, &Reply::Stored);
+    trial.ends(Outcome::Done);
+
+    // Still full after its flush, it does not do what it is there for.
+    let mut trial = Trial::of(view(1, &[0]), &health(life(7, OLD), true));
+    let (tag, _) = trial.greet(7, OLD).question(0);
+    trial.rejoin.answer(&trial.view, tag, &full);
+    let (tag, _) = trial.flush(Reply::Ok).question(0);
+    trial.rejoin.answer(&trial.view, tag, &full);
+    trial.ends(Outcome::Refused);
+}
+
+#[test]
 fn a_keeper_that_fails_or_talks_nonsense_fails_the_trial() {
     let mut trial = Trial::proven();
     trial.fail().ends(Outcome::Unavailable);
