@@ -20,7 +20,7 @@ Exit statuses:
 Examples:
   memcachectl --pool /etc/memcache/sessions.toml status
   export MEMCACHE_POOL=/etc/memcache/sessions.toml
-  memcachectl drain s3 && memcachectl wait --steady";
+  memcachectl drain s3 && memcachectl status";
 
 /// Administers a pool of memcached servers: says how it is, and changes its file.
 #[derive(Parser, Debug)]
@@ -85,7 +85,7 @@ pub enum Command {
     },
     /// Takes back what was ordered for a server: it is used as soon as it is well
     #[command(after_help = "Examples:
-  memcachectl up s3 && memcachectl wait --steady --timeout 10m")]
+  memcachectl up s3 && memcachectl status")]
     Up {
         /// Its name or address
         server: String,
@@ -147,7 +147,8 @@ pub enum Command {
     },
     /// Waits until the table calls every server steady that is not ordered down or draining
     #[command(
-        after_help = "It ends at once with status 3 when no daemon attends the table, and with status 4 when the time is up.
+        after_help = "It ends at once with status 3 when no daemon attends the table, and with status 4 when the time is up. A server that \
+returned is in use, and steady once it was swept; as long as nobody sweeps, when the pool's `window` is over.
 
 Examples:
   memcachectl wait --steady

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::Order;
 use crate::rules::view::State;
+use crate::table::identity;
 
 use super::known::{Known, Seen, Table, word};
 use super::report::attendance;
@@ -39,7 +40,9 @@ pub fn command(path: &Path, timeout: Option<Duration>) -> Said {
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 let text = format!("not yet: {}", missing.join(", "));
-                return Ok(Answer { ending: Ending::TimeIsUp, ..Answer::wrong(text) });
+                let mut answer = Answer { ending: Ending::TimeIsUp, ..Answer::wrong(text) };
+                answer.notes.extend(unswept(&known));
+                return Ok(answer);
             }
             std::thread::sleep(PAUSE);
             let Table::Read(seen) = &mut known.table else { break };
@@ -66,4 +69,29 @@ fn missing(known: &Known) -> Vec<String> {
             (state != State::Steady).then(|| format!("{} is {}", server.name, word(state)))
         })
         .collect()
+}
+
+/// Why a returned server is not steady soon, where that is so, and what can be done.
+fn unswept(known: &Known) -> Option<String> {
+    let snapshot = &known.seen()?.snapshot;
+    let returned = snapshot.current.servers.iter().filter(|entry| entry.state == State::Returned);
+    let since = returned.map(|entry| entry.since).max().filter(|_| !snapshot.swept)?;
+    let window = u64::try_from(snapshot.current.options.window.as_millis()).unwrap_or(u64::MAX);
+    let left = since.saturating_add(window).saturating_sub(identity::unix_millis());
+    Some(format!(
+        "a returned server is in use, and nothing has to be done: as nobody sweeps this pool, it is called steady when \
+         the pool's window is over, in {}; wait for so long (--timeout); a shorter `window` in the pool file makes \
+         it less, and is long enough if no value that is still needed was stored longer ago",
+        span(left)
+    ))
+}
+
+/// A time in whole units, rounded up.
+fn span(millis: u64) -> String {
+    let seconds = millis.div_ceil(1_000);
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} minutes", seconds.div_ceil(60)),
+        _ => format!("{} hours", seconds.div_ceil(3_600)),
+    }
 }

@@ -55,6 +55,11 @@ fn what_is_ordered_is_done() {
     is_shown(&world, "s3", "returned");
     let found = world.servers[2].ask("get k\r\n", "END").expect("it answers");
     assert_eq!(found, ["END"], "it was flushed");
+    let said = world.demand(4, &["wait", "--steady", "--timeout", "1ms"]);
+    assert!(
+        said.contains("not yet: s3 is returned\n") && said.contains("window is over, in 24 hours"),
+        "{said}"
+    );
 
     done(&world, &["drain", "s1"]);
     is_shown(&world, "s1", "draining");

@@ -10,6 +10,7 @@ mod daemon;
 mod deaths;
 mod faults;
 mod files;
+mod hostile;
 mod installed;
 mod reload;
 mod reports;
