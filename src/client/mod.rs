@@ -17,7 +17,7 @@
 //!
 //! What a call costs: one send and one receive for a simple operation on a live server, whatever
 //! its timeouts are; one send per server and polls in between for one that asks several. A server
-//! that is known dead costs it nothing. A table costs two loads, a stripe one system call (whose it is).
+//! that is known dead costs it nothing. A table costs two loads, a stripe two exchanges of a word.
 //!
 //! How the processes of a machine agree about servers, docs/one-view.md tells step by step.
 
@@ -161,11 +161,11 @@ impl Client {
             let stripes = self.views.stripes().filter(|_| operation.mutates()).cloned();
             let turn = match stripes.as_deref() {
                 None => Ok(Turn::free(deadline)),
-                Some(stripes) => Turn::take(stripes, operation, deadline),
+                Some(stripes) => Turn::take(stripes, operation, start, deadline),
             };
             let Ok(turn) = turn else { return Outcome::Timeout };
             // The table is looked at after the turn has come.
-            let now = turn.now(start);
+            let now = turn.came(start);
             self.begin(operation.mutates(), now);
             let other = self.views.stripes().filter(|_| operation.mutates()).map(|other| other.id());
             if other == stripes.as_deref().map(Stripes::id) {
@@ -222,8 +222,6 @@ impl Client {
                 if self.views.waits() || self.exchange.parked() {
                     self.exchange.reconsider(operation, &mut self.views, now);
                 }
-                // What is sent next must be sent before the turn is over.
-                now = turn.now(now);
             }
         }
     }

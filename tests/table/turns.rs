@@ -22,6 +22,10 @@ fn now() -> u64 {
     identity::boot_millis()
 }
 
+fn me() -> u64 {
+    u64::from(std::process::id())
+}
+
 fn made(directory: &Scratch) -> (PathBuf, Stripes) {
     let path = directory.path().join("table");
     let lock = Lock::take(&path).expect("nobody has it");
@@ -59,18 +63,18 @@ fn a_stripe_is_taken_and_given_back() {
     let (path, stripes) = made(&scratch);
     let other = opened(&path);
     assert_eq!(other.id(), stripes.id());
-    let held = stripes.take(HASH, now() + LONG, now).expect("nobody has it");
+    let held = stripes.take(HASH, now() + LONG, me(), now).expect("nobody has it");
     assert!(held.still_ours() && !held.taken_over());
     assert!(held.in_time(now()) && !held.in_time(held.deadline()));
     assert_eq!(word(&path).pid(), std::process::id());
-    let overdue = other.take(HASH, now() + 20, now).expect_err("held");
+    let overdue = other.take(HASH, now() + 20, me(), now).expect_err("held");
     assert_eq!(overdue.holder, std::process::id());
     assert!(overdue.to_string().contains(&std::process::id().to_string()));
-    let _another = other.take(HASH + 1, now() + LONG, now).expect("another stripe");
+    let _another = other.take(HASH + 1, now() + LONG, me(), now).expect("another stripe");
     drop(held);
     assert_eq!(word(&path), Word::FREE);
-    assert_eq!(other.take(HASH, now(), now).expect_err("too late").holder, 0);
-    let held = other.take(HASH, u64::MAX, now).expect("nobody has it");
+    assert_eq!(other.take(HASH, now(), me(), now).expect_err("too late").holder, 0);
+    let held = other.take(HASH, u64::MAX, me(), now).expect("nobody has it");
     assert!(held.deadline() <= now() + 300_000, "nobody holds it for ever");
 }
 
@@ -80,7 +84,7 @@ fn a_killed_holder_keeps_nobody_waiting() {
     let test = "turns::a_killed_holder_keeps_nobody_waiting";
     if let Some(path) = lines::errand() {
         let stripes = opened(Path::new(&path));
-        let _held = stripes.take(HASH, now() + 2 * LONG, now).expect("a turn");
+        let _held = stripes.take(HASH, now() + 2 * LONG, me(), now).expect("a turn");
         loop {
             std::thread::park();
         }
@@ -92,7 +96,7 @@ fn a_killed_holder_keeps_nobody_waiting() {
         until_held_by(&child, &path);
         let held = std::thread::scope(|scope| {
             let taker = waiting.then(|| {
-                scope.spawn(|| stripes.take(HASH, now() + LONG, now).expect("before the deadline").forget())
+                scope.spawn(|| stripes.take(HASH, now() + LONG, me(), now).expect("before the deadline").forget())
             });
             if waiting {
                 wait::until("somebody waits", || (word(&path) == word(&path).awaited()).then_some(()));
@@ -101,7 +105,7 @@ fn a_killed_holder_keeps_nobody_waiting() {
             taker.map(|taker| taker.join().expect("a turn"))
         });
         if held.is_none() {
-            drop(stripes.take(HASH, now() + LONG, now).expect("before the deadline"));
+            drop(stripes.take(HASH, now() + LONG, me(), now).expect("before the deadline"));
             assert_eq!(word(&path), Word::FREE);
         } else {
             assert_eq!(word(&path).pid(), std::process::id(), "taken over by the one who waited");
@@ -115,7 +119,7 @@ fn a_stopped_holder_is_taken_over_at_its_deadline() {
     let test = "turns::a_stopped_holder_is_taken_over_at_its_deadline";
     if let Some(path) = lines::errand() {
         let stripes = opened(Path::new(&path));
-        let held = stripes.take(HASH, now() + 500, now).expect("a turn");
+        let held = stripes.take(HASH, now() + 500, me(), now).expect("a turn");
         wait::until("it is lost", || (!held.still_ours()).then_some(()));
         assert!(!held.in_time(now()) && now() >= held.deadline());
         return;
@@ -126,7 +130,7 @@ fn a_stopped_holder_is_taken_over_at_its_deadline() {
     until_held_by(&child, &path);
     signal(&child, Signal::STOP);
     let theirs = word(&path);
-    let held = stripes.take(HASH, now() + LONG, now).expect("after its deadline");
+    let held = stripes.take(HASH, now() + LONG, me(), now).expect("after its deadline");
     assert_eq!(theirs.left(now()), None, "and not sooner");
     signal(&child, Signal::CONT);
     child.succeed();
@@ -140,14 +144,14 @@ fn a_stopped_holder_is_taken_over_at_its_deadline() {
 fn a_child_of_a_fork_is_somebody_else() {
     let scratch = Scratch::new();
     let (path, stripes) = made(&scratch);
-    let held = stripes.take(HASH, now() + LONG, now).expect("nobody has it");
+    let held = stripes.take(HASH, now() + LONG, me(), now).expect("nobody has it");
     // SAFETY: the child calls what needs no lock of another thread's, and _exit.
     let child = unsafe { libc::fork() };
     if child == 0 {
         held.forget();
-        let parents = stripes.take(HASH, now() + 20, now).is_err();
-        let own = stripes.take(HASH + 1, now() + LONG, now).is_ok_and(|held| held.still_ours());
-        let killed = stripes.take(HASH + 2, now() + 2 * LONG, now).map(|held| held.forget()).is_ok();
+        let parents = stripes.take(HASH, now() + 20, me(), now).is_err();
+        let own = stripes.take(HASH + 1, now() + LONG, me(), now).is_ok_and(|held| held.still_ours());
+        let killed = stripes.take(HASH + 2, now() + 2 * LONG, me(), now).map(|held| held.forget()).is_ok();
         // SAFETY: it ends the child at once.
         unsafe { libc::_exit(i32::from(!(parents && own && killed))) };
     }
@@ -161,7 +165,7 @@ fn a_child_of_a_fork_is_somebody_else() {
     assert_eq!((waited, status), (child, 0));
     assert!(held.still_ours());
     assert_eq!(word(&path).pid(), std::process::id());
-    drop(stripes.take(HASH + 2, now() + LONG, now).expect("it ended with the stripe, under its own name"));
+    drop(stripes.take(HASH + 2, now() + LONG, me(), now).expect("it ended with the stripe, under its own name"));
 }
 
 /// The words of a file that the takers share: plain reads and writes, as data that the stripe protects.
@@ -219,7 +223,7 @@ fn sixty_four_processes_at_one_key_have_a_fair_share_each() {
         let own: u64 = own.parse().expect("a number");
         count.set(TAKERS + MANY + own, 1);
         while count.get(TURNS) < MANY * SHARE {
-            let held = stripes.take(HASH, now() + LONG, now).expect("everybody's turn comes");
+            let held = stripes.take(HASH, now() + LONG, me(), now).expect("everybody's turn comes");
             count.turn(TAKERS + own);
             assert!(held.in_time(now()));
         }
@@ -229,7 +233,7 @@ fn sixty_four_processes_at_one_key_have_a_fair_share_each() {
     let (path, stripes) = made(&scratch);
     let count = Count::open(&path);
     // All are there before the first one begins.
-    let gate = stripes.take(HASH, now() + LONG, now).expect("nobody has it");
+    let gate = stripes.take(HASH, now() + LONG, me(), now).expect("nobody has it");
     let children: Vec<_> = (0..MANY)
         .map(|own| Process::start(lines::command(test, &format!("{} {own}", path.display()))))
         .collect();
@@ -253,7 +257,7 @@ fn killed_takers_never_let_two_in_and_never_keep_the_others_out() {
     if let Some(path) = lines::errand() {
         let (stripes, count) = (opened(Path::new(&path)), Count::open(Path::new(&path)));
         loop {
-            let _held = stripes.take(HASH, now() + LONG, now).expect("everybody's turn comes");
+            let _held = stripes.take(HASH, now() + LONG, me(), now).expect("everybody's turn comes");
             count.turn(TAKERS);
         }
     }
@@ -271,6 +275,6 @@ fn killed_takers_never_let_two_in_and_never_keep_the_others_out() {
         std::mem::replace(&mut takers[round % 6], next).kill();
     }
     takers.into_iter().for_each(Process::kill);
-    let _held = stripes.take(HASH, now() + LONG, now).expect("nobody is left");
+    let _held = stripes.take(HASH, now() + LONG, me(), now).expect("nobody is left");
     count.turn(TAKERS);
 }
