@@ -48,8 +48,8 @@ fn the_document_and_the_code_agree() {
         WINDOW MAX_TTL CONNECT_TIMEOUT TIMEOUT NAME),
     );
     coded.extend(
-        offsets!("Server", record: WEIGHT BACKUP STATE META SINCE PID START KNOWN MARK HELD_BACK EPOCH_SLOT EPOCH NAME_LENGTH
-        ADDRESS_LENGTH REASON_LENGTH NAME ADDRESS REASON),
+        offsets!("Server", record: WEIGHT BACKUP STATE META SINCE PID START KNOWN MARK HELD_BACK ORDERED EPOCH_SLOT
+        EPOCH NAME_LENGTH ADDRESS_LENGTH REASON_LENGTH NAME ADDRESS REASON),
     );
     let place = |name: &str, at| (("File".to_owned(), name.to_owned()), at);
     coded.extend([
