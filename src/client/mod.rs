@@ -154,7 +154,7 @@ impl Client {
     /// Runs one operation to its end: the whole call. It ends within the client's timeout whatever
     /// the servers do; then as [`Outcome::Timeout`].
     pub fn run(&mut self, operation: &mut dyn Operation) -> Outcome {
-        let start = clock::now();
+        let mut start = clock::now();
         self.tidy_up();
         let deadline = start + self.total;
         loop {
@@ -173,6 +173,8 @@ impl Client {
                 self.views.end(now);
                 return outcome;
             }
+            // There is another stripes file.
+            start = clock::now();
         }
     }
 

@@ -19,8 +19,8 @@ use smallvec::SmallVec;
 
 use super::connection::{Connection, Loss, Terms};
 use super::exchange::{Exchange, Lost, Welcome, Witness};
-use super::views::{Begun, Views};
 use super::turn::LATE;
+use super::views::{Begun, Views};
 use super::wait::{Seen, Watch};
 use super::{clock, fork};
 use crate::rules::greeting::Greeting;

@@ -51,24 +51,22 @@ impl<'a> Turn<'a> {
         }
         let mut turn = Turn::free(deadline);
         turn.epoch = fork::epoch();
-        let mut taken_over = false;
+        // Where nobody is in the way, the time that is known already will do.
+        let known = Cell::new(Some(start));
+        let (mut taken_over, asked) = (false, Cell::new(0));
+        let now = || {
+            asked.set(asked.get() + 1);
+            clock::millis(known.take().unwrap_or_else(clock::now))
+        };
         for stripe in wanted {
-            // Where nobody is in the way, the time that is known already will do.
-            let known = Cell::new((!turn.waited).then_some(start));
-            let now = || {
-                clock::millis(known.take().unwrap_or_else(|| {
-                    turn.waited = true;
-                    clock::now()
-                }))
-            };
             // Those that were taken are given back when one cannot be had.
-            let held = stripes.take(stripe, clock::millis(deadline), turn.epoch, now)?;
+            let held = stripes.take(stripe, clock::millis(deadline), turn.epoch, &now)?;
             turn.deadline = turn.deadline.min(Instant(held.deadline().saturating_mul(1_000)));
             taken_over |= held.taken_over();
             turn.held.push(held);
         }
+        turn.waited = asked.get() > 1;
         if taken_over {
-            turn.waited = true;
             std::thread::sleep(LATE.min(deadline.since(clock::now())));
         }
         Ok(turn)

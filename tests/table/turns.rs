@@ -3,10 +3,11 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use memcache::table::stripes::layout::STRIPES_AT;
+use memcache::table::stripes::layout::{EPOCHS, STRIPES_AT};
 use memcache::table::stripes::word::Word;
-use memcache::table::{Lock, Stripes, StripesSettings, Trust, identity};
+use memcache::table::{Lock, Stripes, StripesSettings, TrialTurn, Trust, identity};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::lines::{self, Process};
@@ -96,7 +97,9 @@ fn a_killed_holder_keeps_nobody_waiting() {
         until_held_by(&child, &path);
         let held = std::thread::scope(|scope| {
             let taker = waiting.then(|| {
-                scope.spawn(|| stripes.take(HASH, now() + LONG, me(), now).expect("before the deadline").forget())
+                scope.spawn(|| {
+                    stripes.take(HASH, now() + LONG, me(), now).expect("before the deadline").forget()
+                })
             });
             if waiting {
                 wait::until("somebody waits", || (word(&path) == word(&path).awaited()).then_some(()));
@@ -165,7 +168,11 @@ fn a_child_of_a_fork_is_somebody_else() {
     assert_eq!((waited, status), (child, 0));
     assert!(held.still_ours());
     assert_eq!(word(&path).pid(), std::process::id());
-    drop(stripes.take(HASH + 2, now() + LONG, me(), now).expect("it ended with the stripe, under its own name"));
+    drop(
+        stripes
+            .take(HASH + 2, now() + LONG, me(), now)
+            .expect("it ended with the stripe, under its own name"),
+    );
 }
 
 /// The words of a file that the takers share: plain reads and writes, as data that the stripe protects.
@@ -277,4 +284,57 @@ fn killed_takers_never_let_two_in_and_never_keep_the_others_out() {
     takers.into_iter().for_each(Process::kill);
     let _held = stripes.take(HASH, now() + LONG, me(), now).expect("nobody is left");
     count.turn(TAKERS);
+}
+
+/// A trial's turn, which nobody waits for.
+fn try_turn(stripes: &Arc<Stripes>, until: u64) -> Option<TrialTurn> {
+    stripes.try_turn(5, until, me())
+}
+
+#[test]
+fn the_turn_to_try_a_server_is_one_processes_at_a_time() {
+    let test = "turns::the_turn_to_try_a_server_is_one_processes_at_a_time";
+    if let Some(path) = lines::errand() {
+        let stripes = Arc::new(opened(Path::new(&path)));
+        let _turn = try_turn(&stripes, now() + 2 * LONG).expect("nobody has it");
+        let _held = stripes.take(HASH, now() + 2 * LONG, me(), now).expect("a turn");
+        loop {
+            std::thread::park();
+        }
+    }
+    let scratch = Scratch::new();
+    let (path, stripes) = made(&scratch);
+    let stripes = Arc::new(stripes);
+    let turn = try_turn(&stripes, now() + LONG).expect("nobody has it");
+    assert!(!turn.taken_over() && try_turn(&Arc::new(opened(&path)), now() + LONG).is_none());
+    assert!(stripes.try_turn(6, now() + LONG, me()).is_some(), "of another server");
+    assert!(stripes.try_turn(EPOCHS as u16, now() + LONG, me()).is_none(), "there is no such server");
+    drop(turn);
+    let child = start(test, &path);
+    until_held_by(&child, &path);
+    assert!(try_turn(&stripes, now() + LONG).is_none(), "the child has it");
+    child.kill();
+    assert!(try_turn(&stripes, now() + LONG).expect("it is gone").taken_over());
+}
+
+#[test]
+fn who_comes_late_goes_on_with_a_trial_unless_somebody_has_begun() {
+    let scratch = Scratch::new();
+    let (path, stripes) = made(&scratch);
+    let (one, two) = (Arc::new(stripes), Arc::new(opened(&path)));
+    let soon = now() + 20;
+    let mut first = try_turn(&one, soon).expect("nobody has it");
+    wait::until("its time is over", || (now() > soon).then_some(()));
+    assert!(first.prolong(now() + LONG), "nobody took it");
+    assert!(try_turn(&two, now() + LONG).is_none());
+    let soon = now() + 20;
+    assert!(first.prolong(soon));
+    wait::until("its time is over", || (now() > soon).then_some(()));
+    let mut second = try_turn(&two, now() + LONG).expect("its time is over");
+    assert!(second.taken_over() && !first.prolong(now() + LONG));
+    drop(first);
+    assert!(second.prolong(now() + LONG), "who lost it gives nothing back");
+    // Nor does the child of a fork, which forgets it.
+    second.forget();
+    assert!(try_turn(&one, now() + LONG).is_none());
 }

@@ -176,6 +176,14 @@ impl Views {
         TurnToTry::take(epochs.stripes, epochs.slot)
     }
 
+    /// Whether the table's last word is that it is not to be used: then nobody brings it back but an administrator.
+    fn ordered_down(&self, server: ServerId) -> bool {
+        let address = &self.view.pool.server(server).address;
+        let entry = self.ledger.as_ref().and_then(|ledger| ledger.entry(server.index(), address));
+        // One that was drained and then failed holds nothing that anybody reads.
+        entry.is_some_and(|entry| entry.ordered) && !self.view.live(server)
+    }
+
     /// Whether a trial counts: it is the one under way, and nobody has said anything new of its server.
     pub(in crate::client) fn on_trial(&self, server: ServerId, number: u64) -> bool {
         self.known[server.index()].on_trial(number, self.epochs(server))
