@@ -169,12 +169,22 @@ impl Carrier {
         operation: &mut dyn Operation,
         sites: &dyn Fn(ServerId) -> Option<Sites>,
     ) -> Option<Failing> {
+        self.drive_while(operation, sites, &mut || true).await
+    }
+
+    /// Drives the operation as long as `may` says that it may ask on. One that may not is left as it is.
+    pub async fn drive_while(
+        &mut self,
+        operation: &mut dyn Operation,
+        sites: &dyn Fn(ServerId) -> Option<Sites>,
+        may: &mut dyn FnMut() -> bool,
+    ) -> Option<Failing> {
         let mut failing = None;
         let (Patience::Whole(span) | Patience::Each(span)) = self.patience;
         let mut deadline = Deadline::new(span);
         loop {
             let next = operation.next(&self.now());
-            let Some((server, tag)) = next else { return failing };
+            let Some((server, tag)) = next.filter(|_| may()) else { return failing };
             if let Patience::Each(span) = self.patience {
                 deadline = Deadline::new(span);
             }

@@ -257,10 +257,7 @@ impl Daemon {
         let (id, limit) = (ServerId(index as u16), self.plan.deadline);
         match task {
             Some(Task::Probe) => self.servers[index].probe(id, &self.view, limit, &self.news),
-            Some(Task::Trial) => {
-                let sites = self.servers.iter().map(Watched::sites).collect();
-                self.servers[index].try_again(id, &self.view, limit, sites, &self.news);
-            }
+            Some(Task::Trial) => self.try_again(index, now),
             None => {}
         }
         if let Some(due) = self.servers[index].watcher.due() {
@@ -268,12 +265,28 @@ impl Daemon {
         }
     }
 
+    fn try_again(&mut self, index: usize, now: Moment) {
+        let turn = self.ledger.as_ref().and_then(|ledger| ledger.turn_to_try(self.servers[index].slot));
+        match turn {
+            Some(turn) => {
+                let sites = self.servers.iter().map(Watched::sites).collect();
+                let (id, limit) = (ServerId(index as u16), self.plan.deadline);
+                self.servers[index].try_again(id, &self.view, limit, sites, turn, &self.news);
+            }
+            // A client that judged by itself is at it, or died over it.
+            None => drop(self.servers[index].watcher.dropped(now)),
+        }
+    }
+
     fn learn(&mut self, news: News) {
+        // A daemon that was stopped learns of that first: what was found before then no longer counts.
+        self.beat();
         let Some(&index) = self.by_key.get(&news.server) else { return };
         let now = moment();
         if self.servers[index].learn(now, news.ticket, news.found, &self.news) {
             self.publish(now);
         }
+        self.servers[index].give_turn_back();
         if self.ledger.is_some() {
             self.serve(index, now);
         }

@@ -8,24 +8,47 @@
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::table::stripes::{Epoch, Stands};
-use crate::table::{Lock, Settling, Snapshot, Stripes, StripesSettings, Trust, Writer, identity, notice};
+use crate::table::{
+    Lock, Settling, Snapshot, Stripes, StripesSettings, TrialTurn, Trust, Writer, identity, notice,
+};
 
 /// The permission bits of what the pool's clients write to.
 const SHARED: u32 = 0o660;
 
+/// Milliseconds for which a trial has its turn after each step: longer than any deadline of a probe that makes sense.
+const HOLD: u64 = 2_000;
+
 /// The files of a pool, as its daemon holds them.
 pub struct Ledger {
     writer: Writer,
-    stripes: Stripes,
+    stripes: Arc<Stripes>,
     terms: Terms,
     /// The socket's file, to tell it from another one's; `None`: there is none.
     socket_id: Option<(u64, u64)>,
     /// The last heartbeat, and the longest time between two, in milliseconds.
     beaten: u64,
     longest: u64,
+}
+
+/// The daemon's turn to try a server: a second trial's flush would empty what the first has brought back.
+#[derive(Debug)]
+pub struct Turn(TrialTurn);
+
+impl Turn {
+    /// Before anything is sent, or said of the trial. False: this process was stopped for so long that another has
+    /// taken the turn.
+    pub fn goes_on(&mut self) -> bool {
+        self.0.prolong(identity::boot_millis() + HOLD)
+    }
+
+    /// What the one before has sent may still be under way.
+    pub fn taken_over(&self) -> bool {
+        self.0.taken_over()
+    }
 }
 
 /// How the files are made.
@@ -66,7 +89,14 @@ impl Begun {
         }
         let settings = crate::table::Settings { mode: terms.mode, owner: terms.owner, ..Default::default() };
         let writer = Writer::create(lock, &settings, first).map_err(|error| error.to_string())?;
-        let ledger = Ledger { writer, stripes, terms, socket_id: None, beaten: u64::MAX, longest: 0 };
+        let ledger = Ledger {
+            writer,
+            stripes: Arc::new(stripes),
+            terms,
+            socket_id: None,
+            beaten: u64::MAX,
+            longest: 0,
+        };
         ledger.set_even(first);
         Ok(ledger)
     }
@@ -91,6 +121,14 @@ impl Ledger {
     /// The id of the stripes file, which the table names.
     pub fn stripes(&self) -> &Stripes {
         &self.stripes
+    }
+
+    /// The turn to try the server of this slot; `None`: a client that judged by itself is at it.
+    pub fn turn_to_try(&self, slot: u16) -> Option<Turn> {
+        // This process never forks.
+        let process = u64::from(std::process::id());
+        let turn = self.stripes.try_turn(slot, identity::boot_millis() + HOLD, process)?;
+        Some(Turn(turn))
     }
 
     /// Clients divert nothing from now on, and wait.

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{JoinHandle, spawn_blocking, spawn_local};
+use tokio::time::sleep;
 
 use super::carrier::{Carrier, Patience, SharedView, Sites, Socket};
 use super::journal;
+use super::ledger::Turn;
 use crate::client::resolve;
 use crate::rules::address::Address;
 use crate::rules::greeting::Greeting;
@@ -20,6 +22,8 @@ use crate::rules::watcher::{Failing, Moment, Watcher};
 
 /// How long what a name stands for is believed.
 const NAME_LASTS: Duration = Duration::from_secs(60);
+/// How long what another process has sent on its trial may be under way.
+const LATE: Duration = Duration::from_millis(4);
 /// How long after a name could not be looked up it is tried again.
 const NAME_AGAIN: Duration = Duration::from_secs(5);
 
@@ -33,7 +37,7 @@ pub struct News {
 /// What a task found.
 pub enum Found {
     Probed(Result<Greeting, Failing>, Option<Socket>),
-    Tried(Box<Rejoin>, Option<Outcome>, Option<Socket>),
+    Tried(Box<Rejoin>, Option<Outcome>, Option<Socket>, Turn),
     /// The connection that is kept open to see its end has ended.
     Ended,
     Resolved(Result<Vec<rustix::net::SocketAddrAny>, String>),
@@ -67,6 +71,8 @@ pub struct Watched {
     question: Option<Task>,
     sentinel: Option<Task>,
     lookup: Option<Task>,
+    /// Of a trial that is over: given back when what it found is published.
+    turn: Option<Turn>,
     tickets: u64,
     /// What was logged last: the state, since when, and why.
     noted: (State, u64, String),
@@ -88,6 +94,7 @@ impl Watched {
             question: None,
             sentinel: None,
             lookup: None,
+            turn: None,
             tickets: 0,
             noted,
             refusal: Vec::new(),
@@ -185,6 +192,11 @@ impl Watched {
         self.question = Some(Task { ticket, handle });
     }
 
+    /// What its last trial found is published.
+    pub fn give_turn_back(&mut self) {
+        self.turn = None;
+    }
+
     /// Begins a trial. `sites`: of every server of the view, for one of them keeps the marker.
     pub fn try_again(
         &mut self,
@@ -192,17 +204,22 @@ impl Watched {
         view: &SharedView,
         limit: Duration,
         sites: Vec<Option<Sites>>,
+        mut turn: Turn,
         news: &UnboundedSender<News>,
     ) {
         let (server, ticket, news) = (self.key, self.ticket(), news.clone());
         let view = view.clone();
         let mut rejoin = Box::new(self.watcher.trial(&view.borrow(), id));
         let handle = spawn_local(async move {
+            if turn.taken_over() {
+                sleep(LATE).await;
+            }
             let mut carrier = Carrier::new(view, Patience::Each(limit));
-            carrier.drive(&mut *rejoin, &|id| sites.get(id.index()).cloned().flatten()).await;
-            let outcome = rejoin.outcome();
+            let sites = |id: ServerId| sites.get(id.index()).cloned().flatten();
+            carrier.drive_while(&mut *rejoin, &sites, &mut || turn.goes_on()).await;
+            let outcome = rejoin.outcome().filter(|_| turn.goes_on());
             let socket = (outcome == Some(Outcome::Done)).then(|| carrier.take(id)).flatten();
-            let _ = news.send(News { server, ticket, found: Found::Tried(rejoin, outcome, socket) });
+            let _ = news.send(News { server, ticket, found: Found::Tried(rejoin, outcome, socket, turn) });
         });
         self.question = Some(Task { ticket, handle });
     }
@@ -217,8 +234,10 @@ impl Watched {
                 self.keep_sentinel(socket, news);
                 changed
             }
-            Found::Tried(rejoin, outcome, socket) if counts(&self.question) => {
+            Found::Tried(rejoin, outcome, socket, mut turn) if counts(&self.question) => {
                 self.question = None;
+                let outcome = outcome.filter(|_| turn.goes_on());
+                self.turn = Some(turn);
                 self.tell_refusal(&rejoin);
                 let changed = self.watcher.tried(now, &rejoin, outcome);
                 self.keep_sentinel(socket, news);

@@ -51,6 +51,9 @@ impl Daemon {
     pub(super) fn settle(&mut self, settling: Option<Settling>) {
         let Some(ledger) = &mut self.ledger else { return };
         let mut settling = settling.unwrap_or_else(|| ledger.settle());
+        // What is under way was asked before, and may have been answered before.
+        let now = moment();
+        self.servers.iter_mut().for_each(|watched| watched.drop_question(now));
         for round in 1.. {
             let now = moment();
             if let Some(ledger) = &self.ledger {
