@@ -164,14 +164,17 @@ fn a_table_that_replaces_another_is_followed() {
     assert_tidy(scratch.path());
 }
 
+/// The bound of a table when its maker chose none.
+const BOUND: u64 = 400;
+
 /// What readers find around the bound of a beat at `at`.
 fn assert_told(reader: &Reader, at: u64, within: Attendance) {
     for (now, expected) in [
         (at, within),
-        (at + 1_000, within),
-        (at + 1_001, Attendance::Silent(1_001)),
-        (at - 1_000, within),
-        (at - 1_001, Attendance::OtherClock),
+        (at + BOUND, within),
+        (at + BOUND + 1, Attendance::Silent(BOUND + 1)),
+        (at - BOUND, within),
+        (at - BOUND - 1, Attendance::OtherClock),
         (u64::MAX, Attendance::Silent(u64::MAX - at)),
         (0, Attendance::OtherClock),
     ] {
@@ -187,12 +190,14 @@ fn attendance_ends_at_the_bound() {
     let path = scratch.path().join("table");
     let mut writer = sample::table(&path, 1);
     let reader = Reader::open(&path, Trust::default()).expect("a table");
+    assert_eq!(reader.header().bound, BOUND);
+    assert_eq!(Settings::default().beat(), Duration::from_millis(BOUND / 10));
     let mut at = 5_000_000_000_000;
     let settling = writer.beat(at).expect_err("far behind the beat of its making");
     assert_told(&reader, at, Attendance::Settling);
     assert_eq!(writer.attend(settling, at), Ok(()));
     assert_told(&reader, at, Attendance::Attended);
-    for (pause, kept) in [(100, true), (1_000, true), (1_001, false), (100, true)] {
+    for (pause, kept) in [(BOUND / 10, true), (BOUND, true), (BOUND + 1, false), (BOUND / 10, true)] {
         at += pause;
         let before = writer.is_settling();
         assert_eq!(writer.beat(at).is_ok(), kept, "a writer learns that it was missed");
@@ -229,15 +234,15 @@ fn only_an_unbroken_settling_leads_to_attendance() {
 
     let mut at = 5_000_000_000_000;
     let settling = writer.settle(at);
-    at += 1_000;
+    at += BOUND;
     assert_eq!(writer.beat(at), Ok(()), "it can take long");
-    at += 1_000;
+    at += BOUND;
     assert_eq!(writer.attend(settling, at), Ok(()));
     assert_eq!(reader.attendance(at), Attendance::Attended);
 
     let settling = writer.settle(at);
     assert_eq!(reader.attendance(at), Attendance::Settling);
-    at += 1_001;
+    at += BOUND + 1;
     let anew = writer.attend(settling, at).expect_err("it was silent meanwhile");
     assert_eq!(reader.attendance(at), Attendance::Settling);
     assert_eq!(writer.attend(anew, at), Ok(()));
