@@ -1,6 +1,9 @@
 //! Servers that die, hang, are cut off, and come back.
 
+use std::sync::Arc;
+
 use memcache::rules::view::State;
+use memcache::table::{Stripes, Trust, identity};
 
 use crate::daemon::{Files, Watchd};
 use crate::support::relay::{Mode, Relay};
@@ -160,4 +163,25 @@ fn one_that_is_full_and_evicts_nothing_comes_back_emptied() {
     files.wait_for(0, State::Returned);
     assert_eq!(full.stat("cmd_flush"), Some(1), "{}", watchd.said());
     assert!(full.ask("get 1-0\r\n", "END").expect("it answers").len() == 1, "it holds nothing of before");
+}
+
+/// A client that judged by itself may still be trying the server when a daemon begins.
+#[test]
+fn it_does_not_try_what_a_client_is_trying() {
+    let mut servers = start(2);
+    let files = Files::new(&addresses(&servers), QUICK);
+    let _watchd = Watchd::start(&files);
+    files.wait_until_met(2);
+    servers[0].kill();
+    let slot = files.wait_for(0, State::Down).epoch_slot;
+    let stripes = Arc::new(Stripes::open(&files.table, &Trust::default()).expect("a stripes file"));
+    let until = identity::boot_millis() + 60_000;
+    let turn = wait::until("the turn to try", || stripes.try_turn(slot, until, 1));
+    servers[0].restart();
+    let probes = || servers[1].stat("cmd_set").expect("it runs");
+    let before = probes();
+    wait::until("twenty probes of the other", || (probes() > before + 20).then_some(()));
+    assert_eq!((files.entry(0).state, servers[0].stat("cmd_set")), (State::Down, Some(0)));
+    drop(turn);
+    files.wait_for(0, State::Returned);
 }
