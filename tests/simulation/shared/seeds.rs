@@ -75,7 +75,11 @@ fn shared_replay() {
 }
 
 fn must_be_found(planted: Planted, first: u64) {
-    survey::must_be_found(&planted, first, SOON, |seed| Plan::new(seed, planted).run(false).1, right);
+    // A wrong answer it must be: that a process asks a server which is down is no proof, unless just that is planted.
+    let at_odds = planted == Planted::OldConnections;
+    let wrong = |bad: &String| at_odds || !bad.starts_with("an operation asks");
+    let with = |seed| Plan::new(seed, planted).run(false).1.filter(wrong);
+    survey::must_be_found(&planted, first, SOON, with, right);
 }
 
 macro_rules! found {
@@ -96,7 +100,7 @@ found! {
     a_turn_taken_over_without_proof_is_found: NoProof from 3000,
     a_change_without_an_answer_that_is_forgotten_is_found: NoDoubts from 6400,
     a_miss_for_a_place_that_was_passed_by_is_found: HastyMiss from 1,
-    who_looks_at_the_table_too_rarely_is_found: LateLook from 1000,
+    who_looks_at_the_table_too_rarely_is_found: LateLook from 9500,
     a_connection_that_outlives_its_servers_return_is_found: OldConnections from 1,
     a_draining_server_that_acts_is_found: DrainingActs from 1,
     trials_that_do_not_take_turns_are_found: TrialsTogether from 7500,
