@@ -65,7 +65,8 @@ tests:
 	$(CARGO) build --locked --features programs --lib --example demo
 	$(CARGO) test --locked --features programs --no-fail-fast --lib $(addprefix --test ,$(TESTS))
 
-## sim:       (part of check) simulated worlds: crashes, cuts, late answers, on a virtual clock
+## sim:       (part of check) simulated worlds: crashes, cuts, late answers, on a virtual clock. Other worlds, or more:
+##            SIM_SEED=7 SIM_WORLDS=1000000, of one process; SHARED_SEED=7 SHARED_WORLDS=100000, of several and a daemon
 sim:
 	$(CARGO) test --locked --release --test simulation -- --nocapture
 

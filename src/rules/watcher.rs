@@ -420,6 +420,8 @@ impl Watcher {
             self.dropped(now);
             self.since = now.unix_millis;
         }
+        // One that others brought back is used when it was met, and not before.
+        self.next = self.next.min(now.clock);
         self.epoch = fitting(epoch, self.state());
         self.seen() != before
     }
@@ -433,6 +435,8 @@ impl Watcher {
         if was != State::Down && self.state() == State::Down {
             self.failures = 0;
             self.trial = None;
+            // Its trial meets it; a life that follows on that is a restart.
+            self.unmet = false;
             self.health.on(now.clock, Event::MissedWrite, &self.settings.health);
             if !matches!(event, Event::Ordered(_)) && self.order != Order::Up {
                 self.health.on(now.clock, Event::Ordered(self.order), &self.settings.health);

@@ -4,10 +4,11 @@
 //! Everything follows from one seed, which a failure prints together with the trace of the key
 //! concerned and the command that replays it:
 //!
-//! - `cargo test --release --test simulation` checks the small worlds exhaustively, 100,000 by seed,
+//! - `cargo test --release --test simulation` checks the small worlds exhaustively, many by seed,
 //!   and that faults planted on purpose are found;
 //! - `SIM_WORLDS=1000000 SIM_SEED=7 cargo test --release --test simulation by_seed -- --nocapture`
 //!   runs a million worlds from seed 7 on (`make sim`);
+//! - SHARED_WORLDS and SHARED_SEED do the same for the worlds of several processes (`shared`);
 //! - `SIM_REPLAY=12345 cargo test --release --test simulation replay -- --nocapture` tells one
 //!   world's whole story.
 
@@ -25,6 +26,7 @@ mod shared;
 mod small;
 #[path = "../support/mod.rs"]
 mod support;
+mod survey;
 mod tally;
 mod task;
 mod truth;

@@ -10,8 +10,10 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::memcached::Memcached;
-use super::message::{Answer, Ask};
+use memcache::rules::view::State;
+
+use super::memcached::{Item, Memcached};
+use super::message::{Answer, Ask, show};
 use super::rng::Rng;
 
 /// The second since 1970 in which every world begins.
@@ -156,6 +158,28 @@ impl Net {
 
     pub fn unix_millis(&self) -> u64 {
         EPOCH_MILLIS + self.now / 1000
+    }
+
+    fn items<'a>(&'a self, key: &'a [u8]) -> impl Iterator<Item = Option<&'a Item>> {
+        let unix_millis = self.unix_millis();
+        self.servers.iter().map(move |server| server.process.as_ref()?.item(key, unix_millis))
+    }
+
+    /// The servers that hold a value (no stub) under a key which is `wanted` there: one bit each.
+    pub fn holders(&self, key: &[u8], wanted: impl Fn(usize, &Item) -> bool) -> u64 {
+        let holds = |(index, item): (usize, Option<&Item>)| {
+            u64::from(item.is_some_and(|item| !item.stub && wanted(index, item))) << index
+        };
+        self.items(key).enumerate().map(holds).sum()
+    }
+
+    /// What every server holds under a key, for a message.
+    pub fn contents(&self, key: &[u8], state: impl Fn(usize) -> State) -> String {
+        let held = |item: &Item| if item.stub { "stub".to_string() } else { show(&item.data) };
+        let told = self.items(key).enumerate().map(|(index, item)| {
+            format!(" s{index} {:?} {};", state(index), item.map_or("-".to_string(), held))
+        });
+        format!("Servers:{}", told.collect::<String>())
     }
 
     pub fn note(&mut self, text: impl FnOnce() -> String) {

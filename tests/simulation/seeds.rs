@@ -1,9 +1,8 @@
 //! Large worlds, by seed.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::carrier::Planted;
 use super::plan::Plan;
+use super::survey::{self, each, from_environment, print_kinds, story};
 use super::tally::Tally;
 
 /// Worlds in the default run: what `make check` has time for.
@@ -30,7 +29,14 @@ const ONCE_WRONG: &[(u64, &str)] = &[
     (42184, "judge: the window was waited for while a server was still on its way back"),
     (35131, "judge: the same"),
     (44481, "judge: the same"),
+    // Two of four servers were down. A third one's trial ended in silence while the read was under way: it had
+    // been down for another reason, so no state changed, and yet more than half were out of reach from then on.
+    // A pool that is isolated when a call begins was never held against it; the same while it is under way is no other.
     (80_277, "judge: a miss was expected although most servers had come to seem down meanwhile"),
+    // A lease whose answer had been lost was looked at 990 times in 430 ms, in which servers failed and came
+    // back a dozen times: plans that fail because the view changed use up no attempts (its own time ends the
+    // call). The judge allowed for none; now for as many as there were changes, and for no more.
+    (85_334, "judge: more plans were made than allowed for, each under another view"),
     (
         20_001_092,
         "a greeting of a life that nobody had met passed for a restart, and a delta was counted again",
@@ -41,54 +47,16 @@ const ONCE_WRONG: &[(u64, &str)] = &[
     ),
 ];
 
-fn from_environment(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}; it must be a number")))
+/// The story of a world that went wrong.
+fn told(plan: &Plan, bad: &str) -> String {
+    story(&plan.run(true).trace, plan, bad, &format!("SIM_REPLAY={} cargo test", plan.seed))
 }
 
-/// The story of a world that went wrong: its plan, its trace, and how to see it again.
-fn story(plan: &Plan, bad: &str) -> String {
-    let trace = plan.run(true).trace;
-    let told: Vec<&String> = trace.iter().rev().take(150).collect();
-    let lines: Vec<&str> = told.into_iter().rev().map(String::as_str).collect();
-    format!(
-        "{}\n\nWorld {} went wrong: {bad}\n{plan:?}\nReplay: SIM_REPLAY={} cargo test --release --test simulation replay -- --nocapture",
-        lines.join("\n"),
-        plan.seed,
-        plan.seed
-    )
-}
-
-/// Runs worlds from `first` on, on both cores; the first that goes wrong ends the test.
-fn run_worlds(first: u64, count: u64) -> Tally {
-    let next = AtomicU64::new(0);
-    let worst = std::sync::Mutex::new(None::<(u64, String)>);
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(8);
-    let work = || {
-        let mut tally = Tally::default();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count || worst.lock().is_ok_and(|w| w.is_some()) {
-                return tally;
-            }
-            let run = Plan::new(first + index).run(false);
-            tally.add(run.tally);
-            if let (Some(bad), Ok(mut worst)) = (run.bad, worst.lock()) {
-                worst.get_or_insert((first + index, bad));
-            }
-        }
-    };
-    let mut tally = Tally::default();
-    std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        for handle in handles {
-            tally.add(handle.join().expect("a world does not panic"));
-        }
-    });
-    if let Ok(Some((seed, bad))) = worst.into_inner() {
-        panic!("{}", story(&Plan::new(seed), &bad));
-    }
-    tally
+/// A world's run, counted.
+fn run(seed: u64, tally: &mut Tally) -> Option<String> {
+    let run = Plan::new(seed).run(false);
+    tally.add(run.tally);
+    run.bad
 }
 
 #[test]
@@ -96,7 +64,12 @@ fn large_worlds_by_seed() {
     let first = from_environment("SIM_SEED").unwrap_or(1);
     let count = from_environment("SIM_WORLDS").unwrap_or(WORLDS);
     let began = std::time::Instant::now();
-    let tally = run_worlds(first, count);
+    let (wrong, tallies) = each(first, count, false, run);
+    if let Some((seed, bad)) = wrong.first() {
+        panic!("{}", told(&Plan::new(*seed), bad));
+    }
+    let mut tally = Tally::default();
+    tallies.into_iter().for_each(|other| tally.add(other));
     println!("{count} worlds from seed {first} in {:.1?}:\n{}", began.elapsed(), tally.lines());
     assert!(tally.hits > tally.calls / 10, "worlds in which nothing is read prove nothing: {tally:?}");
     let never = tally.missing();
@@ -118,7 +91,7 @@ fn seeds_that_once_went_wrong_stay_right() {
     for (seed, name) in ONCE_WRONG {
         let plan = Plan::new(*seed);
         if let Some(bad) = plan.run(false).bad {
-            panic!("{name}: {}", story(&plan, &bad));
+            panic!("{name}: {}", told(&plan, &bad));
         }
     }
 }
@@ -132,24 +105,12 @@ fn a_world_is_its_seed() {
     }
 }
 
-/// The first of `count` worlds in which the planted fault shows.
-fn find(planted: Planted, count: u64) -> Option<(u64, String)> {
-    (1..=count).find_map(|seed| {
-        let plan = Plan { planted, ..Plan::new(seed) };
-        let bad = plan.run(false).bad?;
-        // The world must be right without it.
-        Plan::new(seed).run(false).bad.is_none().then_some((seed, bad))
-    })
-}
-
 /// Planted faults must be found by this many worlds: the fewest that are ever run.
 const SOON: u64 = 3_000;
 
 fn must_be_found(planted: Planted) {
-    match find(planted, SOON) {
-        Some((seed, bad)) => println!("{planted:?} is found in world {seed}: {bad}"),
-        None => panic!("{planted:?} is not found in {SOON} worlds: the simulator is blind"),
-    }
+    let with = |seed| Plan { planted, ..Plan::new(seed) }.run(false).bad;
+    survey::must_be_found(&planted, 1, SOON, with, |seed| Plan::new(seed).run(false).bad);
 }
 
 #[test]
@@ -180,18 +141,10 @@ fn a_stub_taken_for_a_value_is_found() {
 /// With SIM_SURVEY set: runs that many worlds to their ends and lists what goes wrong, by kind, with the
 /// seeds; for whoever has more than one fault to find.
 #[test]
-fn survey() {
+fn survey_of_large_worlds() {
     let Some(count) = from_environment("SIM_SURVEY") else { return };
     let first = from_environment("SIM_SEED").unwrap_or(1);
-    let mut kinds = std::collections::BTreeMap::<String, Vec<u64>>::new();
-    for seed in first..first + count {
-        if let Some(bad) = Plan::new(seed).run(false).bad {
-            let words: Vec<&str> = bad.split_whitespace().filter(|w| !w.contains(char::is_numeric)).collect();
-            kinds.entry(words.iter().take(7).copied().collect::<Vec<_>>().join(" ")).or_default().push(seed);
-        }
-    }
-    for (kind, seeds) in &kinds {
-        println!("{:>6} {kind}: {:?}", seeds.len(), seeds.iter().take(6).collect::<Vec<_>>());
-    }
-    assert!(kinds.is_empty(), "{count} worlds");
+    let (wrong, _) = each(first, count, true, run);
+    print_kinds(&wrong);
+    assert!(wrong.is_empty(), "{} of {count} worlds", wrong.len());
 }

@@ -1,5 +1,7 @@
 //! What a watcher does next, and what others see of it, told in order.
 
+mod epochs;
+
 use std::sync::Arc;
 
 use super::*;

@@ -50,3 +50,54 @@ pub enum Fault {
     ProcessStops(usize),
     ProcessDies(usize),
 }
+
+impl Fault {
+    pub const KINDS: usize = 14;
+
+    /// In the order of their numbers.
+    pub const NAMES: [&str; Fault::KINDS] = [
+        "crashes",
+        "restarts before anybody looked",
+        "cuts, silent",
+        "cuts, refusing",
+        "hangs",
+        "broken connections",
+        "cuts from one process",
+        "drains",
+        "daemons stopped for a while",
+        "daemons killed",
+        "daemons killed between two halves",
+        "daemons ended",
+        "processes stopped for a while",
+        "processes killed",
+    ];
+
+    /// Its place among the counts.
+    pub fn number(self) -> usize {
+        match self {
+            Self::Crash(_) => 0,
+            Self::Restart(_) => 1,
+            Self::Cut(_) => 2,
+            Self::Refuse(_) => 3,
+            Self::Hang(_) => 4,
+            Self::Break(_) => 5,
+            Self::CutFrom(..) => 6,
+            Self::Drain(_) => 7,
+            Self::DaemonStops => 8,
+            Self::DaemonDies => 9,
+            Self::DaemonDiesHalfway => 10,
+            Self::DaemonResigns => 11,
+            Self::ProcessStops(_) => 12,
+            Self::ProcessDies(_) => 13,
+        }
+    }
+
+    /// The server that suffers it.
+    pub fn server(self) -> Option<usize> {
+        match self {
+            Self::Crash(s) | Self::Restart(s) | Self::Cut(s) | Self::Refuse(s) | Self::Hang(s) => Some(s),
+            Self::Break(s) | Self::CutFrom(s, _) | Self::Drain(s) => Some(s),
+            _ => None,
+        }
+    }
+}

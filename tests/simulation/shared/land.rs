@@ -11,6 +11,7 @@ use memcache::rules::view::State as ServerState;
 use memcache::rules::wire::Verb;
 
 use super::board::{Board, Mode};
+use super::counts::Counts;
 use super::daemon::Daemon;
 use super::faults::{Fault, Planted};
 use super::process::Process;
@@ -33,40 +34,10 @@ struct Active {
     stopped: bool,
     /// Its turn was taken over: what becomes of it is not its own to say.
     overtaken: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
-    pub calls: u64,
-    pub hits: u64,
-    pub misses: u64,
-    pub acknowledged: u64,
-    pub unavailable: u64,
-    pub timeouts: u64,
-    pub lost: u64,
-    pub unattended: u64,
-    pub settlings: u64,
-    pub overtaken: u64,
-    pub faults: [u64; 14],
-}
-
-impl Counts {
-    pub fn add(&mut self, other: &Counts) {
-        let sums = [
-            (&mut self.calls, other.calls),
-            (&mut self.hits, other.hits),
-            (&mut self.misses, other.misses),
-            (&mut self.acknowledged, other.acknowledged),
-            (&mut self.unavailable, other.unavailable),
-            (&mut self.timeouts, other.timeouts),
-            (&mut self.lost, other.lost),
-            (&mut self.unattended, other.unattended),
-            (&mut self.settlings, other.settlings),
-            (&mut self.overtaken, other.overtaken),
-        ];
-        sums.into_iter().for_each(|(sum, number)| *sum += number);
-        self.faults.iter_mut().zip(other.faults).for_each(|(sum, number)| *sum += number);
-    }
+    /// A flush was at work at the same time.
+    flushed: bool,
+    /// A flush: the keys that somebody wrote at the same time, one bit each.
+    written: u64,
 }
 
 pub struct Land {
@@ -81,6 +52,11 @@ pub struct Land {
     pub counts: Counts,
     pub bad: Option<String>,
     pub last: Vec<Option<Outcome>>,
+    /// The last CAS token that each process was handed: key, token, value.
+    pub tokens: Vec<Option<(Key, u64, Bytes)>>,
+    /// A flush was cut short by the death of its process, and may be executed at any time: it has no turn that
+    /// somebody could take over.
+    flushed_late: bool,
     planted: Planted,
     deferred: Vec<Event>,
     active: Vec<Option<Active>>,
@@ -121,6 +97,8 @@ impl Land {
             counts: Counts::default(),
             bad: None,
             last: vec![None; processes],
+            tokens: vec![None; processes],
+            flushed_late: false,
             planted,
             deferred: Vec::new(),
             active: (0..processes).map(|_| None).collect(),
@@ -331,8 +309,16 @@ impl Land {
             }
         }
         let began = self.net.now;
-        let (entered, stopped, overtaken) = (false, false, false);
-        self.active[id] = Some(Active { call: call.clone(), began, readable, entered, stopped, overtaken });
+        self.active[id] = Some(Active {
+            call: call.clone(),
+            began,
+            readable,
+            entered: false,
+            stopped: false,
+            overtaken: false,
+            flushed: false,
+            written: 0,
+        });
         self.last[id] = None;
         let process = &mut self.processes[id];
         process.begin(&mut self.net, &mut self.board, &call);
@@ -343,9 +329,18 @@ impl Land {
     /// A call has its key's turn.
     fn enter(&mut self, id: usize) {
         let now = self.second();
+        let flushes = self.active.iter().flatten().any(|a| a.call == Call::FlushAll);
         let Some(active) = self.active[id].as_mut() else { return };
         active.entered = true;
+        if active.call == Call::FlushAll {
+            return self.enter_flush(id);
+        }
         let Some(key) = active.call.changes().map(usize::from) else { return };
+        active.flushed = flushes;
+        for flush in self.active.iter_mut().flatten().filter(|active| active.call == Call::FlushAll) {
+            flush.written |= 1 << key;
+        }
+        let Some(active) = self.active[id].as_mut() else { return };
         let truth = &mut self.keys[key];
         let mut coming = truth.coming.clone();
         if self.writers[key] > 0 {
@@ -362,6 +357,20 @@ impl Land {
                 states.extend(self.keys[key].coming.iter().cloned());
             }
         }
+    }
+
+    /// From now on every key may hold nothing.
+    fn enter_flush(&mut self, id: usize) {
+        self.keys.iter_mut().for_each(|truth| _ = truth.possible.insert(None));
+        let mut written = 0;
+        for active in self.active.iter_mut().flatten() {
+            active.readable.values_mut().for_each(|states| _ = states.insert(None));
+            if let (true, Some(key)) = (active.entered, active.call.changes()) {
+                written |= 1 << key;
+                active.flushed = true;
+            }
+        }
+        self.active[id].iter_mut().for_each(|flush| flush.written |= written);
     }
 
     // ---- faults
@@ -418,7 +427,9 @@ impl Land {
         // A stripe whose owner is gone is taken over at once.
         self.board.trials.iter_mut().flatten().filter(|h| h.process == id).for_each(|h| h.deadline = 0);
         self.board.stripes.values_mut().filter(|h| h.process == id).for_each(|h| h.deadline = 0);
-        if let Some(active) = self.active[id].take()
+        let active = self.active[id].take();
+        self.flushed_late |= active.as_ref().is_some_and(|active| active.call == Call::FlushAll);
+        if let Some(active) = active
             && let (true, false, Some(key)) = (active.entered, active.overtaken, active.call.changes())
         {
             let key = usize::from(key);

@@ -2,12 +2,14 @@
 //! watches the servers with the rules' own watchers; processes lag behind, are stopped and killed with a
 //! stripe in their hands, and judge by themselves while nobody attends the table.
 //!
-//! `SHARED_REPLAY=12345 cargo test --release --test simulation shared -- --nocapture` tells one world's story.
+//! `SHARED_REPLAY=12345 cargo test --release --test simulation shared_replay -- --nocapture` tells one world's story.
 
 mod board;
+mod counts;
 mod daemon;
 mod errand;
 mod faults;
 mod land;
+mod plan;
 mod process;
 mod seeds;

@@ -267,6 +267,10 @@ impl Process {
             let Some((server, tag)) = task.next(&self.view) else { break };
             if self.view.unreachable(server) {
                 self.held.push((server.index(), tag));
+                // Who waits tries it again while it has time left, however long others leave it alone.
+                let soon = net.now + self.timeout() / 4;
+                let own = &mut self.own[server.index()];
+                own.until = own.until.min(soon);
             } else {
                 self.send(net, server.index(), tag);
             }

@@ -30,12 +30,17 @@ impl Land {
             for found in &settled {
                 let (key, found) = (found.key, &found.answer);
                 let found = match found {
-                    Ok((data, flags, _)) => Some((data.clone(), *flags)),
+                    Ok((data, flags, cas)) => {
+                        self.tokens[id] = Some((key, *cas, data.clone()));
+                        Some((data.clone(), *flags))
+                    }
                     Err(Outcome::Miss) => None,
                     Err(_) => continue,
                 };
                 self.judge_read(&active, key, found, span);
             }
+        } else if active.call == Call::FlushAll {
+            self.judge_flush(&active, outcome);
         } else if active.entered && !active.overtaken {
             self.judge_change(&active, outcome, value.as_deref(), span);
         }
@@ -66,6 +71,15 @@ impl Land {
         self.complain(text);
     }
 
+    /// A flush that was answered leaves nothing of what nobody wrote meanwhile, nor may still write.
+    pub(super) fn judge_flush(&mut self, active: &Active, outcome: Outcome) {
+        for key in (0..self.keys.len()).filter(|key| active.written & (1 << key) == 0) {
+            if outcome == Outcome::Done && !self.doubtful[key] {
+                self.keys[key].possible = BTreeSet::from([None]);
+            }
+        }
+    }
+
     pub(super) fn judge_change(
         &mut self,
         active: &Active,
@@ -76,6 +90,23 @@ impl Land {
         let Some(key) = active.call.changes() else { return };
         let index = usize::from(key);
         self.writers[index] -= 1;
+        self.judge_answer(key, active, outcome, value, span);
+        if active.flushed {
+            // A flush takes no turns: it may have come before, after, or on one server before and on another after.
+            self.keys[index].possible.insert(None);
+            self.doubtful[index] = true;
+        }
+    }
+
+    fn judge_answer(
+        &mut self,
+        key: Key,
+        active: &Active,
+        outcome: Outcome,
+        value: Option<&[u8]>,
+        span: (i64, i64),
+    ) {
+        let index = usize::from(key);
         for reader in 0..self.active.len() {
             let began =
                 self.active[reader].as_ref().filter(|a| a.readable.contains_key(&key)).map(|a| a.began);
@@ -85,8 +116,6 @@ impl Land {
             }
         }
         if matches!(outcome, Outcome::Timeout | Outcome::Unavailable) || self.clashed[index] {
-            let holders = self.holders(key);
-            self.keys[index].holders &= holders;
             self.doubtful[index] = true;
             self.keys[index].unanswered();
             return;
@@ -100,8 +129,12 @@ impl Land {
         let means = match (&active.call, outcome) {
             // Deleted by a command whose answer was lost; the next one found nothing.
             (Call::Delete { .. }, Outcome::NotFound) => Some(Outcome::Deleted),
-            // What was deleted was a stub that its owner left behind.
-            (Call::Delete { .. }, Outcome::Deleted) if self.net.leases > 0 => Some(Outcome::NotFound),
+            // What was deleted or touched was a stub that its owner left behind.
+            (Call::Delete { .. } | Call::Touch { .. }, Outcome::Deleted | Outcome::Touched)
+                if self.net.leases > 0 =>
+            {
+                Some(Outcome::NotFound)
+            }
             _ => None,
         };
         if let (false, Some(means)) = (fits, means) {
@@ -117,7 +150,8 @@ impl Land {
             self.complain(text);
             return self.keys[index].unanswered();
         }
-        if !merely_seen(&active.call, outcome) {
+        // A touch copies nothing: what was single stays single.
+        if !merely_seen(&active.call, outcome) && !matches!(outcome, Outcome::Touched | Outcome::Hit) {
             let holders = self.holders(key);
             self.keys[index].acknowledged(&active.call, holders, active.began);
             if matches!(active.call, Call::Store { verb: Verb::Set, .. } | Call::Delete { .. }) {
@@ -149,29 +183,20 @@ impl Land {
     }
 
     pub(super) fn holders_of(&self, key: Key, wanted: impl Fn(&Truth, &[u8]) -> bool, until: u64) -> u64 {
-        let unix_millis = self.net.unix_millis();
         let truth = &self.keys[usize::from(key)];
-        let mut holders = 0;
-        for (index, server) in self.net.servers.iter().enumerate() {
-            let item = server.process.as_ref().and_then(|p| p.item(key_bytes(key), unix_millis));
-            let holds = item.is_some_and(|i| !i.stub && wanted(truth, &i.data) && i.stored <= until);
-            if self.used_since[index].is_some() && holds {
-                holders |= 1 << index;
-            }
-        }
-        holders
+        let used = |server: usize| self.used_since[server].is_some();
+        self.net.holders(key_bytes(key), |server, item| {
+            used(server) && item.stored <= until && wanted(truth, &item.data)
+        })
     }
 
     /// Whether a key may be missed because its last copy is truly gone.
     pub(super) fn lost(&mut self, key: Key, began: u64) -> bool {
         let truth = &self.keys[usize::from(key)];
-        if truth.possible.contains(&None) {
+        if truth.possible.contains(&None) || self.flushed_late {
             return true;
         }
-        // A call that was never answered may have cleared copies of what it was to replace, or may yet.
-        let doubtful = self.doubtful[usize::from(key)];
-        let holders = truth.holders & if doubtful { self.holders(key) } else { u64::MAX };
-        let every_holder_failed = holders & !truth.faulted == 0;
+        let every_holder_failed = truth.holders & !truth.faulted == 0;
         let held = self.holders_of(key, |truth, data| truth.is_settled(data), EPOCH_MILLIS + began / 1000);
         let readable = (0..self.used_since.len())
             .filter(|server| held & (1 << server) != 0)
@@ -181,21 +206,16 @@ impl Land {
             .count();
         let fatal = if self.pool.options.backups { 2 } else { 1 };
         let between = truth.busy && truth.faulted_meanwhile.count_ones() >= fatal;
-        let lost = readable == 0 && (every_holder_failed || between);
+        // A call whose answer nobody heard was executed all the same: where its new copies are all there can
+        // be, it has cleared the old ones. As many servers must have failed since as held the new ones.
+        let unheard = self.doubtful[usize::from(key)] && truth.faulted.count_ones() >= fatal;
+        let lost = readable == 0 && (every_holder_failed || between || unheard);
         self.counts.lost += u64::from(lost);
         lost
     }
 
     pub(super) fn contents(&self, key: Key) -> String {
-        let unix_millis = self.net.unix_millis();
-        let mut text = String::from("Servers:");
-        for (index, server) in self.net.servers.iter().enumerate() {
-            let item = server.process.as_ref().and_then(|p| p.item(key_bytes(key), unix_millis));
-            let held =
-                item.map_or("-".to_string(), |i| if i.stub { "stub".to_string() } else { show(&i.data) });
-            text.push_str(&format!(" s{index} {:?} {held};", self.official(index)));
-        }
-        text
+        self.net.contents(key_bytes(key), |server| self.official(server))
     }
 
     /// When nothing is at work: the copies of a key that everybody agreed on are one value.
