@@ -276,6 +276,10 @@ impl Witness for Views {
         }
     }
 
+    fn judges_alone(&self) -> bool {
+        !self.waits
+    }
+
     fn may_try(&mut self, server: ServerId, now: Instant) -> bool {
         !self.waits || self.claim(server, now)
     }
