@@ -56,7 +56,7 @@ pub(super) struct Terms {
     pub(super) connect: Duration,
     /// How long the server may owe something without sending a byte.
     pub(super) patience: Duration,
-    /// How often it is heard that long before who judges for himself takes it for hung.
+    /// How often it is heard that long before who judges for the whole machine takes it for hung.
     pub(super) hearings: u32,
     /// What an answer may be at most.
     pub(super) limits: Limits,
@@ -213,16 +213,16 @@ impl Connection {
         }
     }
 
-    /// Its server had all the patience there is, even if bytes trickle in. `alone`: see [`Connection::convicted`].
-    pub(super) fn overdue(&self, now: Instant, alone: bool) -> bool {
-        let hearings = if alone { self.terms.hearings } else { 1 };
+    /// Its server had all the patience there is, even if bytes trickle in. `for_others`: see
+    /// [`Connection::convicted`].
+    pub(super) fn overdue(&self, now: Instant, for_others: bool) -> bool {
+        let hearings = if for_others { self.terms.hearings } else { 1 };
         now >= self.asked + self.terms.patience * hearings && !self.waits()
     }
 
-    /// Nothing came in time, and that is its server's fault. `alone`: nobody else looks into it before the server
-    /// counts as down.
-    pub(super) fn convicted(&mut self, now: Instant, alone: bool) -> bool {
-        let hearings = if alone { self.terms.hearings } else { 1 };
+    /// Nothing came in time, and that is its server's fault. `for_others`: the verdict is the machine's.
+    pub(super) fn convicted(&mut self, now: Instant, for_others: bool) -> bool {
+        let hearings = if for_others { self.terms.hearings } else { 1 };
         self.silence.convicts(now, self.terms.patience, hearings)
     }
 

@@ -30,8 +30,9 @@ pub(super) trait Witness {
     /// A connection was lost. When this returns, the view shows what became of the server. Whether its
     /// commands that were not sent wait for the table's word instead of being failed.
     fn lost(&mut self, server: ServerId, loss: Loss, what: Lost, now: Instant) -> bool;
-    /// Whether a server counts as down as soon as it is told here that it is silent.
-    fn judges_alone(&self) -> bool {
+    /// Whether a server counts as down for the machine's other processes too as soon as it is told here that it is
+    /// silent.
+    fn judges_for_others(&self) -> bool {
         false
     }
     /// Whether a server for which commands wait may be tried now. Who is told so tries it.
@@ -420,7 +421,7 @@ impl Exchange {
                     self.lose(index, loss, operation, witness, now);
                 }
             } else if !self.read(index, false, operation, witness)
-                && self.connections[index].convicted(now, witness.judges_alone())
+                && self.connections[index].convicted(now, witness.judges_for_others())
             {
                 self.lose(index, Loss::Silent, operation, witness, now);
             }
@@ -468,7 +469,7 @@ impl Exchange {
             if !connection.owes() {
                 continue;
             }
-            let overdue = connection.overdue(now, witness.judges_alone());
+            let overdue = connection.overdue(now, witness.judges_for_others());
             lost.clear();
             connection.lose(&mut lost);
             connection.surrender(&mut lost);

@@ -63,8 +63,10 @@ use crate::table::{Attendance, Stripes};
 /// How often a call that waits for the table's word looks at the table.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// How often a silent server is heard, each time as long as patience lasts, by a process that judges for itself, if
-/// half of the call's time is enough for that. A daemon asks it as often as its `fall` says.
+/// How often a silent server is heard, each time as long as patience lasts, by a process that judges for all others
+/// of the machine, in a pool whose table nobody attends, if half of the call's time is enough for that. A daemon asks it as
+/// often as its `fall` says. A pool without a table is one process's own, and promises to be done within
+/// the connect timeout.
 const HEARINGS: u32 = 3;
 
 /// A pool's client. One call at a time; any number of clients in any number of threads, which share

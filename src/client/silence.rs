@@ -2,7 +2,7 @@
 //!
 //! A verdict on a healthy server costs what it holds: it is flushed when it returns. And a machine that has no
 //! processor to spare makes healthy servers silent, for longer than a short patience. So who is about to judge
-//! for himself hears a server several times before he does: over the same connection, because what was sent
+//! for all processes of the machine hears a server several times before he does: over the same connection, because what was sent
 //! over it can still be executed, and must not be overtaken by what is sent over another one.
 //!
 //! A process that wakes late, because it was suspended or stopped, had no more time than what it finds silent. A
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn who_judges_for_himself_hears_it_several_times() {
+    fn who_judges_for_others_hears_it_several_times() {
         let mut silence = Silence::default();
         silence.broken(at(1000));
         assert!(!silence.convicts(at(1075), PATIENCE, 3) && !silence.convicts(at(1150), PATIENCE, 3));

@@ -276,8 +276,8 @@ impl Witness for Views {
         }
     }
 
-    fn judges_alone(&self) -> bool {
-        !self.waits
+    fn judges_for_others(&self) -> bool {
+        !self.waits && self.ledger.is_some()
     }
 
     fn may_try(&mut self, server: ServerId, now: Instant) -> bool {
