@@ -84,8 +84,8 @@ fn why(server: &Line) -> String {
     if !server.reason.is_empty() {
         words.push(clean(&server.reason).into_owned());
     }
-    // One that is ordered down is held back by that.
-    if server.held_back && server.order != "down" {
+    // One that is down by order is held back by that.
+    if server.held_back && !server.ordered {
         words.push("it answers, and its flush is held back".to_owned());
     }
     let ordered = match (server.order, server.state) {

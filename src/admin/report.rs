@@ -62,6 +62,8 @@ pub struct Line {
     pub weight: u32,
     /// It answers, and only its flush is held back.
     pub held_back: bool,
+    /// It is down or draining because that was ordered.
+    pub ordered: bool,
     /// Why it could not be asked; the fields from here on are what it said.
     pub unreachable: Option<String>,
     /// Its version.
@@ -171,6 +173,7 @@ impl Line {
         line.since_millis = Some(entry.since).filter(|&since| since > 0);
         line.reason.clone_from(&entry.reason);
         line.held_back = entry.held_back;
+        line.ordered = entry.ordered;
         line.pid = entry.incarnation.map(|life| life.pid);
         line.started = entry.incarnation.and_then(|life| rfc3339(life.start.saturating_mul(1_000)));
         line.meta = match entry.meta {
@@ -188,6 +191,7 @@ impl Line {
         answer: &Result<Figures, String>,
     ) -> Line {
         let mut line = Line::bare(server, order, backup);
+        line.ordered = order != Order::Up;
         (line.state, line.reason) = match (order, answer) {
             (Order::Down, _) => ("down", "ordered".to_owned()),
             (Order::Up, Ok(_)) => ("steady", "it answers".to_owned()),
@@ -208,6 +212,7 @@ impl Line {
             order: order_word(order),
             weight: server.weight,
             held_back: false,
+            ordered: false,
             unreachable: None,
             version: None,
             pid: None,

@@ -17,7 +17,7 @@
 //!
 //! What a call costs: one send and one receive for a simple operation on a live server, whatever
 //! its timeouts are; one send per server and polls in between for one that asks several. A server
-//! that is known dead costs it nothing. A table costs two loads, a stripe one system call (whose it is).
+//! that is known dead costs it nothing. A table costs two loads, a stripe two exchanges of a word.
 //!
 //! How the processes of a machine agree about servers, docs/one-view.md tells step by step.
 
@@ -154,18 +154,18 @@ impl Client {
     /// Runs one operation to its end: the whole call. It ends within the client's timeout whatever
     /// the servers do; then as [`Outcome::Timeout`].
     pub fn run(&mut self, operation: &mut dyn Operation) -> Outcome {
-        let start = clock::now();
+        let mut start = clock::now();
         self.tidy_up();
         let deadline = start + self.total;
         loop {
             let stripes = self.views.stripes().filter(|_| operation.mutates()).cloned();
             let turn = match stripes.as_deref() {
                 None => Ok(Turn::free(deadline)),
-                Some(stripes) => Turn::take(stripes, operation, deadline),
+                Some(stripes) => Turn::take(stripes, operation, start, deadline),
             };
             let Ok(turn) = turn else { return Outcome::Timeout };
             // The table is looked at after the turn has come.
-            let now = turn.now(start);
+            let now = turn.came(start);
             self.begin(operation.mutates(), now);
             let other = self.views.stripes().filter(|_| operation.mutates()).map(|other| other.id());
             if other == stripes.as_deref().map(Stripes::id) {
@@ -173,6 +173,8 @@ impl Client {
                 self.views.end(now);
                 return outcome;
             }
+            // There is another stripes file.
+            start = clock::now();
         }
     }
 
@@ -222,8 +224,6 @@ impl Client {
                 if self.views.waits() || self.exchange.parked() {
                     self.exchange.reconsider(operation, &mut self.views, now);
                 }
-                // What is sent next must be sent before the turn is over.
-                now = turn.now(now);
             }
         }
     }

@@ -343,15 +343,17 @@ impl Known {
         self.alarm.load(Ordering::Relaxed) <= now.0
     }
 
-    /// Begins a trial if one is due.
-    pub(super) fn begin_trial(&self, now: Instant, settings: &Settings) -> Option<Begun> {
-        if !self.inner.read(|inner| inner.health.trial_due(now)) {
-            return None;
-        }
-        // One that was left behind and found nobody to go on with it.
-        if let Some(left) = lock(&self.left).take() {
+    /// Whether a trial is due. One that was left behind and found nobody to go on with it is given up then.
+    pub(super) fn may_be_tried(&self, now: Instant) -> bool {
+        let due = self.inner.read(|inner| inner.health.trial_due(now));
+        if let Some(left) = lock(&self.left).take_if(|_| due) {
             left.abandon();
         }
+        due
+    }
+
+    /// Begins a trial if one is due.
+    pub(super) fn begin_trial(&self, now: Instant, settings: &Settings) -> Option<Begun> {
         self.change(|inner| {
             if !inner.health.trial_due(now) {
                 return (None, false);
@@ -362,11 +364,6 @@ impl Known {
             let given_up = inner.health.since().max(inner.doubt);
             (Some(Begun { number: inner.trial, health: inner.health.clone(), given_up }), changed)
         })
-    }
-
-    /// Whether the trial of this number is still the one that counts.
-    pub(super) fn on_trial(&self, number: u64) -> bool {
-        self.inner.read(|inner| inner.trying && inner.trial == number && inner.health.state() == State::Down)
     }
 
     /// Ends a trial. Without effect when another one has begun since: it may rest on what this one

@@ -5,6 +5,10 @@
 //! that nothing of a call ever travels over a server that is still on trial. Calls can be far apart:
 //! a trial is therefore judged only after what lies in its sockets was read.
 //!
+//! Where the processes of a machine share a stripes file, they take turns at trying a server: of two that try it
+//! together, the second's flush would erase what was stored since the first brought it back. A trial has its
+//! turn from before its first byte until its end is told; one that has lost it is void, and sends nothing more.
+//!
 //! A client that is closed leaves its trials behind, for the next one of the same servers to go on with:
 //! a program that opens a client per request, with a call or two each, would else never finish one.
 
@@ -13,23 +17,71 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::clock;
 use super::connection::{Connection, Loss, Terms};
 use super::exchange::{Exchange, Lost, Welcome, Witness};
+use super::turn::LATE;
 use super::views::{Begun, Views};
 use super::wait::{Seen, Watch};
+use super::{clock, fork};
 use crate::rules::greeting::Greeting;
 use crate::rules::operation::Operation;
 use crate::rules::pool::{Pool, ServerId};
 use crate::rules::rejoin::Rejoin;
 use crate::rules::time::Instant;
 use crate::rules::view::View;
+use crate::table::{Stripes, TrialTurn};
+
+/// For how long a trial has its turn after each step. That is how long others wait for one who makes no calls any
+/// more, or was stopped; who comes later than that goes on, as long as nobody else has begun.
+const HOLD: Duration = Duration::from_secs(1);
 
 /// The trial of one server.
 struct Trial {
     number: u64,
     rejoin: Rejoin,
     exchange: Exchange,
+    turn: TurnToTry,
+}
+
+/// This process's turn to try a server, wherever turns are taken.
+pub(super) struct TurnToTry {
+    turn: Option<TrialTurn>,
+    /// In which process it was taken.
+    epoch: u64,
+}
+
+impl TurnToTry {
+    /// Where there is nobody to take turns with.
+    pub(super) fn free() -> TurnToTry {
+        TurnToTry { turn: None, epoch: 0 }
+    }
+
+    /// `None`: somebody else is at it.
+    pub(super) fn take(stripes: &Arc<Stripes>, slot: u16) -> Option<TurnToTry> {
+        let epoch = fork::epoch();
+        let turn = stripes.try_turn(slot, clock::millis(clock::now() + HOLD), epoch)?;
+        if turn.taken_over() {
+            std::thread::sleep(LATE);
+        }
+        Some(TurnToTry { turn: Some(turn), epoch })
+    }
+
+    /// Before anything is sent, or said of the trial. False: the turn was lost.
+    pub(super) fn goes_on(&mut self) -> bool {
+        let until = clock::millis(clock::now() + HOLD);
+        self.turn.as_mut().is_none_or(|turn| turn.prolong(until))
+    }
+}
+
+impl Drop for TurnToTry {
+    /// In a forked child it is the parent's.
+    fn drop(&mut self) {
+        if self.epoch != fork::epoch()
+            && let Some(turn) = self.turn.take()
+        {
+            turn.forget();
+        }
+    }
 }
 
 /// A trial whose client was closed, and the servers that its ids mean.
@@ -99,11 +151,18 @@ impl Trials {
         }
         views.tell_time();
         let now = clock::now();
+        // What others found meanwhile may have ended it.
+        views.refresh(now);
+        if views.waits() {
+            return self.stop(views, now);
+        }
         let mut at = from;
         for (trial, count) in self.list.iter_mut().zip(counts) {
             trial.exchange.note(seen.get(at..at + count).unwrap_or_default());
             at += count;
-            trial.step(views.view(), now);
+            if trial.counts(views) {
+                trial.step(views.view(), now);
+            }
         }
         self.report(views, now);
     }
@@ -112,12 +171,12 @@ impl Trials {
     fn report(&mut self, views: &mut Views, now: Instant) {
         self.list.retain_mut(|trial| {
             let outcome = trial.rejoin.outcome();
-            let counts = views.known(trial.rejoin.server()).on_trial(trial.number);
+            let counts = trial.counts(views);
             if outcome.is_none() && counts && !trial.exchange.idle() {
                 return true;
             }
             trial.exchange.close(true);
-            views.end_trial(trial.number, &trial.rejoin, outcome, now);
+            views.end_trial(trial.number, &trial.rejoin, outcome.filter(|_| counts), now);
             false
         });
         views.refresh(now);
@@ -182,15 +241,20 @@ fn same_servers(one: &Pool, other: &Pool) -> bool {
 }
 
 impl Trial {
-    fn new(begun: Begun, views: &Views, terms: &[Terms], now: Instant) -> Trial {
+    fn new((begun, turn): (Begun, TurnToTry), views: &Views, terms: &[Terms], now: Instant) -> Trial {
         let connections = (0..).map(ServerId).zip(terms).map(|(server, terms)| {
             let terms = Terms { greets: false, ..*terms };
             Connection::new(server, Arc::clone(views.known(server)), terms)
         });
         let exchange = Exchange::new(connections.collect());
-        let mut trial = Trial { number: begun.number, rejoin: begun.rejoin, exchange };
+        let mut trial = Trial { number: begun.number, rejoin: begun.rejoin, exchange, turn };
         trial.exchange.pump(&mut trial.rejoin, &mut Private(views.view()), now);
         trial
+    }
+
+    /// Whether it is still this process's turn, and nobody has found out what it is to find out.
+    fn counts(&mut self, views: &Views) -> bool {
+        views.on_trial(self.rejoin.server(), self.number) && self.turn.goes_on()
     }
 
     /// Each socket is served once, so a step is bounded whatever the server sends.

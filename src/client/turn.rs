@@ -4,6 +4,7 @@
 //! takes them in one order whatever its keys are, so two calls never wait for each other; and when the
 //! time of one is over it sends nothing more.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -12,19 +13,19 @@ use super::{clock, fork};
 use crate::rules::operation::Operation;
 use crate::rules::time::Instant;
 use crate::table::stripes::layout::STRIPES;
-use crate::table::{Held, Overdue, Stripes, identity};
+use crate::table::{Held, Overdue, Stripes};
 
 /// What a holder before us has sent may lie unread in a server's socket for so long, if the server works. It must
 /// not be executed after what is sent now.
-const LATE: Duration = Duration::from_millis(4);
+pub(super) const LATE: Duration = Duration::from_millis(4);
 
 /// What one call holds.
 pub(super) struct Turn<'a> {
     held: SmallVec<[Held<'a>; 1]>,
     /// The call is over then at the latest.
     deadline: Instant,
-    /// One of them was taken from a holder who ended or overran his deadline.
-    taken_over: bool,
+    /// Time passed until they were had.
+    waited: bool,
     /// In which process they were taken.
     epoch: u64,
 }
@@ -32,29 +33,40 @@ pub(super) struct Turn<'a> {
 impl<'a> Turn<'a> {
     /// A turn that needs no stripe.
     pub(super) fn free(deadline: Instant) -> Turn<'a> {
-        Turn { held: SmallVec::new(), deadline, taken_over: false, epoch: 0 }
+        Turn { held: SmallVec::new(), deadline, waited: false, epoch: 0 }
     }
 
-    /// Waits for the turn of every key that the operation changes.
+    /// Waits for the turn of every key that the operation changes. `start`: the time.
     pub(super) fn take(
         stripes: &'a Stripes,
         operation: &dyn Operation,
+        start: Instant,
         deadline: Instant,
     ) -> Result<Turn<'a>, Overdue> {
         let mut wanted = SmallVec::<[u32; 1]>::new();
         operation.hashes(&mut |hash| wanted.push(hash.value() % STRIPES as u32));
-        wanted.sort_unstable();
-        wanted.dedup();
+        if wanted.len() > 1 {
+            wanted.sort_unstable();
+            wanted.dedup();
+        }
         let mut turn = Turn::free(deadline);
         turn.epoch = fork::epoch();
+        // Where nobody is in the way, the time that is known already will do.
+        let known = Cell::new(Some(start));
+        let (mut taken_over, asked) = (false, Cell::new(0));
+        let now = || {
+            asked.set(asked.get() + 1);
+            clock::millis(known.take().unwrap_or_else(clock::now))
+        };
         for stripe in wanted {
             // Those that were taken are given back when one cannot be had.
-            let held = stripes.take(stripe, clock::millis(deadline), identity::boot_millis)?;
+            let held = stripes.take(stripe, clock::millis(deadline), turn.epoch, &now)?;
             turn.deadline = turn.deadline.min(Instant(held.deadline().saturating_mul(1_000)));
-            turn.taken_over |= held.taken_over();
+            taken_over |= held.taken_over();
             turn.held.push(held);
         }
-        if turn.taken_over {
+        turn.waited = asked.get() > 1;
+        if taken_over {
             std::thread::sleep(LATE.min(deadline.since(clock::now())));
         }
         Ok(turn)
@@ -63,6 +75,11 @@ impl<'a> Turn<'a> {
     /// When the call must be over.
     pub(super) fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// The time after it was had, if it was `start` before.
+    pub(super) fn came(&self, start: Instant) -> Instant {
+        if self.waited { clock::now() } else { start }
     }
 
     /// The time, for one who is about to send: read anew when there are stripes to be lost.

@@ -145,6 +145,7 @@ fn server(bytes: Bytes<'_>) -> Result<ServerEntry, Fault> {
         meta: bytes.one_of(record::META, &metas, "whether a server has meta commands")?,
         mark: bytes.u16(record::MARK)?,
         held_back: bytes.one_of(record::HELD_BACK, &[false, true], "whether a server was held back")?,
+        ordered: bytes.one_of(record::ORDERED, &[false, true], "whether a server's state was ordered")?,
         epoch: bytes.u64(record::EPOCH)?,
         epoch_slot: bytes.u16(record::EPOCH_SLOT)?,
     })

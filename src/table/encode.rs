@@ -132,6 +132,7 @@ fn put_server(place: &mut [u8], entry: &ServerEntry) {
     }
     put(place, record::MARK, entry.mark.to_ne_bytes());
     place[record::HELD_BACK] = u8::from(entry.held_back);
+    place[record::ORDERED] = u8::from(entry.ordered);
     put(place, record::EPOCH, entry.epoch.to_ne_bytes());
     put(place, record::EPOCH_SLOT, entry.epoch_slot.to_ne_bytes());
     put_text(place, record::NAME, record::NAME_LENGTH, name);

@@ -135,6 +135,8 @@ pub mod record {
     pub const REASON_LENGTH: usize = 0x28;
     /// 1: it is down, but answered its last trial.
     pub const HELD_BACK: usize = 0x2a;
+    /// 1: it is down or draining because an administrator ordered it.
+    pub const ORDERED: usize = 0x2b;
     /// Which word of the stripes file is the server's epoch.
     pub const EPOCH_SLOT: usize = 0x2c;
     /// The server's epoch.

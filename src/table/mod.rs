@@ -51,5 +51,5 @@ pub use map::Trust;
 pub use notice::Notice;
 pub use reader::{Attendance, Reader};
 pub use snapshot::{List, ServerEntry, Snapshot};
-pub use stripes::{Epoch, Held, Overdue, Stands, Stripes, StripesSettings};
+pub use stripes::{Epoch, Held, Overdue, Stands, Stripes, StripesSettings, TrialTurn};
 pub use writer::{Settings, Settling, Writer};

@@ -26,6 +26,9 @@ pub struct ServerEntry {
     pub mark: u16,
     /// It is down, but answered its last trial: only its flush was held back (rule 14).
     pub held_back: bool,
+    /// It is down, or draining, because an administrator ordered it: no trial brings it back, and there is nothing to
+    /// wait for.
+    pub ordered: bool,
     /// The server's epoch when this was published (docs/one-view.md).
     pub epoch: u64,
     /// Which word of the stripes file is the server's epoch.
@@ -45,6 +48,7 @@ impl ServerEntry {
             meta,
             mark,
             held_back,
+            ordered: false,
             epoch: 0,
             epoch_slot: 0,
         }

@@ -15,7 +15,7 @@ use super::pool_file::Plan;
 use super::server::Watched;
 use crate::rules::pool::Server;
 use crate::rules::time::Instant;
-use crate::rules::watcher::{Moment, Published, Watcher};
+use crate::rules::watcher::{Moment, Order, Published, Watcher};
 use crate::table::layout::ROOM;
 use crate::table::{List, ServerEntry, Snapshot, Stripes};
 
@@ -172,6 +172,8 @@ pub fn snapshot(plan: &Plan, servers: &[Watched], stripes: u64, now: Moment) -> 
         ServerEntry {
             reason: watcher.reason().into_owned(),
             incarnation: watcher.incarnation(),
+            // A server that is not to be up is draining, or down for good.
+            ordered: watcher.ordered() != Order::Up,
             epoch: watcher.epoch(),
             epoch_slot: watched.slot,
             ..ServerEntry::new(watched.server.clone(), watcher.view(), watcher.since())

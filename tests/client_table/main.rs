@@ -7,5 +7,6 @@ mod support;
 mod attended;
 mod daemon;
 mod files;
+mod trials;
 mod turns;
 mod unattended;

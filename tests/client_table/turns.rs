@@ -14,6 +14,10 @@ use crate::support::wait;
 
 const FIRST: ServerId = ServerId(0);
 
+fn me() -> u64 {
+    u64::from(std::process::id())
+}
+
 fn servers(count: usize) -> Vec<Memcached> {
     (0..count).map(|_| Memcached::start()).collect()
 }
@@ -29,7 +33,7 @@ fn a_change_waits_for_its_keys_turn_and_a_read_does_not() {
     let stripes = daemon.stripes();
     let hash = KeyHash::of(&key).value();
     let soon = identity::boot_millis() + 60_000;
-    let held = stripes.take(hash, soon, identity::boot_millis).expect("nobody has it");
+    let held = stripes.take(hash, soon, me(), identity::boot_millis).expect("nobody has it");
     assert_eq!(get(&mut client, &key), Ok(b"old".to_vec()));
     let mut other = daemon.client(&pool);
     std::thread::scope(|scope| {
@@ -44,7 +48,7 @@ fn a_change_waits_for_its_keys_turn_and_a_read_does_not() {
     });
     assert_eq!(get(&mut other, &key), Ok(b"new".to_vec()));
     // It was given back.
-    let again = stripes.take(hash, identity::boot_millis() + 10_000, identity::boot_millis);
+    let again = stripes.take(hash, identity::boot_millis() + 10_000, me(), identity::boot_millis);
     assert!(again.is_ok());
 }
 
@@ -69,7 +73,7 @@ fn whose_turn_does_not_come_is_told_timeout_and_sent_nothing() {
     let stripes = daemon.stripes();
     let hash = KeyHash::of(&key).value();
     let soon = identity::boot_millis() + 60_000;
-    let held = stripes.take(hash, soon, identity::boot_millis).expect("nobody has it");
+    let held = stripes.take(hash, soon, me(), identity::boot_millis).expect("nobody has it");
     assert_eq!(set(&mut client, &key, b"new"), Outcome::Timeout);
     assert_eq!(client.run(&mut Spread::delete(&key)), Outcome::Timeout);
     drop(held);

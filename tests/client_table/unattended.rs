@@ -23,12 +23,12 @@ fn servers(count: usize) -> Vec<Memcached> {
 }
 
 /// Trials follow each other quickly.
-fn eager() -> Options {
+pub fn eager() -> Options {
     Options { connect_timeout: Duration::from_millis(200), ..options() }
 }
 
 /// Another process with a client of the same table, which does as it is told, line by line.
-struct Other {
+pub struct Other {
     child: Child,
     answers: BufReader<std::process::ChildStdout>,
 }
@@ -36,7 +36,7 @@ struct Other {
 const TABLE: &str = "MEMCACHE_TEST_TABLE";
 
 impl Other {
-    fn start(daemon: &Daemon) -> Other {
+    pub fn start(daemon: &Daemon) -> Other {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command
             .args(["--exact", "unattended::the_other_process", "--nocapture", "--test-threads=1"])
@@ -48,7 +48,11 @@ impl Other {
         Other { child, answers }
     }
 
-    fn ask(&mut self, what: &str) -> String {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn ask(&mut self, what: &str) -> String {
         let to = self.child.stdin.as_mut().expect("a pipe");
         writeln!(to, "{what}").expect("it listens");
         loop {

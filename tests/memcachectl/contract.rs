@@ -121,6 +121,8 @@ fn documents_are_as_they_are_described() {
         (&"connection refused".into(), &Value::Null)
     );
     assert_eq!(servers[3]["order"], "draining");
+    let ordered: Vec<_> = servers.iter().map(|server| server["ordered"].as_bool().unwrap()).collect();
+    assert_eq!(ordered, [false, false, false, true], "one is down by itself");
     let found = places(&world);
     assert_eq!(
         (&found["home"], &found["backup"], &found["states"]),

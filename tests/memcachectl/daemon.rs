@@ -113,6 +113,7 @@ fn snapshot(file: &Path, words: &HashMap<String, Word>, stripes: u64) -> Snapsho
     for (slot, (entry, order)) in (0..).zip(current.servers.iter_mut().zip(file.orders)) {
         entry.epoch_slot = slot;
         entry.reason = "it answers".to_owned();
+        entry.ordered = order != Order::Up;
         match order {
             Order::Up => {}
             Order::Draining => (entry.state, entry.reason) = (State::Draining, "ordered".to_owned()),

@@ -73,7 +73,9 @@ fn what_a_turn_costs() {
     let mut hash = 0u32;
     let turn = nanos_each(rounds, || {
         hash = hash.wrapping_add(0x9e37_79b9);
-        drop(black_box(stripes.take(hash, deadline, identity::boot_millis).expect("nobody else is there")));
+        drop(black_box(
+            stripes.take(hash, deadline, 1, identity::boot_millis).expect("nobody else is there"),
+        ));
     });
     let changes = nanos_each(rounds, || {
         black_box(black_box(&stripes).changes());

@@ -48,8 +48,8 @@ fn the_document_and_the_code_agree() {
         WINDOW MAX_TTL CONNECT_TIMEOUT TIMEOUT NAME),
     );
     coded.extend(
-        offsets!("Server", record: WEIGHT BACKUP STATE META SINCE PID START KNOWN MARK HELD_BACK EPOCH_SLOT EPOCH NAME_LENGTH
-        ADDRESS_LENGTH REASON_LENGTH NAME ADDRESS REASON),
+        offsets!("Server", record: WEIGHT BACKUP STATE META SINCE PID START KNOWN MARK HELD_BACK ORDERED EPOCH_SLOT
+        EPOCH NAME_LENGTH ADDRESS_LENGTH REASON_LENGTH NAME ADDRESS REASON),
     );
     let place = |name: &str, at| (("File".to_owned(), name.to_owned()), at);
     coded.extend([
@@ -72,7 +72,7 @@ fn the_document_and_the_code_agree() {
 #[test]
 fn the_document_of_the_stripes_file_and_the_code_agree() {
     use memcache::table::stripes::layout::{
-        EPOCHS_AT, FILE_BYTES, NAMESPACES_AT, STRIPES_AT, VERSION, header,
+        EPOCHS_AT, FILE_BYTES, NAMESPACES_AT, STRIPES_AT, TRIALS_AT, VERSION, header,
     };
     let mut coded = BTreeMap::new();
     coded.extend(
@@ -83,6 +83,7 @@ fn the_document_of_the_stripes_file_and_the_code_agree() {
         place("header", 0),
         place("namespaces", NAMESPACES_AT),
         place("epochs", EPOCHS_AT),
+        place("trials", TRIALS_AT),
         place("stripes", STRIPES_AT),
         place("end of the file", FILE_BYTES),
     ]);

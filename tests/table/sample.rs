@@ -67,6 +67,7 @@ fn entry(number: u64, id: u16, count: u16) -> ServerEntry {
         meta: [Meta::Unknown, Meta::Yes, Meta::No][usize::from(id) % 3],
         mark: number as u16 ^ id,
         held_back: number.is_multiple_of(3),
+        ordered: number.is_multiple_of(2),
         epoch: number * 7,
         epoch_slot: id,
     }

@@ -21,6 +21,10 @@ fn place(scratch: &Scratch) -> (PathBuf, Lock) {
     (path, lock)
 }
 
+fn me() -> u64 {
+    u64::from(std::process::id())
+}
+
 fn create(lock: &Lock) -> Stripes {
     Stripes::create(lock, &StripesSettings::default()).expect("a stripes file")
 }
@@ -60,7 +64,7 @@ fn a_good_file_is_used_again_and_nobody_loses_a_stripe_or_an_epoch() {
     let file = fs::metadata(Stripes::path_for(&path)).expect("the file");
     assert_eq!((file.mode() & 0o7777, file.len()), (0o660, FILE_BYTES as u64));
     assert!(file.blocks() * 512 >= FILE_BYTES as u64, "no holes");
-    let held = first.take(1, identity::boot_millis() + 60_000, identity::boot_millis).expect("a turn");
+    let held = first.take(1, identity::boot_millis() + 60_000, me(), identity::boot_millis).expect("a turn");
     first.make_odd(7, Epoch::new(0)).expect("it is even");
 
     let settings = StripesSettings { mode: 0o600, ..StripesSettings::default() };
@@ -70,7 +74,7 @@ fn a_good_file_is_used_again_and_nobody_loses_a_stripe_or_an_epoch() {
     assert_eq!(file.mode() & 0o7777, 0o600, "as it is configured now");
     assert_eq!(second.epoch(7), Ok(Epoch::new(1)));
     let now = identity::boot_millis();
-    second.take(1, now + 20, identity::boot_millis).expect_err("held");
+    second.take(1, now + 20, me(), identity::boot_millis).expect_err("held");
     assert!(held.still_ours());
 
     fs::remove_file(Stripes::path_for(&path)).expect("our file");
@@ -221,7 +225,7 @@ fn a_hostile_word_keeps_nobody_for_longer_than_his_own_deadline() {
             clock.set(clock.get() + 1);
             clock.get()
         };
-        assert_eq!(stripes.take(9, now + 50, ticking).is_ok(), taken, "{word:x?}");
+        assert_eq!(stripes.take(9, now + 50, me(), ticking).is_ok(), taken, "{word:x?}");
         assert!(clock.get() <= now + 52, "{word:x?}");
     }
 }
@@ -263,7 +267,7 @@ fn ten_thousand_corruptions_and_never_an_endless_wait() {
             let clock = Cell::new(identity::boot_millis());
             let deadline = clock.get() + 20;
             let ticking = || clock.replace(clock.get() + 1);
-            match stripes.take(stripe as u32, deadline, ticking) {
+            match stripes.take(stripe as u32, deadline, me(), ticking) {
                 Ok(held) => taken += usize::from(held.still_ours()),
                 Err(_) => overdue += 1,
             }

@@ -3,10 +3,11 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use memcache::table::stripes::layout::STRIPES_AT;
+use memcache::table::stripes::layout::{EPOCHS, STRIPES_AT};
 use memcache::table::stripes::word::Word;
-use memcache::table::{Lock, Stripes, StripesSettings, Trust, identity};
+use memcache::table::{Lock, Stripes, StripesSettings, TrialTurn, Trust, identity};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::lines::{self, Process};
@@ -20,6 +21,10 @@ const LONG: u64 = 60_000;
 
 fn now() -> u64 {
     identity::boot_millis()
+}
+
+fn me() -> u64 {
+    u64::from(std::process::id())
 }
 
 fn made(directory: &Scratch) -> (PathBuf, Stripes) {
@@ -59,18 +64,18 @@ fn a_stripe_is_taken_and_given_back() {
     let (path, stripes) = made(&scratch);
     let other = opened(&path);
     assert_eq!(other.id(), stripes.id());
-    let held = stripes.take(HASH, now() + LONG, now).expect("nobody has it");
+    let held = stripes.take(HASH, now() + LONG, me(), now).expect("nobody has it");
     assert!(held.still_ours() && !held.taken_over());
     assert!(held.in_time(now()) && !held.in_time(held.deadline()));
     assert_eq!(word(&path).pid(), std::process::id());
-    let overdue = other.take(HASH, now() + 20, now).expect_err("held");
+    let overdue = other.take(HASH, now() + 20, me(), now).expect_err("held");
     assert_eq!(overdue.holder, std::process::id());
     assert!(overdue.to_string().contains(&std::process::id().to_string()));
-    let _another = other.take(HASH + 1, now() + LONG, now).expect("another stripe");
+    let _another = other.take(HASH + 1, now() + LONG, me(), now).expect("another stripe");
     drop(held);
     assert_eq!(word(&path), Word::FREE);
-    assert_eq!(other.take(HASH, now(), now).expect_err("too late").holder, 0);
-    let held = other.take(HASH, u64::MAX, now).expect("nobody has it");
+    assert_eq!(other.take(HASH, now(), me(), now).expect_err("too late").holder, 0);
+    let held = other.take(HASH, u64::MAX, me(), now).expect("nobody has it");
     assert!(held.deadline() <= now() + 300_000, "nobody holds it for ever");
 }
 
@@ -80,7 +85,7 @@ fn a_killed_holder_keeps_nobody_waiting() {
     let test = "turns::a_killed_holder_keeps_nobody_waiting";
     if let Some(path) = lines::errand() {
         let stripes = opened(Path::new(&path));
-        let _held = stripes.take(HASH, now() + 2 * LONG, now).expect("a turn");
+        let _held = stripes.take(HASH, now() + 2 * LONG, me(), now).expect("a turn");
         loop {
             std::thread::park();
         }
@@ -92,7 +97,9 @@ fn a_killed_holder_keeps_nobody_waiting() {
         until_held_by(&child, &path);
         let held = std::thread::scope(|scope| {
             let taker = waiting.then(|| {
-                scope.spawn(|| stripes.take(HASH, now() + LONG, now).expect("before the deadline").forget())
+                scope.spawn(|| {
+                    stripes.take(HASH, now() + LONG, me(), now).expect("before the deadline").forget()
+                })
             });
             if waiting {
                 wait::until("somebody waits", || (word(&path) == word(&path).awaited()).then_some(()));
@@ -101,7 +108,7 @@ fn a_killed_holder_keeps_nobody_waiting() {
             taker.map(|taker| taker.join().expect("a turn"))
         });
         if held.is_none() {
-            drop(stripes.take(HASH, now() + LONG, now).expect("before the deadline"));
+            drop(stripes.take(HASH, now() + LONG, me(), now).expect("before the deadline"));
             assert_eq!(word(&path), Word::FREE);
         } else {
             assert_eq!(word(&path).pid(), std::process::id(), "taken over by the one who waited");
@@ -115,7 +122,7 @@ fn a_stopped_holder_is_taken_over_at_its_deadline() {
     let test = "turns::a_stopped_holder_is_taken_over_at_its_deadline";
     if let Some(path) = lines::errand() {
         let stripes = opened(Path::new(&path));
-        let held = stripes.take(HASH, now() + 500, now).expect("a turn");
+        let held = stripes.take(HASH, now() + 500, me(), now).expect("a turn");
         wait::until("it is lost", || (!held.still_ours()).then_some(()));
         assert!(!held.in_time(now()) && now() >= held.deadline());
         return;
@@ -126,7 +133,7 @@ fn a_stopped_holder_is_taken_over_at_its_deadline() {
     until_held_by(&child, &path);
     signal(&child, Signal::STOP);
     let theirs = word(&path);
-    let held = stripes.take(HASH, now() + LONG, now).expect("after its deadline");
+    let held = stripes.take(HASH, now() + LONG, me(), now).expect("after its deadline");
     assert_eq!(theirs.left(now()), None, "and not sooner");
     signal(&child, Signal::CONT);
     child.succeed();
@@ -140,14 +147,14 @@ fn a_stopped_holder_is_taken_over_at_its_deadline() {
 fn a_child_of_a_fork_is_somebody_else() {
     let scratch = Scratch::new();
     let (path, stripes) = made(&scratch);
-    let held = stripes.take(HASH, now() + LONG, now).expect("nobody has it");
+    let held = stripes.take(HASH, now() + LONG, me(), now).expect("nobody has it");
     // SAFETY: the child calls what needs no lock of another thread's, and _exit.
     let child = unsafe { libc::fork() };
     if child == 0 {
         held.forget();
-        let parents = stripes.take(HASH, now() + 20, now).is_err();
-        let own = stripes.take(HASH + 1, now() + LONG, now).is_ok_and(|held| held.still_ours());
-        let killed = stripes.take(HASH + 2, now() + 2 * LONG, now).map(|held| held.forget()).is_ok();
+        let parents = stripes.take(HASH, now() + 20, me(), now).is_err();
+        let own = stripes.take(HASH + 1, now() + LONG, me(), now).is_ok_and(|held| held.still_ours());
+        let killed = stripes.take(HASH + 2, now() + 2 * LONG, me(), now).map(|held| held.forget()).is_ok();
         // SAFETY: it ends the child at once.
         unsafe { libc::_exit(i32::from(!(parents && own && killed))) };
     }
@@ -161,7 +168,11 @@ fn a_child_of_a_fork_is_somebody_else() {
     assert_eq!((waited, status), (child, 0));
     assert!(held.still_ours());
     assert_eq!(word(&path).pid(), std::process::id());
-    drop(stripes.take(HASH + 2, now() + LONG, now).expect("it ended with the stripe, under its own name"));
+    drop(
+        stripes
+            .take(HASH + 2, now() + LONG, me(), now)
+            .expect("it ended with the stripe, under its own name"),
+    );
 }
 
 /// The words of a file that the takers share: plain reads and writes, as data that the stripe protects.
@@ -219,7 +230,7 @@ fn sixty_four_processes_at_one_key_have_a_fair_share_each() {
         let own: u64 = own.parse().expect("a number");
         count.set(TAKERS + MANY + own, 1);
         while count.get(TURNS) < MANY * SHARE {
-            let held = stripes.take(HASH, now() + LONG, now).expect("everybody's turn comes");
+            let held = stripes.take(HASH, now() + LONG, me(), now).expect("everybody's turn comes");
             count.turn(TAKERS + own);
             assert!(held.in_time(now()));
         }
@@ -229,7 +240,7 @@ fn sixty_four_processes_at_one_key_have_a_fair_share_each() {
     let (path, stripes) = made(&scratch);
     let count = Count::open(&path);
     // All are there before the first one begins.
-    let gate = stripes.take(HASH, now() + LONG, now).expect("nobody has it");
+    let gate = stripes.take(HASH, now() + LONG, me(), now).expect("nobody has it");
     let children: Vec<_> = (0..MANY)
         .map(|own| Process::start(lines::command(test, &format!("{} {own}", path.display()))))
         .collect();
@@ -253,7 +264,7 @@ fn killed_takers_never_let_two_in_and_never_keep_the_others_out() {
     if let Some(path) = lines::errand() {
         let (stripes, count) = (opened(Path::new(&path)), Count::open(Path::new(&path)));
         loop {
-            let _held = stripes.take(HASH, now() + LONG, now).expect("everybody's turn comes");
+            let _held = stripes.take(HASH, now() + LONG, me(), now).expect("everybody's turn comes");
             count.turn(TAKERS);
         }
     }
@@ -271,6 +282,59 @@ fn killed_takers_never_let_two_in_and_never_keep_the_others_out() {
         std::mem::replace(&mut takers[round % 6], next).kill();
     }
     takers.into_iter().for_each(Process::kill);
-    let _held = stripes.take(HASH, now() + LONG, now).expect("nobody is left");
+    let _held = stripes.take(HASH, now() + LONG, me(), now).expect("nobody is left");
     count.turn(TAKERS);
+}
+
+/// A trial's turn, which nobody waits for.
+fn try_turn(stripes: &Arc<Stripes>, until: u64) -> Option<TrialTurn> {
+    stripes.try_turn(5, until, me())
+}
+
+#[test]
+fn the_turn_to_try_a_server_is_one_processes_at_a_time() {
+    let test = "turns::the_turn_to_try_a_server_is_one_processes_at_a_time";
+    if let Some(path) = lines::errand() {
+        let stripes = Arc::new(opened(Path::new(&path)));
+        let _turn = try_turn(&stripes, now() + 2 * LONG).expect("nobody has it");
+        let _held = stripes.take(HASH, now() + 2 * LONG, me(), now).expect("a turn");
+        loop {
+            std::thread::park();
+        }
+    }
+    let scratch = Scratch::new();
+    let (path, stripes) = made(&scratch);
+    let stripes = Arc::new(stripes);
+    let turn = try_turn(&stripes, now() + LONG).expect("nobody has it");
+    assert!(!turn.taken_over() && try_turn(&Arc::new(opened(&path)), now() + LONG).is_none());
+    assert!(stripes.try_turn(6, now() + LONG, me()).is_some(), "of another server");
+    assert!(stripes.try_turn(EPOCHS as u16, now() + LONG, me()).is_none(), "there is no such server");
+    drop(turn);
+    let child = start(test, &path);
+    until_held_by(&child, &path);
+    assert!(try_turn(&stripes, now() + LONG).is_none(), "the child has it");
+    child.kill();
+    assert!(try_turn(&stripes, now() + LONG).expect("it is gone").taken_over());
+}
+
+#[test]
+fn who_comes_late_goes_on_with_a_trial_unless_somebody_has_begun() {
+    let scratch = Scratch::new();
+    let (path, stripes) = made(&scratch);
+    let (one, two) = (Arc::new(stripes), Arc::new(opened(&path)));
+    let soon = now() + 20;
+    let mut first = try_turn(&one, soon).expect("nobody has it");
+    wait::until("its time is over", || (now() > soon).then_some(()));
+    assert!(first.prolong(now() + LONG), "nobody took it");
+    assert!(try_turn(&two, now() + LONG).is_none());
+    let soon = now() + 20;
+    assert!(first.prolong(soon));
+    wait::until("its time is over", || (now() > soon).then_some(()));
+    let mut second = try_turn(&two, now() + LONG).expect("its time is over");
+    assert!(second.taken_over() && !first.prolong(now() + LONG));
+    drop(first);
+    assert!(second.prolong(now() + LONG), "who lost it gives nothing back");
+    // Nor does the child of a fork, which forgets it.
+    second.forget();
+    assert!(try_turn(&one, now() + LONG).is_none());
 }

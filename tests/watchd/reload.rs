@@ -116,19 +116,25 @@ fn an_administrators_orders_are_obeyed() {
         watchd.signal(libc::SIGHUP);
     };
     order("state = \"draining\"");
-    assert_eq!(files.wait_for(0, State::Draining).epoch, 0);
+    let draining = files.wait_for(0, State::Draining);
+    assert_eq!((draining.epoch, draining.ordered, files.entry(1).ordered), (0, true, false));
     order("state = \"down\"");
     let out = files.wait_for(0, State::Down);
     assert_eq!((out.reason.as_str(), out.epoch, out.held_back), ("taken out by an administrator", 1, true));
+    assert!(out.ordered);
     assert!(!watchd.said().contains("most servers are down"), "it is not one that seems down");
 
     // The order survives the daemon.
     watchd.kill();
     let watchd = Watchd::start(&files);
     let still = files.entry(0);
-    assert_eq!((still.state, still.since, still.held_back), (State::Down, out.since, true));
+    assert_eq!(
+        (still.state, still.since, still.held_back, still.ordered),
+        (State::Down, out.since, true, true)
+    );
     files.write(&addresses);
     watchd.signal(libc::SIGHUP);
-    assert_eq!(files.wait_for(0, State::Returned).epoch, 2);
+    let back = files.wait_for(0, State::Returned);
+    assert_eq!((back.epoch, back.ordered), (2, false));
     assert_eq!((servers[0].stat("cmd_flush"), servers[1].stat("cmd_flush")), (Some(1), Some(0)));
 }

@@ -13,6 +13,7 @@ fn server(name: &str, address: &str) -> Line {
         order: "up",
         weight: 1,
         held_back: false,
+        ordered: false,
         unreachable: None,
         version: None,
         pid: None,
@@ -111,7 +112,7 @@ fn one_line_for_each_server_however_much_is_to_be_said() {
     let mut one = server("s1", "h:1");
     (one.state, one.held_back, one.reason) = ("down", true, "r".repeat(120));
     let mut two = server("s2", "h:2");
-    (two.state, two.held_back, two.order) = ("down", true, "down");
+    (two.state, two.held_back, two.order, two.ordered) = ("down", true, "down", true);
     let mut three = server("s3", "h:3");
     three.order = "down";
     let text = report(&pool(vec![one, two, three]), 0);

@@ -4,6 +4,7 @@
 //! The health of a server *rests on* an epoch. Whoever finds another one there takes it for what somebody
 //! else found; whoever finds a server down says so there before a write passes it by.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Inner, Known};
@@ -19,7 +20,7 @@ pub(in crate::client) type Basis = (u64, u64);
 /// One server's epoch, where it stands.
 #[derive(Clone, Copy)]
 pub(in crate::client) struct Epochs<'a> {
-    pub(in crate::client) stripes: &'a Stripes,
+    pub(in crate::client) stripes: &'a Arc<Stripes>,
     pub(in crate::client) slot: u16,
     /// The one that the table names. When the file has an older one, the table's writer ended before he could
     /// store it there.
@@ -99,6 +100,12 @@ impl Inner {
             // It cannot grow any more, or cannot be believed: there is nothing left to agree by.
             Stands::Epoch(_) | Stands::Nothing(_) => self.agreed.rests = None,
         }
+    }
+
+    /// Whether it rests on what everybody takes for the epoch.
+    fn is_current(&self, epochs: Option<Epochs<'_>>) -> bool {
+        let (Some(rests), Some(epochs)) = (self.agreed.rests, epochs) else { return true };
+        epochs.now().is_none_or(|epoch| epoch <= rests)
     }
 
     /// Somebody else has said something of it that is not known here yet.
@@ -242,6 +249,14 @@ impl Known {
                 ServerView { state: if alone { inner.agreed.state } else { seen.state }, ..seen },
                 !alone && !news,
             )
+        })
+    }
+
+    /// Whether the trial of this number is still the one that counts.
+    pub(in crate::client) fn on_trial(&self, number: u64, epochs: Option<Epochs<'_>>) -> bool {
+        self.inner.read(|inner| {
+            let under_way = inner.trying && inner.trial == number && inner.health.state() == State::Down;
+            under_way && inner.is_current(epochs)
         })
     }
 

@@ -54,7 +54,7 @@ fn a_trial_that_another_one_followed_is_void() {
     let (known, first, now) = on_trial("void");
     let later = now + settings().retry_limit;
     let second = known.begin_trial(later, &settings()).unwrap();
-    assert!(!known.on_trial(first.number) && known.on_trial(second.number));
+    assert!(!known.on_trial(first.number, None) && known.on_trial(second.number, None));
     known.end_trial(first.number, later, REJOINED, None, &settings());
     assert_eq!(known.view().state, State::Down);
     known.end_trial(second.number, later, REJOINED, None, &settings());

@@ -1,11 +1,14 @@
 //! The view without an attended table: the registry's, which judges by what the calls of this process
 //! meet with.
 
+use std::time::Duration;
+
 use super::ledger::Standing;
 use super::{Views, upsets};
 use crate::client::connection::{Connection, Loss};
 use crate::client::exchange::Welcome;
 use crate::client::messages::Cause;
+use crate::client::trial::TurnToTry;
 use crate::rules::greeting::Greeting;
 use crate::rules::health::Event;
 use crate::rules::operation::Outcome;
@@ -13,6 +16,9 @@ use crate::rules::pool::ServerId;
 use crate::rules::rejoin::Rejoin;
 use crate::rules::time::Instant;
 use crate::rules::view::State;
+
+/// How long a process keeps from looking again after it found that another one tries a server.
+const TURNS_AGAIN: Duration = Duration::from_millis(10);
 
 /// A server that is taken for down.
 #[derive(Clone, Copy)]
@@ -140,19 +146,47 @@ impl Views {
         server: ServerId,
         may_try: bool,
         now: Instant,
-    ) -> Option<Begun> {
+    ) -> Option<(Begun, TurnToTry)> {
         let known = &self.known[server.index()];
-        if !known.alarmed(now) || self.held(server) {
+        if !known.alarmed(now) || self.held(server) || self.ordered_down(server) {
             return None;
         }
         if self.view.live(server) {
             known.tell(now, Event::Tick, &self.settings);
             return None;
         }
-        let begun = may_try.then(|| known.begin_trial(now, &self.settings)).flatten()?;
+        if !may_try || now < self.turns_again || !known.may_be_tried(now) {
+            return None;
+        }
+        let Some(turn) = self.turn_to_try(server) else {
+            self.turns_again = now + TURNS_AGAIN;
+            return None;
+        };
+        let known = &self.known[server.index()];
+        let begun = known.begin_trial(now, &self.settings)?;
         let ago = now.since(begun.given_up).as_millis();
         let since = self.view.unix_millis.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX));
-        Some(Begun { number: begun.number, rejoin: Rejoin::new(&self.view, server, &begun.health, since) })
+        let rejoin = Rejoin::new(&self.view, server, &begun.health, since);
+        Some((Begun { number: begun.number, rejoin }, turn))
+    }
+
+    /// `None`: another process tries it.
+    fn turn_to_try(&self, server: ServerId) -> Option<TurnToTry> {
+        let Some(epochs) = self.epochs(server) else { return Some(TurnToTry::free()) };
+        TurnToTry::take(epochs.stripes, epochs.slot)
+    }
+
+    /// Whether the table's last word is that it is not to be used: then nobody brings it back but an administrator.
+    fn ordered_down(&self, server: ServerId) -> bool {
+        let address = &self.view.pool.server(server).address;
+        let entry = self.ledger.as_ref().and_then(|ledger| ledger.entry(server.index(), address));
+        // One that was drained and then failed holds nothing that anybody reads.
+        entry.is_some_and(|entry| entry.ordered) && !self.view.live(server)
+    }
+
+    /// Whether a trial counts: it is the one under way, and nobody has said anything new of its server.
+    pub(in crate::client) fn on_trial(&self, server: ServerId, number: u64) -> bool {
+        self.known[server.index()].on_trial(number, self.epochs(server))
     }
 
     /// Reports a trial that is over; one that is not counts as failed.

@@ -236,7 +236,7 @@ impl Ledger {
 
     /// The epoch of a server of the table; `None`: there are no stripes.
     pub(super) fn epochs(&self, entry: Option<&ServerEntry>) -> Option<Epochs<'_>> {
-        let (stripes, entry) = (self.stripes.as_deref()?, entry?);
+        let (stripes, entry) = (self.stripes.as_ref()?, entry?);
         Some(Epochs { stripes, slot: entry.epoch_slot, told: Epoch::new(entry.epoch) })
     }
 

@@ -51,6 +51,8 @@ pub(super) struct Views {
     judged: bool,
     /// How often an epoch had changed when they were last looked at.
     changes: u64,
+    /// When it is next worth a look whose turn it is to try a server.
+    turns_again: Instant,
     /// The table's list is not the one that this client goes by.
     relisted: bool,
     /// The server that the call at work is to try, although it counts as out of reach.
@@ -78,6 +80,7 @@ impl Views {
             waits: false,
             judged: false,
             changes: 0,
+            turns_again: Instant(0),
             relisted: false,
             tried: None,
             any_unreachable: false,

@@ -43,8 +43,10 @@ pub mod header {
 pub const NAMESPACES_AT: usize = header::SIZE;
 /// The epochs, by slot.
 pub const EPOCHS_AT: usize = NAMESPACES_AT + 8 * NAMESPACES;
+/// Whose turn it is to try a server, by the slot of its epoch.
+pub const TRIALS_AT: usize = EPOCHS_AT + 8 * EPOCHS;
 /// The stripes, by the lower bits of the key's hash.
-pub const STRIPES_AT: usize = EPOCHS_AT + 8 * EPOCHS;
+pub const STRIPES_AT: usize = TRIALS_AT + 8 * EPOCHS;
 /// The size of every stripes file of this version.
 pub const FILE_BYTES: usize = STRIPES_AT + 8 * STRIPES;
 

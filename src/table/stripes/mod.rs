@@ -1,10 +1,11 @@
 //! The stripes file: how the processes of a machine take turns at a key (rule 12), and agree on servers
 //! when nobody watches them (docs/one-view.md).
 //!
-//! One file beside the table, `<table>.stripes`, mapped to be written by the daemon and by every client. Three
+//! One file beside the table, `<table>.stripes`, mapped to be written by the daemon and by every client. Four
 //! kinds of words: one per **stripe** (who is at work on the keys with this hash, and until when), one
-//! **epoch** per server, and a count of the epochs' changes, which is all that a call looks at while nothing
-//! changes. docs/stripes.md has the layout byte by byte.
+//! **epoch** per server, one per server for whose turn it is to try it (a **trial**'s), and a count of the
+//! epochs' changes, which is all that a call looks at while nothing changes. docs/stripes.md has the layout
+//! byte by byte.
 //!
 //! **Anybody may die anywhere.** No state lasts for longer than one exchange of one word. A stripe whose
 //! holder ended is taken over at once, one whose holder was stopped when the deadline is over that the holder
@@ -23,6 +24,7 @@ mod create;
 pub mod epoch;
 pub mod layout;
 mod owner;
+mod trial;
 pub mod turn;
 pub mod word;
 
@@ -45,6 +47,7 @@ use word::Owner;
 
 pub use create::StripesSettings;
 pub use epoch::{Epoch, Stands};
+pub use trial::TrialTurn;
 pub use turn::Overdue;
 pub use word::LONGEST;
 
@@ -207,17 +210,30 @@ impl Stripes {
     /// sooner: [`Held::deadline`] tells. `now` reads the clock: [`identity::boot_millis`], whose milliseconds
     /// the deadline has too.
     ///
+    /// `process` is any number that tells this process from its ancestors, whose memory it may have: who this
+    /// is is then found out once. ([`std::process::id`] is one, at a system call.)
+    ///
     /// One thread must not take a second one while it holds one: two hashes can have one stripe.
     ///
     /// # Errors
     /// When the deadline was over before the turn came.
     #[inline]
-    pub fn take(&self, hash: u32, deadline: u64, now: impl Fn() -> u64) -> Result<Held<'_>, Overdue> {
+    pub fn take(
+        &self,
+        hash: u32,
+        deadline: u64,
+        process: u64,
+        now: impl Fn() -> u64,
+    ) -> Result<Held<'_>, Overdue> {
         let index = STRIPES_AT / 8 + hash as usize % STRIPES;
-        let this = self.this.owner(&self.map.words()[NAMESPACES_AT / 8..][..NAMESPACES]);
+        let this = self.owner(process);
         let system = Linux { map: &self.map, index, this, now };
         let turn = turn::take(&self.map.words()[index], this, deadline, &system)?;
         Ok(Held { map: &self.map, index, turn })
+    }
+
+    fn owner(&self, process: u64) -> Owner {
+        self.this.owner(process, &self.map.words()[NAMESPACES_AT / 8..][..NAMESPACES])
     }
 }
 

@@ -7,8 +7,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::process::getpid;
-
 use super::super::identity::{self, Process};
 use super::super::words::SharedWord;
 use super::word::Owner;
@@ -16,30 +14,32 @@ use super::word::Owner;
 /// This process, as the words name it.
 #[derive(Debug, Default)]
 pub struct This {
-    /// Process id and tag, as last looked up. A child of a fork has another id and looks anew: it may live
-    /// in a namespace of its own.
+    /// Who it is, and in which process that was found out: a child of a fork is somebody else, and may live in
+    /// a namespace of its own.
     known: AtomicU64,
 }
 
+/// How many bits an owner has; those above them tell the process.
+const OWNER_BITS: u32 = 31;
+
 impl This {
-    /// The owner to be named in a word. One system call: a child that took its parent's name could lose its
-    /// stripe to a third process as soon as the parent ends.
+    /// The owner to be named in a word. `process` tells this process from its ancestors: a child that took its
+    /// parent's name could lose its stripe to a third process as soon as the parent ends.
     #[inline]
-    pub fn owner<W: SharedWord>(&self, namespaces: &[W]) -> Owner {
-        let pid = getpid().as_raw_nonzero().get().unsigned_abs();
+    pub fn owner<W: SharedWord>(&self, process: u64, namespaces: &[W]) -> Owner {
         let known = self.known.load(Ordering::Relaxed);
-        if known >> 16 == u64::from(pid) {
-            Owner::new(pid, known as u16)
+        if known >> OWNER_BITS == process & (u64::MAX >> OWNER_BITS) && known != 0 {
+            Owner::of_bits(known)
         } else {
-            self.learn(pid, namespaces)
+            self.learn(process, namespaces)
         }
     }
 
     #[cold]
-    fn learn<W: SharedWord>(&self, pid: u32, namespaces: &[W]) -> Owner {
-        let tag = tag(namespaces, identity::namespace());
-        self.known.store(u64::from(pid) << 16 | u64::from(tag), Ordering::Relaxed);
-        Owner::new(pid, tag)
+    fn learn<W: SharedWord>(&self, process: u64, namespaces: &[W]) -> Owner {
+        let owner = Owner::new(std::process::id(), tag(namespaces, identity::namespace()));
+        self.known.store(process << OWNER_BITS | owner.bits(), Ordering::Relaxed);
+        owner
     }
 }
 

@@ -125,6 +125,33 @@ fn wait<W: SharedWord, S: System>(word: &W, own: Word, deadline: u64, system: &S
     }
 }
 
+/// Takes the stripe until `deadline`, if that can be done at once: for one who does not wait.
+pub fn try_take<W: SharedWord>(word: &W, owner: Owner, deadline: u64, system: &impl System) -> Option<Turn> {
+    let found = Word(word.get());
+    // The clock is read after the word: see Word::left.
+    W::acquire_fence();
+    let now = system.now();
+    let deadline = deadline.min(now.saturating_add(LONGEST));
+    let held = found.pid() != 0 && found.left(now).is_some();
+    if deadline <= now || (held && !system.is_gone(found.owner())) {
+        return None;
+    }
+    let own = Word::held(owner, deadline);
+    word.exchange(found.0, own.0).ok()?;
+    Some(Turn { own, deadline, taken_over: found.pid() != 0 })
+}
+
+/// Holds it until `deadline` from now on, also when its time was over: if nobody has taken it, nobody had it
+/// meanwhile. False: somebody has.
+pub fn prolong<W: SharedWord>(word: &W, turn: &mut Turn, deadline: u64) -> bool {
+    let own = Word::held(turn.own.owner(), deadline);
+    let ours = word.exchange(turn.own.0, own.0).is_ok();
+    if ours {
+        (turn.own, turn.deadline) = (own, deadline);
+    }
+    ours
+}
+
 /// Gives the stripe back, if it is still held by `own`.
 #[inline]
 pub fn release<W: SharedWord>(word: &W, own: Word, system: &impl System) {
@@ -248,6 +275,44 @@ mod tests {
         word.set(Word::held(system.gone, ONE + 50).awaited().0);
         let Turn { own, .. } = take(&word, owner(1), ONE + 50, &system).expect("at once");
         assert_eq!((system.naps.get(), word.get()), (0, own.awaited().0));
+    }
+
+    #[test]
+    fn who_does_not_wait_takes_what_nobody_holds_or_holds_any_more() {
+        let (word, system) = (AtomicU64::new(0), fake());
+        let turn = try_take(&word, owner(1), ONE + 50, &system).expect("free");
+        assert!(is_held(&word, turn.own) && !turn.taken_over);
+        assert_eq!(try_take(&word, owner(2), ONE + 90, &system), None);
+        assert_eq!(word.get(), turn.own.0, "nobody waits");
+        system.now.set(ONE + 50);
+        let next = try_take(&word, owner(2), ONE + 90, &system).expect("its time is over");
+        assert!(next.taken_over && !is_held(&word, turn.own));
+        word.set(Word::held(system.gone, ONE + 99).0);
+        assert!(try_take(&word, owner(1), ONE + 90, &system).expect("its holder is gone").taken_over);
+        word.set(Word::HANDED_ON.0);
+        assert!(!try_take(&word, owner(1), ONE + 90, &system).expect("nobody's").taken_over);
+        word.set(0);
+        assert_eq!(try_take(&word, owner(1), ONE + 50, &system), None, "that time is over");
+        let turn = try_take(&word, owner(1), u64::MAX, &system).expect("free");
+        assert_eq!(turn.deadline, ONE + 50 + LONGEST);
+        assert_eq!(system.naps.get(), 0);
+    }
+
+    #[test]
+    fn what_nobody_took_is_prolonged_and_what_somebody_took_is_lost() {
+        let (word, system) = (AtomicU64::new(0), fake());
+        let mut turn = try_take(&word, owner(1), ONE + 50, &system).expect("free");
+        assert!(prolong(&word, &mut turn, ONE + 70));
+        assert_eq!((turn.deadline, turn.own.left(ONE)), (ONE + 70, Some(70)));
+        system.now.set(ONE + 70);
+        assert!(prolong(&word, &mut turn, ONE + 99) && is_held(&word, turn.own), "late, and nobody came");
+        system.now.set(ONE + 99);
+        let next = try_take(&word, owner(2), ONE + 150, &system).expect("too late");
+        assert!(!prolong(&word, &mut turn, ONE + 300) && is_held(&word, next.own));
+        release(&word, turn.own, &system);
+        assert!(is_held(&word, next.own), "who lost it gives nothing back");
+        release(&word, next.own, &system);
+        assert!(!prolong(&word, &mut turn, ONE + 300) && word.get() == 0, "nor takes what others left");
     }
 
     #[test]

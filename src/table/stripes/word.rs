@@ -32,6 +32,16 @@ impl Owner {
         Owner { pid: pid & 0x3f_ffff, tag: tag & 0x1ff }
     }
 
+    /// It as the lower 31 bits of a number, in which other bits may stand above it.
+    pub(super) fn of_bits(bits: u64) -> Owner {
+        Owner::new((bits >> 9) as u32, bits as u16)
+    }
+
+    /// Of which this gives the 31 bits.
+    pub(super) fn bits(self) -> u64 {
+        u64::from(self.pid) << 9 | u64::from(self.tag)
+    }
+
     /// The process id.
     pub fn pid(self) -> u32 {
         self.pid
