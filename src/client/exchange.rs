@@ -30,6 +30,18 @@ pub(super) trait Witness {
     /// A connection was lost. When this returns, the view shows what became of the server. Whether its
     /// commands that were not sent wait for the table's word instead of being failed.
     fn lost(&mut self, server: ServerId, loss: Loss, what: Lost, now: Instant) -> bool;
+    /// An answer came: the view shows what is known by now.
+    fn look(&mut self, _now: Instant) {}
+    /// Whether nothing is to be sent or believed any more over a connection that was made in the life of this
+    /// mark: by the view, its server is in another one, or down.
+    fn outlived(&self, _server: ServerId, _life: u16) -> bool {
+        false
+    }
+    /// A server owes an answer to a change for too long. Whether that answer is waited for all the same, until there
+    /// is word of the server.
+    fn endures(&mut self, _server: ServerId, _now: Instant) -> bool {
+        false
+    }
     /// Whether a server for which commands wait may be tried now. Who is told so tries it.
     fn may_try(&mut self, _server: ServerId, _now: Instant) -> bool {
         true
@@ -61,6 +73,8 @@ impl Planned {
 pub(super) struct Lost {
     /// A change was sent over it and never answered.
     pub(super) doubt: bool,
+    /// And its server is still there to execute it.
+    pub(super) late: bool,
     /// What was not sent waited for the table's word already.
     pub(super) waited: bool,
     /// What was not sent has no other place to go: it is part of a change, or waited already.
@@ -143,6 +157,9 @@ impl Exchange {
                 self.busy.push(server.index());
             }
             let planned = Planned::by(witness.view(), server);
+            if connection.ready() && !connection.owes() && witness.outlived(server, connection.life()) {
+                connection.close(true);
+            }
             if planned.seen.unreachable && !connection.owes() {
                 connection.hold_back(tag, planned);
             } else if !connection.ask(tag, &operation.command(tag), planned, now) {
@@ -165,7 +182,17 @@ impl Exchange {
                 self.release(index, operation, witness, now);
             }
         }
+        if self.outlived(index, witness) {
+            return Err(Loss::Outlived);
+        }
         self.connections[index].flush(now)
+    }
+
+    /// Whether a connection was made in another life of its server than it is in by the view.
+    #[inline]
+    fn outlived(&self, index: usize, witness: &dyn Witness) -> bool {
+        let connection = &self.connections[index];
+        connection.ready() && witness.outlived(connection.server(), connection.life())
     }
 
     /// The connection is ready: what was held back is composed.
@@ -223,7 +250,8 @@ impl Exchange {
         connection.lose(&mut lost);
         let doubt = operation.mutates() && unanswered(&lost);
         let waited = connection.parked();
-        let what = Lost { doubt, waited, bound: waited || operation.mutates() };
+        let late = doubt && loss == Loss::Silent;
+        let what = Lost { doubt, late, waited, bound: waited || operation.mutates() };
         if witness.lost(connection.server(), loss, what, now) {
             connection.park();
         } else {
@@ -250,13 +278,14 @@ impl Exchange {
         self.lost = lost;
     }
 
-    /// Whether commands wait for the table's word.
+    /// Whether commands wait for the table's word, or for an answer that was due.
     pub(super) fn parked(&self) -> bool {
-        self.busy.iter().any(|&index| self.connections[index].parked())
+        let waits = |connection: &Connection| connection.parked() || connection.endures();
+        self.busy.iter().any(|&index| waits(&self.connections[index]))
     }
 
-    /// Looks what became of the servers that connections wait for, after the view was refreshed: what no
-    /// longer holds is taken back, and who may be tried is tried.
+    /// Looks what became of the servers that connections lead to, or wait for, after the view was refreshed: what
+    /// no longer holds is taken back, and who may be tried is tried.
     pub(super) fn reconsider(
         &mut self,
         operation: &mut dyn Operation,
@@ -265,11 +294,12 @@ impl Exchange {
     ) {
         for at in 0..self.busy.len() {
             let index = self.busy[at];
+            let outlived = self.outlived(index, witness);
             let connection = &mut self.connections[index];
             if !connection.owes() || operation.outcome().is_some() {
                 continue;
             }
-            if witness.moved_on(connection.server(), connection.promised()) {
+            if outlived || witness.moved_on(connection.server(), connection.promised()) {
                 self.abandon(index, operation, witness, now);
             } else if connection.waits() && witness.may_try(connection.server(), now) {
                 connection.redial(now);
@@ -277,7 +307,7 @@ impl Exchange {
         }
     }
 
-    /// Ends a connection because of what the table says of its server: nobody need be told of that.
+    /// Ends a connection because of what is known of its server by now.
     fn abandon(
         &mut self,
         index: usize,
@@ -286,8 +316,12 @@ impl Exchange {
         now: Instant,
     ) {
         let mut lost = std::mem::take(&mut self.lost);
-        self.connections[index].lose(&mut lost);
-        self.connections[index].surrender(&mut lost);
+        let connection = &mut self.connections[index];
+        connection.lose(&mut lost);
+        connection.surrender(&mut lost);
+        let doubt = operation.mutates() && unanswered(&lost);
+        let what = Lost { doubt, late: false, waited: false, bound: false };
+        witness.lost(connection.server(), Loss::Outlived, what, now);
         self.fail(lost, operation, witness, now);
     }
 
@@ -336,11 +370,21 @@ impl Exchange {
     ) -> Result<(), Loss> {
         if self.connections[index].greeting() {
             let Some(greeting) = self.connections[index].greeted()? else { return Ok(()) };
-            match witness.met(&self.connections[index], &greeting, now) {
+            let welcome = witness.met(&self.connections[index], &greeting, now);
+            let server = self.connections[index].server();
+            self.connections[index].lives(witness.view().server(server).incarnation);
+            match welcome {
                 Welcome::Use => self.release(index, operation, witness, now),
                 Welcome::Replan => self.recall(index, operation, witness, now),
                 Welcome::Drop => return Err(Loss::Outdated),
                 Welcome::Refuse => return Err(Loss::Stranger),
+            }
+        } else {
+            // An answer is worth what its server is worth by now: one that fell since it was asked, and is back,
+            // misses what it never lost.
+            witness.look(now);
+            if self.outlived(index, witness) {
+                return Err(Loss::Outlived);
             }
         }
         let server = self.connections[index].server();
@@ -416,7 +460,12 @@ impl Exchange {
                     self.lose(index, loss, operation, witness, now);
                 }
             } else if !self.read(index, false, operation, witness) && self.connections[index].convicted(now) {
-                self.lose(index, Loss::Silent, operation, witness, now);
+                let change = operation.mutates() && self.connections[index].unanswered();
+                if change && witness.endures(self.connections[index].server(), now) {
+                    self.connections[index].endure(now);
+                } else {
+                    self.lose(index, Loss::Silent, operation, witness, now);
+                }
             }
         }
         self.tidy(now);
@@ -467,7 +516,7 @@ impl Exchange {
             connection.surrender(&mut lost);
             if overdue || unanswered(&lost) {
                 let doubt = mutates && unanswered(&lost);
-                let what = Lost { doubt, waited: false, bound: false };
+                let what = Lost { doubt, late: doubt, waited: false, bound: false };
                 witness.lost(connection.server(), Loss::Silent, what, now);
             }
         }

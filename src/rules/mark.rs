@@ -12,7 +12,7 @@ use super::hash::KeyHash;
 pub fn mark(address: &Address, epoch: u64) -> u16 {
     let own = match address {
         Address::Tcp { host, port } => KeyHash::of(host.as_bytes()).and(&port.to_be_bytes()),
-        Address::Unix(path) => KeyHash::of(path.as_os_str().as_encoded_bytes()),
+        Address::Unix(path) => KeyHash::of(path.as_bytes()),
     };
     let lives = u64::from(u16::MAX);
     1 + ((u64::from(own.value()) + epoch / 2) % lives) as u16
@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn servers_have_marks_of_their_own() {
         let marks = (11_211..11_275).map(|port| {
-            let unix = Address::Unix(format!("/run/memcached/{port}").into());
+            let unix = Address::Unix(format!("/run/memcached/{port}"));
             [mark(&Address::Tcp { host: "cache".into(), port }, 4), mark(&unix, 4)]
         });
         let marks: BTreeSet<u16> = marks.flatten().collect();
