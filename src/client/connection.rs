@@ -41,6 +41,8 @@ pub(super) enum Loss {
     Outdated,
     /// It was greeted by another life of the server than the one that the table names.
     Stranger,
+    /// Its server went down meanwhile, or began another life.
+    Outlived,
     /// It could not be made.
     Refused,
     /// Nothing came for too long.
@@ -83,6 +85,8 @@ pub(super) struct Connection {
     terms: Terms,
     phase: Phase,
     meta: bool,
+    /// The mark of its server's life that it was made in.
+    life: u16,
     out: Vec<u8>,
     /// How much of `out` was sent.
     sent: usize,
@@ -105,6 +109,8 @@ pub(super) struct Connection {
     asked: Instant,
     /// Nothing moved while something was owed.
     silence: Silence,
+    /// That was for too long, and the answer is waited for all the same.
+    endures: bool,
     used: Instant,
     /// What poll said last.
     pub(super) ready: PollFlags,
@@ -121,6 +127,7 @@ impl Connection {
             terms,
             phase: Phase::Closed,
             meta: false,
+            life: 0,
             out: Vec::new(),
             sent: 0,
             before: 0,
@@ -133,6 +140,7 @@ impl Connection {
             begun: Instant(0),
             asked: Instant(0),
             silence: Silence::default(),
+            endures: false,
             used: Instant(0),
             ready: PollFlags::empty(),
             dirty: false,
@@ -190,6 +198,17 @@ impl Connection {
         matches!(self.phase, Phase::Ready(_))
     }
 
+    /// The mark of its server's life that it was made in.
+    #[inline]
+    pub(super) fn life(&self) -> u16 {
+        self.life
+    }
+
+    /// It was greeted in this life of its server.
+    pub(super) fn lives(&mut self, life: u16) {
+        self.life = life;
+    }
+
     fn unsent(&self) -> bool {
         self.sent < self.out.len()
     }
@@ -201,7 +220,7 @@ impl Connection {
 
     /// Whether an answer is all that is awaited, and since `now`.
     pub(super) fn only_answers(&self, now: Instant) -> bool {
-        self.ready() && !self.unsent() && self.silence.lasts(now) <= self.terms.patience / 16
+        self.ready() && !self.unsent() && !self.endures && self.silence.lasts(now) <= self.terms.patience / 16
     }
 
     /// When its silence is too long, or dialing has something to do.
@@ -224,6 +243,24 @@ impl Connection {
     pub(super) fn convicted(&mut self, now: Instant, for_others: bool) -> bool {
         let hearings = if for_others { self.terms.hearings } else { 1 };
         self.silence.convicts(now, self.terms.patience, hearings)
+    }
+
+    /// A command was sent, or partly, and is not answered.
+    pub(super) fn unanswered(&self) -> bool {
+        let sent = self.before + self.sent as u64;
+        self.ready() && self.starts.front().is_some_and(|start| *start < sent)
+    }
+
+    /// Its server has its patience once more: what was sent could be executed after anything that is sent
+    /// elsewhere.
+    pub(super) fn endure(&mut self, now: Instant) {
+        self.silence.broken(now);
+        self.endures = true;
+    }
+
+    /// Whether an answer is waited for that was due.
+    pub(super) fn endures(&self) -> bool {
+        self.endures
     }
 
     pub(super) fn terms(&self) -> &Terms {
@@ -350,7 +387,7 @@ impl Connection {
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN | Errno::NOBUFS) => return Ok(()),
-                Err(_) => return Err(Loss::Broken),
+                Err(error) => return Err(ended(error)),
             }
         }
         self.before += self.out.len() as u64;
@@ -367,12 +404,13 @@ impl Connection {
             Ok((_, 0)) => Err(Loss::Broken),
             Ok(_) => Ok(true),
             Err(Errno::AGAIN | Errno::INTR) => Ok(false),
-            Err(_) => Err(Loss::Broken),
+            Err(error) => Err(ended(error)),
         }
     }
 
     /// Bytes came.
     pub(super) fn moved(&mut self, now: Instant) {
+        self.endures = false;
         self.silence.broken(now);
     }
 
@@ -448,7 +486,7 @@ impl Connection {
         self.pending.drain().for_each(drop);
         self.starts.clear();
         self.held.clear();
-        self.parked = false;
+        (self.parked, self.endures) = (false, false);
         (self.sent, self.before) = (0, 0);
         self.out.clear();
         self.inbox.clear();
@@ -469,6 +507,15 @@ impl Connection {
         if self.out.capacity() > KEPT {
             self.out.shrink_to(KEPT);
         }
+    }
+}
+
+/// What an error of an established connection says. One that this machine gave up was not ended by its server,
+/// which may still execute what it was sent.
+fn ended(error: Errno) -> Loss {
+    match error {
+        Errno::TIMEDOUT | Errno::HOSTUNREACH | Errno::NETUNREACH => Loss::Silent,
+        _ => Loss::Broken,
     }
 }
 

@@ -5,6 +5,8 @@
 //! awaited. Answers are told as they come, and the commands that follow from them leave at
 //! once. A call's exchange and a trial's are the same thing; they differ in their [`Witness`].
 
+mod witness;
+
 use std::time::Duration;
 
 use rustix::event::PollFlags;
@@ -12,78 +14,12 @@ use rustix::event::PollFlags;
 use super::clock;
 use super::connection::{Connection, Loss};
 use super::wait::Watch;
-use crate::rules::greeting::Greeting;
 use crate::rules::operation::{Failure, Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
-use crate::rules::view::{ServerView, View};
 use crate::rules::wire::Reply;
 
-/// Who is told what the exchange meets with, and says how the servers are seen.
-pub(super) trait Witness {
-    /// The view to decide by.
-    fn view(&self) -> &View;
-    /// A new connection was greeted, for commands of a plan that saw the server as `planned`.
-    fn met(&mut self, connection: &Connection, greeting: &Greeting, now: Instant) -> Welcome;
-    /// A server gave a good answer.
-    fn answered(&mut self, server: ServerId, now: Instant);
-    /// A connection was lost. When this returns, the view shows what became of the server. Whether its
-    /// commands that were not sent wait for the table's word instead of being failed.
-    fn lost(&mut self, server: ServerId, loss: Loss, what: Lost, now: Instant) -> bool;
-    /// Whether a server counts as down for the machine's other processes too as soon as it is told here that it is
-    /// silent.
-    fn judges_for_others(&self) -> bool {
-        false
-    }
-    /// Whether a server for which commands wait may be tried now. Who is told so tries it.
-    fn may_try(&mut self, _server: ServerId, _now: Instant) -> bool {
-        true
-    }
-    /// Whether what was asked of a server no longer holds; `planned`: when commands that wait for it were
-    /// planned.
-    fn moved_on(&self, _server: ServerId, _planned: Option<Planned>) -> bool {
-        false
-    }
-}
-
-/// What a command rests on.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Planned {
-    /// How its server was seen.
-    pub(super) seen: ServerView,
-    /// The view's generation.
-    pub(super) generation: u64,
-}
-
-impl Planned {
-    fn by(view: &View, server: ServerId) -> Planned {
-        Planned { seen: view.server(server), generation: view.generation }
-    }
-}
-
-/// What was lost with a connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Lost {
-    /// A change was sent over it and never answered.
-    pub(super) doubt: bool,
-    /// What was not sent waited for the table's word already.
-    pub(super) waited: bool,
-    /// What was not sent has no other place to go: it is part of a change, or waited already.
-    pub(super) bound: bool,
-}
-
-/// What becomes of a connection that was greeted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Welcome {
-    /// It carries the commands that wait for it.
-    Use,
-    /// They no longer hold, whether this greeting shows it or another client found out before.
-    Replan,
-    /// Its greeting was too long on its way to tell anything: it is dropped, and a new one is made.
-    Drop,
-    /// The server is in another life than the table tells of. Nothing is sent to it.
-    Refuse,
-}
+pub(super) use self::witness::{Lost, Planned, Welcome, Witness};
 
 /// The connections of an exchange. See the module.
 pub(super) struct Exchange {
@@ -148,6 +84,9 @@ impl Exchange {
                 self.busy.push(server.index());
             }
             let planned = Planned::by(witness.view(), server);
+            if connection.ready() && !connection.owes() && witness.outlived(server, connection.life()) {
+                connection.close(true);
+            }
             if planned.seen.unreachable && !connection.owes() {
                 connection.hold_back(tag, planned);
             } else if !connection.ask(tag, &operation.command(tag), planned, now) {
@@ -170,7 +109,17 @@ impl Exchange {
                 self.release(index, operation, witness, now);
             }
         }
+        if self.outlived(index, witness) {
+            return Err(Loss::Outlived);
+        }
         self.connections[index].flush(now)
+    }
+
+    /// Whether a connection was made in another life of its server than it is in by the view.
+    #[inline]
+    fn outlived(&self, index: usize, witness: &dyn Witness) -> bool {
+        let connection = &self.connections[index];
+        connection.ready() && witness.outlived(connection.server(), connection.life())
     }
 
     /// The connection is ready: what was held back is composed.
@@ -228,7 +177,8 @@ impl Exchange {
         connection.lose(&mut lost);
         let doubt = operation.mutates() && unanswered(&lost);
         let waited = connection.parked();
-        let what = Lost { doubt, waited, bound: waited || operation.mutates() };
+        let late = doubt && loss == Loss::Silent;
+        let what = Lost { doubt, late, waited, bound: waited || operation.mutates() };
         if witness.lost(connection.server(), loss, what, now) {
             connection.park();
         } else {
@@ -255,13 +205,14 @@ impl Exchange {
         self.lost = lost;
     }
 
-    /// Whether commands wait for the table's word.
+    /// Whether commands wait for the table's word, or for an answer that was due.
     pub(super) fn parked(&self) -> bool {
-        self.busy.iter().any(|&index| self.connections[index].parked())
+        let waits = |connection: &Connection| connection.parked() || connection.endures();
+        self.busy.iter().any(|&index| waits(&self.connections[index]))
     }
 
-    /// Looks what became of the servers that connections wait for, after the view was refreshed: what no
-    /// longer holds is taken back, and who may be tried is tried.
+    /// Looks what became of the servers that connections lead to, or wait for, after the view was refreshed: what
+    /// no longer holds is taken back, and who may be tried is tried.
     pub(super) fn reconsider(
         &mut self,
         operation: &mut dyn Operation,
@@ -270,11 +221,12 @@ impl Exchange {
     ) {
         for at in 0..self.busy.len() {
             let index = self.busy[at];
+            let outlived = self.outlived(index, witness);
             let connection = &mut self.connections[index];
             if !connection.owes() || operation.outcome().is_some() {
                 continue;
             }
-            if witness.moved_on(connection.server(), connection.promised()) {
+            if outlived || witness.moved_on(connection.server(), connection.promised()) {
                 self.abandon(index, operation, witness, now);
             } else if connection.waits() && witness.may_try(connection.server(), now) {
                 connection.redial(now);
@@ -282,7 +234,7 @@ impl Exchange {
         }
     }
 
-    /// Ends a connection because of what the table says of its server: nobody need be told of that.
+    /// Ends a connection because of what is known of its server by now.
     fn abandon(
         &mut self,
         index: usize,
@@ -291,8 +243,12 @@ impl Exchange {
         now: Instant,
     ) {
         let mut lost = std::mem::take(&mut self.lost);
-        self.connections[index].lose(&mut lost);
-        self.connections[index].surrender(&mut lost);
+        let connection = &mut self.connections[index];
+        connection.lose(&mut lost);
+        connection.surrender(&mut lost);
+        let doubt = operation.mutates() && unanswered(&lost);
+        let what = Lost { doubt, late: false, waited: false, bound: false };
+        witness.lost(connection.server(), Loss::Outlived, what, now);
         self.fail(lost, operation, witness, now);
     }
 
@@ -341,11 +297,21 @@ impl Exchange {
     ) -> Result<(), Loss> {
         if self.connections[index].greeting() {
             let Some(greeting) = self.connections[index].greeted()? else { return Ok(()) };
-            match witness.met(&self.connections[index], &greeting, now) {
+            let welcome = witness.met(&self.connections[index], &greeting, now);
+            let server = self.connections[index].server();
+            self.connections[index].lives(witness.view().server(server).incarnation);
+            match welcome {
                 Welcome::Use => self.release(index, operation, witness, now),
                 Welcome::Replan => self.recall(index, operation, witness, now),
                 Welcome::Drop => return Err(Loss::Outdated),
                 Welcome::Refuse => return Err(Loss::Stranger),
+            }
+        } else {
+            // An answer is worth what its server is worth by now: one that fell since it was asked, and is back,
+            // misses what it never lost.
+            witness.look(now);
+            if self.outlived(index, witness) {
+                return Err(Loss::Outlived);
             }
         }
         let server = self.connections[index].server();
@@ -423,7 +389,12 @@ impl Exchange {
             } else if !self.read(index, false, operation, witness)
                 && self.connections[index].convicted(now, witness.judges_for_others())
             {
-                self.lose(index, Loss::Silent, operation, witness, now);
+                let change = operation.mutates() && self.connections[index].unanswered();
+                if change && witness.endures(self.connections[index].server(), now) {
+                    self.connections[index].endure(now);
+                } else {
+                    self.lose(index, Loss::Silent, operation, witness, now);
+                }
             }
         }
         self.tidy(now);
@@ -475,7 +446,7 @@ impl Exchange {
             connection.surrender(&mut lost);
             let doubt = mutates && unanswered(&lost);
             if overdue || doubt {
-                let what = Lost { doubt, waited: false, bound: false };
+                let what = Lost { doubt, late: doubt, waited: false, bound: false };
                 witness.lost(connection.server(), Loss::Silent, what, now);
             }
         }

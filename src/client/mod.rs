@@ -206,6 +206,7 @@ impl Client {
     fn drive(&mut self, operation: &mut dyn Operation, start: Instant, turn: &Turn<'_>) -> Outcome {
         let deadline = turn.deadline();
         let mut now = turn.now(start);
+        let mut generation = self.views.view().generation;
         loop {
             if now < deadline {
                 self.exchange.pump(operation, &mut self.views, now);
@@ -227,7 +228,8 @@ impl Client {
             self.exchange.judge(operation, &mut self.views, now);
             if operation.outcome().is_none() {
                 self.views.refresh(now);
-                if self.views.waits() || self.exchange.parked() {
+                let looked_at = std::mem::replace(&mut generation, self.views.view().generation);
+                if self.views.waits() || self.exchange.parked() || generation != looked_at {
                     self.exchange.reconsider(operation, &mut self.views, now);
                 }
             }

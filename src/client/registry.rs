@@ -335,7 +335,7 @@ impl Known {
 
     /// What others see of it.
     pub(super) fn view(&self) -> ServerView {
-        self.inner.read(|inner| inner.health.view())
+        self.inner.read(|inner| self.seen(inner))
     }
 
     /// Whether time alone changes something by now.

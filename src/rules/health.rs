@@ -179,16 +179,17 @@ impl Health {
     }
 
     /// A server as somebody published it: the life that goes on where he left off. One that is down owes a
-    /// flush, and a trial of it is due at once.
+    /// flush, and a trial of it is due at once. Where no life is named, the next one that is met is no restart.
     pub fn resume(seen: ServerView, incarnation: Option<Incarnation>, since: Instant) -> Health {
+        let met = incarnation.is_some();
         Health {
             state: seen.state,
             since,
             reason: "as it was published before",
-            met: seen.incarnation != 0,
+            met,
             incarnation,
             meta: seen.meta,
-            mark: seen.incarnation,
+            mark: if met { seen.incarnation } else { 0 },
             missed_write: seen.state == State::Down,
             held_back: seen.held_back,
             complete: seen.state == State::Steady,
@@ -424,7 +425,9 @@ impl Health {
             self.due = now;
             return;
         }
-        let same = !self.met || surely_same(self.incarnation, incarnation);
+        // One that others met may have been another one.
+        let new = !self.met && self.meta == Meta::Unknown;
+        let same = new || surely_same(self.incarnation, incarnation);
         let (state, reason) = match (same, self.missed_write) {
             (true, false) if self.complete => (State::Steady, "back, and it missed nothing"),
             (true, false) => (State::Returned, "back, as incomplete as before"),
@@ -432,6 +435,10 @@ impl Health {
             (false, _) => (State::Returned, "back, restarted"),
         };
         self.meet(now, incarnation, meta, !same);
+        if same && self.missed_write {
+            // The same process and another life: what was asked before the flush says nothing of it.
+            self.mark = self.mark.wrapping_add(1).max(1);
+        }
         self.missed_write = false;
         self.end_trial();
         self.rejoined = Some(now);

@@ -12,6 +12,7 @@ pub mod greeting;
 pub mod hash;
 pub mod health;
 pub mod key;
+pub mod mark;
 pub mod operation;
 pub mod places;
 pub mod pool;

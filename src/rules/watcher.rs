@@ -21,8 +21,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::address::Address;
 use super::greeting::Greeting;
 use super::health::{Event, Health, Incarnation, Settings as HealthSettings};
+use super::mark::mark;
 use super::operation::Outcome;
 use super::pool::{Options, ServerId};
 use super::rejoin::Rejoin;
@@ -231,9 +233,15 @@ impl Watcher {
         self
     }
 
-    /// What others see of it.
+    /// How it is seen by who watches it.
     pub fn view(&self) -> ServerView {
         self.health.view()
+    }
+
+    /// What others see of it, who know it by this address: the mark is that of its epoch, so that a return which
+    /// others brought about, or a flush of the same process, is another life too.
+    pub fn published(&self, address: &Address) -> ServerView {
+        ServerView { incarnation: mark(address, self.epoch), ..self.view() }
     }
 
     /// Its state.

@@ -176,7 +176,11 @@ pub fn snapshot(plan: &Plan, servers: &[Watched], stripes: u64, now: Moment) -> 
             ordered: watcher.ordered() != Order::Up,
             epoch: watcher.epoch(),
             epoch_slot: watched.slot,
-            ..ServerEntry::new(watched.server.clone(), watcher.view(), watcher.since())
+            ..ServerEntry::new(
+                watched.server.clone(),
+                watcher.published(&watched.server.address),
+                watcher.since(),
+            )
         }
     };
     let current = List {

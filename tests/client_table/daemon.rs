@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use memcache::client::{Client, TableAt};
 use memcache::rules::health::Incarnation;
+use memcache::rules::mark::mark;
 use memcache::rules::operation::{Outcome, Read, Write};
 use memcache::rules::places;
 use memcache::rules::pool::{Options, Pool, Server, ServerId, pair_up};
@@ -73,12 +74,17 @@ struct Told {
 impl Daemon {
     /// With a table in which every server is steady, in the life that it is in.
     pub fn of(pool: &Pool, servers: &[Memcached]) -> Daemon {
+        Daemon::of_lives(pool, servers.iter().map(|server| Some(life(server))))
+    }
+
+    /// The same, for servers whose lives it knows, or does not.
+    pub fn of_lives(pool: &Pool, lives: impl Iterator<Item = Option<Incarnation>>) -> Daemon {
         let mut list = List::new(pool, &[], 1);
-        for (entry, server) in list.servers.iter_mut().zip(servers) {
-            entry.incarnation = Some(life(server));
+        for (entry, life) in list.servers.iter_mut().zip(lives) {
+            entry.incarnation = life;
             entry.meta = Meta::Yes;
-            entry.mark = 7;
             entry.epoch = 2;
+            entry.mark = mark(&entry.server.address, entry.epoch);
         }
         for (slot, entry) in (0..).zip(&mut list.servers) {
             entry.epoch_slot = slot;
@@ -128,6 +134,17 @@ impl Daemon {
             entry.state = state;
             entry.since += 1;
         });
+    }
+
+    /// Says that a server went down, was flushed, and is back: the same process, in another epoch.
+    pub fn bring_back(&self, server: ServerId) {
+        self.say(|snapshot| {
+            let entry = &mut snapshot.current.servers[server.index()];
+            (entry.state, entry.since, entry.epoch) = (State::Returned, entry.since + 1, entry.epoch + 2);
+            entry.mark = mark(&entry.server.address, entry.epoch);
+        });
+        let told = self.snapshot().current.servers[server.index()].epoch;
+        self.stripes().set(server.0, Epoch::new(told)).expect("it grows");
     }
 
     /// It ends, and says so.
@@ -246,4 +263,28 @@ pub fn get(client: &mut Client, key: &[u8]) -> Result<Vec<u8>, Outcome> {
     let mut one = One { key, found: Err(Outcome::Timeout) };
     let _ = client.run(&mut Read::new(&mut one));
     one.found
+}
+
+struct Token<'a> {
+    key: &'a [u8],
+    token: Option<u64>,
+}
+
+impl memcache::rules::operation::Batch for Token<'_> {
+    fn len(&self) -> usize {
+        1
+    }
+    fn key(&self, _: usize) -> &[u8] {
+        self.key
+    }
+    fn settle(&mut self, _: usize, answer: Result<Value<'_>, Outcome>) {
+        self.token = answer.ok().map(|value| value.cas);
+    }
+}
+
+/// A key's CAS token; `None`: there is no such key.
+pub fn token(client: &mut Client, key: &[u8]) -> Option<u64> {
+    let mut token = Token { key, token: None };
+    let _ = client.run(&mut Read::with_cas(&mut token));
+    token.token
 }

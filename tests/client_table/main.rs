@@ -6,7 +6,11 @@ mod support;
 
 mod attended;
 mod daemon;
+#[path = "../client/fake.rs"]
+#[allow(dead_code)]
+mod fake;
 mod files;
+mod looks;
 mod trials;
 mod turns;
 mod unattended;

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Inner, Known};
 use crate::rules::health::{Health, Incarnation, Settings};
+use crate::rules::mark::mark;
 use crate::rules::time::Instant;
 use crate::rules::view::{ServerView, State};
 use crate::table::{Epoch, ServerEntry, Stands, Stripes};
@@ -157,6 +158,14 @@ impl Inner {
 }
 
 impl Known {
+    /// How it is seen. Where there is an epoch, the mark is that of everybody who knows of it.
+    pub(super) fn seen(&self, inner: &Inner) -> ServerView {
+        let seen = inner.health.view();
+        let incarnation =
+            inner.agreed.rests.map_or(seen.incarnation, |epoch| mark(&self.address, epoch.number()));
+        ServerView { incarnation, ..seen }
+    }
+
     /// The table is no longer attended: its last word, and the epoch, are what this process goes on from. Once
     /// for each of the table's words. Whether the epoch tells news.
     pub(in crate::client) fn adopt(
@@ -175,7 +184,7 @@ impl Known {
             if inner.agreed.basis >= basis {
                 return (false, false);
             }
-            let before = inner.health.view();
+            let before = self.seen(inner);
             inner.resume(Health::resume(entry.view(), entry.incarnation, now), settings);
             inner.agreed.basis = basis;
             inner.agreed.rests = epoch;
@@ -183,7 +192,7 @@ impl Known {
             if let Some(epoch) = news {
                 inner.follow(epoch, now, settings);
             }
-            (news.is_some(), inner.health.view() != before)
+            (news.is_some(), self.seen(inner) != before)
         })
     }
 
@@ -229,6 +238,27 @@ impl Known {
         })
     }
 
+    /// Its epoch is odd when this returns, or cannot be: see docs/one-view.md, "The doubt".
+    pub(in crate::client) fn leave_doubt(&self, epochs: Epochs<'_>, now: Instant, settings: &Settings) {
+        self.change(|inner| {
+            epochs.catch_up();
+            // Whatever another one makes of it meanwhile does not empty the server after this.
+            while let Some(epoch) = epochs.now().filter(|epoch| epoch.usable()) {
+                let news = match epochs.stripes.make_odd(epochs.slot, epoch) {
+                    Ok(()) => epoch.down(),
+                    Err(Stands::Epoch(found)) if found > epoch => continue,
+                    Err(_) => return ((), false),
+                };
+                let rests = inner.agreed.rests.is_some_and(|rests| news > rests);
+                if rests {
+                    inner.follow(news, now, settings);
+                }
+                return ((), rests);
+            }
+            ((), false)
+        });
+    }
+
     /// It was told, and nobody objected.
     pub(in crate::client) fn diverted(&self) {
         self.change(|inner| {
@@ -242,7 +272,7 @@ impl Known {
     pub(in crate::client) fn agreed(&self, epochs: Option<Epochs<'_>>) -> (ServerView, bool) {
         let epoch = epochs.and_then(|epochs| epochs.now());
         self.inner.read(|inner| {
-            let seen = inner.health.view();
+            let seen = self.seen(inner);
             let alone = seen.state == State::Down && inner.agreed.state != State::Down;
             let news = inner.agreed.rests.is_some_and(|rests| epoch.is_some_and(|epoch| epoch > rests));
             (

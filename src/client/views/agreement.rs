@@ -99,6 +99,21 @@ impl Views {
         }
     }
 
+    /// A change was sent to a server and its answer is given up: it may be executed at any time, also after the next
+    /// one of whoever has the key's turn next. So the server must be emptied after it, and everybody is told
+    /// before the turn is over, attended or not.
+    pub(in crate::client) fn doubt(&mut self, server: ServerId, now: Instant) {
+        let Some(epochs) = self.epochs(server) else { return };
+        let known = &self.known[server.index()];
+        known.leave_doubt(epochs, now, &self.settings);
+        if self.waits {
+            self.report(server);
+        } else if !self.is_attended_by_now() {
+            self.known[server.index()].diverted();
+        }
+        self.refresh(now);
+    }
+
     /// The second look: somebody changed an epoch, which ends with a full fence. Of this look and a daemon
     /// that settles and then reads the epochs, at least one sees the other.
     pub(super) fn is_attended_by_now(&mut self) -> bool {

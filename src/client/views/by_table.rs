@@ -67,7 +67,7 @@ impl Views {
         let tried = self.tried == Some(server);
         let known = &self.known[server.index()];
         let news = match loss {
-            Loss::Outdated => false,
+            Loss::Outdated | Loss::Outlived => false,
             // Want of something on this machine is no news to anybody, but it does keep us from the server.
             Loss::Local => {
                 if what.bound {
@@ -81,7 +81,7 @@ impl Views {
             }
             Loss::Refused | Loss::Silent | Loss::Stranger => {
                 // Who tried in vain says so once more: the first word may have been lost.
-                known.unreached(word, now) || tried || what.waited
+                known.unreached(word, now) || tried || what.waited || what.late
             }
         };
         if news {
@@ -95,6 +95,21 @@ impl Views {
         let seen = self.view.server(server);
         // Down by now: the operation plans anew.
         what.bound && seen.state != State::Down
+    }
+
+    /// It owes the answer to a change for too long. The change could be executed at any time, so its connection is
+    /// not given up as long as there is time; but for everybody else the server is out of reach. `false`: the table
+    /// knows it no more.
+    pub(super) fn keeps_silent(&mut self, server: ServerId, now: Instant) -> bool {
+        let Some(word) = self.word(server) else { return false };
+        self.known[server.index()].unreached(word, now);
+        self.report(server);
+        if self.tried == Some(server) {
+            self.tried = None;
+            self.seen = 0;
+        }
+        self.refresh(now);
+        true
     }
 
     /// Tells the daemon.

@@ -268,6 +268,9 @@ impl Witness for Views {
     fn lost(&mut self, server: ServerId, loss: Loss, what: Lost, now: Instant) -> bool {
         // Who judges is who does so now, not when the call began.
         self.refresh(now);
+        if what.late {
+            self.doubt(server, now);
+        }
         if self.waits {
             self.out_of_reach(server, loss, what, now)
         } else {
@@ -278,6 +281,20 @@ impl Witness for Views {
 
     fn judges_for_others(&self) -> bool {
         !self.waits && self.ledger.is_some()
+    }
+
+    fn endures(&mut self, server: ServerId, now: Instant) -> bool {
+        self.refresh(now);
+        self.waits && self.keeps_silent(server, now)
+    }
+
+    fn look(&mut self, now: Instant) {
+        self.refresh(now);
+    }
+
+    fn outlived(&self, server: ServerId, life: u16) -> bool {
+        let seen = self.view.server(server);
+        seen.state == State::Down || seen.incarnation != life
     }
 
     fn may_try(&mut self, server: ServerId, now: Instant) -> bool {
