@@ -6,7 +6,7 @@
 //! - `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
 //! - `registry`: what this process knows of its servers; `views`: how a client sees them, by the pool's
 //!   table or by its own judgement; `trouble`: a server that only this process cannot reach;
-//! - `turn`: writers of one key take turns; `lineup`: a changed list of servers;
+//! - `turn`: writers of one key take turns; `proof`: a turn that was taken over; `lineup`: a changed list of servers;
 //! - `trial`: the way back of a server that is down, riding along with the calls, where no daemon does it;
 //! - `messages`: what a person should know, once;
 //! - `fork`: how a forked child is noticed; `twin`: locks that it need not fear.
@@ -29,6 +29,7 @@ pub(crate) mod fork;
 mod inbox;
 mod lineup;
 mod messages;
+mod proof;
 mod registry;
 mod resolve;
 mod silence;
@@ -164,6 +165,10 @@ impl Client {
                 Some(stripes) => Turn::take(stripes, operation, start, deadline),
             };
             let Ok(turn) = turn else { return Outcome::Timeout };
+            if turn.taken_over() && !proof::prove(&mut self.views, &self.terms, turn.deadline()) {
+                turn.leave();
+                return Outcome::Timeout;
+            }
             // The table is looked at after the turn has come.
             let now = turn.came(start);
             self.begin(operation.mutates(), now);
@@ -436,6 +441,7 @@ impl Drop for Client {
 
 fn terms(options: &Options, own_timeout: Option<Duration>, nodelay: bool) -> Terms {
     let own = own_timeout.map(|timeout| Options { timeout, ..options.clone() });
-    let patience = own.as_ref().unwrap_or(options).patience();
-    Terms { connect: options.connect_timeout, patience, limits: Limits::default(), greets: true, nodelay }
+    let own = own.as_ref().unwrap_or(options);
+    let (connect, patience, call) = (options.connect_timeout, own.patience(), own.timeout);
+    Terms { connect, patience, call, limits: Limits::default(), greets: true, nodelay }
 }

@@ -49,8 +49,14 @@ fn pair(name: &str) -> (Connection, TcpListener) {
     let known = registry::known(name, &Address::Unix("of a unit test".into()));
     known.found(vec![SocketAddrAny::from(listener.local_addr().unwrap())]);
     let patience = Duration::from_secs(60);
-    let terms =
-        Terms { connect: patience, patience, limits: Limits::default(), greets: false, nodelay: true };
+    let terms = Terms {
+        connect: patience,
+        patience,
+        call: patience,
+        limits: Limits::default(),
+        greets: false,
+        nodelay: true,
+    };
     (Connection::new(ServerId(0), known, terms), listener)
 }
 
