@@ -60,6 +60,8 @@ pub(super) struct Terms {
     pub(super) patience: Duration,
     /// How long a whole call may take.
     pub(super) call: Duration,
+    /// How often it is heard that long before who judges for himself takes it for hung.
+    pub(super) hearings: u32,
     /// What an answer may be at most.
     pub(super) limits: Limits,
     /// Whether a new connection first asks who the server is.
@@ -105,6 +107,8 @@ pub(super) struct Connection {
     parked: bool,
     /// When it was begun to be made.
     begun: Instant,
+    /// Since when something is owed without a pause.
+    asked: Instant,
     /// Nothing moved while something was owed.
     silence: Silence,
     /// That was for too long, and the answer is waited for all the same.
@@ -136,6 +140,7 @@ impl Connection {
             planned: Planned::default(),
             parked: false,
             begun: Instant(0),
+            asked: Instant(0),
             silence: Silence::default(),
             endures: false,
             used: Instant(0),
@@ -229,14 +234,17 @@ impl Connection {
         }
     }
 
-    /// Its server had all the patience there is.
-    pub(super) fn overdue(&self, now: Instant) -> bool {
-        now >= self.silence.due(self.terms.patience) && !self.waits()
+    /// Its server had all the patience there is, even if bytes trickle in. `alone`: see [`Connection::convicted`].
+    pub(super) fn overdue(&self, now: Instant, alone: bool) -> bool {
+        let hearings = if alone { self.terms.hearings } else { 1 };
+        now >= self.asked + self.terms.patience * hearings && !self.waits()
     }
 
-    /// Nothing came in time, and that is its server's fault.
-    pub(super) fn convicted(&mut self, now: Instant) -> bool {
-        self.silence.convicts(now, self.terms.patience)
+    /// Nothing came in time, and that is its server's fault. `alone`: nobody else looks into it before the server
+    /// counts as down.
+    pub(super) fn convicted(&mut self, now: Instant, alone: bool) -> bool {
+        let hearings = if alone { self.terms.hearings } else { 1 };
+        self.silence.convicts(now, self.terms.patience, hearings)
     }
 
     /// A command was sent, or partly, and is not answered.
@@ -296,6 +304,7 @@ impl Connection {
     /// The first command after a rest.
     fn begin(&mut self, now: Instant) {
         self.silence.broken(now);
+        self.asked = now;
         if self.ready() && now.since(self.used) > IDLE && self.closed_meanwhile() {
             self.close(false);
         }

@@ -42,6 +42,10 @@ pub(super) trait Witness {
     fn endures(&mut self, _server: ServerId, _now: Instant) -> bool {
         false
     }
+    /// Whether a server counts as down as soon as it is told here that it is silent.
+    fn judges_alone(&self) -> bool {
+        false
+    }
     /// Whether a server for which commands wait may be tried now. Who is told so tries it.
     fn may_try(&mut self, _server: ServerId, _now: Instant) -> bool {
         true
@@ -459,7 +463,9 @@ impl Exchange {
                 if let Err(loss) = self.push(index, operation, witness, now) {
                     self.lose(index, loss, operation, witness, now);
                 }
-            } else if !self.read(index, false, operation, witness) && self.connections[index].convicted(now) {
+            } else if !self.read(index, false, operation, witness)
+                && self.connections[index].convicted(now, witness.judges_alone())
+            {
                 let change = operation.mutates() && self.connections[index].unanswered();
                 if change && witness.endures(self.connections[index].server(), now) {
                     self.connections[index].endure(now);
@@ -500,8 +506,9 @@ impl Exchange {
         }
     }
 
-    /// Time is up: every server that owes an answer counts as silent. One that was not sent
-    /// anything yet, and had less time than it is allowed, is not accused.
+    /// Time is up: every server that was silent for too long counts as silent, and every one that may still execute
+    /// a change. One that had less time than it is allowed is not accused: the call may have spent its time
+    /// elsewhere.
     pub(super) fn give_up(&mut self, mutates: bool, witness: &mut dyn Witness, now: Instant) {
         let mut lost = std::mem::take(&mut self.lost);
         for at in 0..self.busy.len() {
@@ -510,12 +517,12 @@ impl Exchange {
             if !connection.owes() {
                 continue;
             }
-            let overdue = connection.overdue(now);
+            let overdue = connection.overdue(now, witness.judges_alone());
             lost.clear();
             connection.lose(&mut lost);
             connection.surrender(&mut lost);
-            if overdue || unanswered(&lost) {
-                let doubt = mutates && unanswered(&lost);
+            let doubt = mutates && unanswered(&lost);
+            if overdue || doubt {
                 let what = Lost { doubt, late: doubt, waited: false, bound: false };
                 witness.lost(connection.server(), Loss::Silent, what, now);
             }

@@ -64,6 +64,10 @@ use crate::table::{Attendance, Stripes};
 /// How often a call that waits for the table's word looks at the table.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// How often a silent server is heard, each time as long as patience lasts, by a process that judges for itself, if
+/// half of the call's time is enough for that. A daemon asks it as often as its `fall` says.
+const HEARINGS: u32 = 3;
+
 /// A pool's client. One call at a time; any number of clients in any number of threads, which share
 /// what this process knows of the servers of a pool, but no connection.
 pub struct Client {
@@ -441,7 +445,11 @@ impl Drop for Client {
 
 fn terms(options: &Options, own_timeout: Option<Duration>, nodelay: bool) -> Terms {
     let own = own_timeout.map(|timeout| Options { timeout, ..options.clone() });
-    let own = own.as_ref().unwrap_or(options);
-    let (connect, patience, call) = (options.connect_timeout, own.patience(), own.timeout);
-    Terms { connect, patience, call, limits: Limits::default(), greets: true, nodelay }
+    let options_of_server = own.as_ref().unwrap_or(options);
+    let patience = options_of_server.patience();
+    // The other half of the call's time is for where the operation goes then.
+    let most = options_of_server.timeout.as_micros() / 2 / patience.as_micros().max(1);
+    let hearings = HEARINGS.min(u32::try_from(most).unwrap_or(HEARINGS)).max(1);
+    let (connect, call) = (options.connect_timeout, options_of_server.timeout);
+    Terms { connect, patience, hearings, call, limits: Limits::default(), greets: true, nodelay }
 }

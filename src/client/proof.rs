@@ -71,7 +71,8 @@ pub(super) fn prove(views: &mut Views, terms: &[Terms], deadline: Instant) -> bo
     views.refresh(now);
     views.tell_time();
     let connections = (0..).map(ServerId).zip(terms).map(|(server, terms)| {
-        let terms = Terms { greets: false, ..*terms };
+        let hearings = if views.waits() { 1 } else { terms.hearings };
+        let terms = Terms { greets: false, patience: terms.patience * hearings, ..*terms };
         Connection::new(server, Arc::clone(views.known(server)), terms)
     });
     let mut exchange = Exchange::new(connections.collect());

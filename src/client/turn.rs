@@ -62,7 +62,7 @@ impl<'a> Turn<'a> {
         };
         for stripe in wanted {
             // Those that were taken are given back when one cannot be had.
-            let held = stripes.take(stripe, clock::millis(deadline), turn.epoch, &now)?;
+            let held = stripes.take(stripe, clock::millis(deadline), turn.epoch, now)?;
             turn.deadline = turn.deadline.min(Instant(held.deadline().saturating_mul(1_000)));
             turn.taken_over |= held.taken_over();
             turn.held.push(held);

@@ -2,16 +2,17 @@
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use memcache::client::Client;
 use memcache::rules::operation::Outcome;
-use memcache::rules::pool::{Pool, ServerId};
+use memcache::rules::pool::{Options, Pool, ServerId};
 use memcache::rules::view::State;
 use memcache::table::stripes::layout::TRIALS_AT;
 use memcache::table::stripes::word::Word;
 use memcache::table::{Epoch, identity};
 
-use crate::daemon::{Daemon, get, key, pool, set};
+use crate::daemon::{Daemon, get, key, options, pool, set};
 use crate::support::server::Memcached;
 use crate::support::wait;
 use crate::unattended::{Other, eager};
@@ -21,7 +22,7 @@ const FIRST: ServerId = ServerId(0);
 /// Four servers, of which the first is well, and down by the last word of a table that nobody attends any more.
 fn unattended() -> (Vec<Memcached>, Pool, Daemon) {
     let servers: Vec<_> = (0..4).map(|_| Memcached::start()).collect();
-    let pool = pool(&servers, eager());
+    let pool = pool(&servers, Options { connect_timeout: Duration::from_secs(1), ..options() });
     let daemon = Daemon::of(&pool, &servers);
     daemon.stripes().make_odd(0, Epoch::new(2)).expect("it was even");
     daemon.say(|snapshot| {
@@ -66,6 +67,17 @@ fn until_back(client: &mut Client, pool: &Pool) {
     });
 }
 
+/// The other process makes calls until it has begun a trial, and then no more. However long a call takes, the trial
+/// is not over by then: the server is hung meanwhile.
+fn tries(other: &mut Other, daemon: &Daemon, servers: &[Memcached]) {
+    servers[0].hang();
+    wait::until("a trial of the other's", || {
+        assert_eq!(other.ask("get nothing"), "Miss");
+        held_by(daemon, other.id()).then_some(())
+    });
+    servers[0].wake();
+}
+
 #[test]
 fn while_one_process_tries_a_server_no_other_does() {
     let (servers, pool, daemon) = unattended();
@@ -73,11 +85,7 @@ fn while_one_process_tries_a_server_no_other_does() {
     let mut other = Other::start(&daemon);
     let mut watched = false;
     for _ in 0..20 {
-        // It makes a call, in which it begins a trial, and no more of them.
-        wait::until("a trial of the other's", || {
-            assert_eq!(other.ask("get nothing"), "Miss");
-            held_by(&daemon, other.id()).then_some(())
-        });
+        tries(&mut other, &daemon, &servers);
         let before = asked(&servers);
         calls(&mut client, &pool);
         // On a machine that stood still meanwhile it may have been our turn.
@@ -107,20 +115,19 @@ fn a_dead_process_leaves_its_turn_to_others() {
     let (servers, pool, daemon) = unattended();
     let mut client = daemon.client(&pool);
     let mut other = Other::start(&daemon);
-    wait::until("a trial of the other's", || {
-        assert_eq!(other.ask("get nothing"), "Miss");
-        held_by(&daemon, other.id()).then_some(())
-    });
+    tries(&mut other, &daemon, &servers);
     drop(other);
     until_back(&mut client, &pool);
     assert_eq!((daemon.epoch(FIRST), servers[0].stat("cmd_flush")), (4, Some(1)));
     assert_eq!(turn(&daemon), Word::FREE, "it was given back");
 }
 
-/// Begins a trial with a client and no more than a call.
-fn begun(daemon: &Daemon, pool: &Pool) -> Client {
+/// A client that has begun a trial, in one call.
+fn begun(daemon: &Daemon, pool: &Pool, servers: &[Memcached]) -> Client {
+    servers[0].hang();
     let mut client = daemon.client(pool);
     let _ = get(&mut client, &key(pool, ServerId(2)));
+    servers[0].wake();
     assert_eq!(turn(daemon).pid(), std::process::id(), "its turn");
     client
 }
@@ -128,7 +135,7 @@ fn begun(daemon: &Daemon, pool: &Pool) -> Client {
 #[test]
 fn a_trial_whose_turn_was_lost_sends_nothing_more() {
     let (servers, pool, daemon) = unattended();
-    let mut client = begun(&daemon, &pool);
+    let mut client = begun(&daemon, &pool, &servers);
     let stripes = Arc::new(daemon.stripes());
     // Somebody else takes it, when the client has made no call for so long.
     let taken = wait::until("its time is over", || {
@@ -146,7 +153,7 @@ fn a_trial_whose_turn_was_lost_sends_nothing_more() {
 #[test]
 fn a_trial_that_is_left_behind_keeps_its_turn() {
     let (servers, pool, daemon) = unattended();
-    drop(begun(&daemon, &pool));
+    drop(begun(&daemon, &pool, &servers));
     assert_eq!(turn(&daemon).pid(), std::process::id());
     // The next client goes on with it.
     until_back(&mut daemon.client(&pool), &pool);
@@ -157,7 +164,7 @@ fn a_trial_that_is_left_behind_keeps_its_turn() {
 #[test]
 fn a_late_trial_goes_on_when_nobody_else_has_begun() {
     let (servers, pool, daemon) = unattended();
-    let mut client = begun(&daemon, &pool);
+    let mut client = begun(&daemon, &pool, &servers);
     wait::until("its time is over", || (!held_by(&daemon, std::process::id())).then_some(()));
     until_back(&mut client, &pool);
     assert_eq!((daemon.epoch(FIRST), servers[0].stat("cmd_flush")), (4, Some(1)));
@@ -165,8 +172,8 @@ fn a_late_trial_goes_on_when_nobody_else_has_begun() {
 
 #[test]
 fn a_child_of_a_fork_leaves_its_parent_its_turn() {
-    let (_servers, pool, daemon) = unattended();
-    let mut client = begun(&daemon, &pool);
+    let (servers, pool, daemon) = unattended();
+    let mut client = begun(&daemon, &pool, &servers);
     let other = key(&pool, ServerId(2));
     // SAFETY: the child makes calls of its own, which need no lock of another thread's, and ends with _exit.
     let child = unsafe { libc::fork() };

@@ -1,11 +1,15 @@
 //! Writers of one key take turns, and a changed list is followed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use memcache::rules::hash::KeyHash;
-use memcache::rules::operation::{Outcome, Spread};
+use memcache::rules::operation::{Failure, Operation, Outcome, Spread, Tag, Write};
 use memcache::rules::places;
 use memcache::rules::pool::{Options, ServerId};
+use memcache::rules::view::View;
+use memcache::rules::wire::{Command, Reply};
+use memcache::table::stripes::layout::{STRIPES, STRIPES_AT};
+use memcache::table::stripes::word::Word;
 use memcache::table::{List, identity};
 
 use crate::daemon::{Daemon, get, key, life, options, pool, set};
@@ -54,12 +58,100 @@ fn a_change_waits_for_its_keys_turn_and_a_read_does_not() {
 
 /// Whether somebody waits for the stripe of this hash.
 fn stripes_waited_for(daemon: &Daemon, hash: u32) -> bool {
-    use memcache::table::stripes::layout::{STRIPES, STRIPES_AT};
-    use memcache::table::stripes::word::Word;
+    let word = stripe(daemon, hash);
+    word.awaited() == word
+}
+
+/// The word of the stripe of this hash.
+fn stripe(daemon: &Daemon, hash: u32) -> Word {
     let bytes = std::fs::read(daemon.stripes().path()).expect("its own file");
     let at = STRIPES_AT + 8 * (hash as usize % STRIPES);
-    let word = Word(u64::from_ne_bytes(bytes[at..at + 8].try_into().expect("eight bytes")));
-    word.awaited() == word
+    Word(u64::from_ne_bytes(bytes[at..at + 8].try_into().expect("eight bytes")))
+}
+
+/// What a holder before has sent may still be on its way: who takes over lets it arrive.
+#[test]
+fn who_takes_a_stripe_over_waits_before_he_sends() {
+    let servers = servers(2);
+    let pool = pool(&servers, options());
+    let daemon = Daemon::of(&pool, &servers);
+    let key = key(&pool, FIRST);
+    let mut client = daemon.client(&pool);
+    assert_eq!(set(&mut client, &key, b"old"), Outcome::Stored);
+    let (stripes, hash) = (daemon.stripes(), KeyHash::of(&key).value());
+    for round in 0..5 {
+        let soon = identity::boot_millis() + 5;
+        stripes.take(hash, soon, me(), identity::boot_millis).expect("nobody has it").forget();
+        wait::until("its time is over", || (identity::boot_millis() > soon).then_some(()));
+        let start = Instant::now();
+        assert_eq!(set(&mut client, &key, b"new"), Outcome::Stored);
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(4), "round {round}: {took:?}");
+        assert_eq!(stripe(&daemon, hash), Word::FREE);
+    }
+}
+
+/// A change at whose end, while its stripe is held, the process forks. The child goes on as if the call were its own;
+/// the parent stays in the middle of it until the child has ended.
+struct Forks<'a> {
+    write: Write<'a>,
+    /// 0: this is the child.
+    child: Option<i32>,
+    /// How it ended.
+    status: i32,
+}
+
+impl Operation for Forks<'_> {
+    fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
+        self.write.next(view)
+    }
+    fn command(&self, tag: Tag) -> Command<'_> {
+        self.write.command(tag)
+    }
+    fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
+        self.write.answer(view, tag, reply);
+        if self.write.outcome().is_none() {
+            return;
+        }
+        // SAFETY: the child ends its call, reads a file, and ends with _exit.
+        let child = unsafe { libc::fork() };
+        self.child = Some(child);
+        if child > 0 {
+            wait::until("the child ends", || {
+                // SAFETY: our child, and a place for its status.
+                let ended = unsafe { libc::waitpid(child, &raw mut self.status, libc::WNOHANG) };
+                (ended == child).then_some(())
+            });
+        }
+    }
+    fn fail(&mut self, view: &View, tag: Tag, failure: Failure) {
+        self.write.fail(view, tag, failure);
+    }
+    fn outcome(&self) -> Option<Outcome> {
+        self.write.outcome()
+    }
+    fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
+        self.write.hashes(tell);
+    }
+}
+
+#[test]
+fn a_child_of_a_fork_does_not_give_its_parents_stripe_back() {
+    let servers = servers(2);
+    let pool = pool(&servers, options());
+    let daemon = Daemon::of(&pool, &servers);
+    let key = key(&pool, FIRST);
+    let mut client = daemon.client(&pool);
+    let (hash, parent) = (KeyHash::of(&key).value(), std::process::id());
+    let mut forks = Forks { write: Write::new(&key, 0, 0, b"v"), child: None, status: -1 };
+    let outcome = client.run(&mut forks);
+    if forks.child == Some(0) {
+        let kept = stripe(&daemon, hash).pid() == parent;
+        // SAFETY: it ends the child at once.
+        unsafe { libc::_exit(i32::from(!kept)) };
+    }
+    assert_eq!((outcome, forks.status), (Outcome::Stored, 0));
+    assert_eq!(stripe(&daemon, hash), Word::FREE, "the parent did");
 }
 
 #[test]

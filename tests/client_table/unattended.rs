@@ -4,10 +4,11 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use memcache::client::{Client, TableAt};
 use memcache::rules::operation::Outcome;
+use memcache::rules::places;
 use memcache::rules::pool::{Options, Pool, ServerId};
 use memcache::rules::view::State;
 use memcache::table::{Attendance, Reader, Snapshot, Trust};
@@ -280,4 +281,75 @@ fn an_epoch_that_the_writer_could_not_store_is_the_tables() {
     servers[0].kill();
     assert_eq!(set(&mut client, &key, b"new"), Outcome::Stored);
     assert_eq!((client.view().state(FIRST), daemon.epoch(FIRST)), (State::Down, 5));
+}
+
+#[test]
+fn a_healthy_server_that_had_no_time_to_answer_is_heard_again() {
+    let servers = servers(4);
+    let pool = pool(&servers, Options { connect_timeout: Duration::from_secs(2), ..options() });
+    let patience = pool.options.patience();
+    let daemon = Daemon::of(&pool, &servers);
+    let key = key(&pool, FIRST);
+    let mut client = daemon.client(&pool);
+    assert_eq!(set(&mut client, &key, b"old"), Outcome::Stored);
+    daemon.resign();
+    servers[0].hang();
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| set(&mut client, &key, b"new"));
+        wait::until("its patience is over", || (start.elapsed() > patience * 4 / 3).then_some(()));
+        servers[0].wake();
+        assert_eq!(writer.join().unwrap(), Outcome::Stored);
+    });
+    assert_eq!((client.view().state(FIRST), daemon.epoch(FIRST)), (State::Steady, 2));
+    assert_eq!(get(&mut client, &key), Ok(b"new".to_vec()));
+}
+
+/// Each finds out by itself; one tells the others, and both mean the same.
+#[test]
+fn two_threads_that_divert_at_once_agree() {
+    let mut servers = servers(4);
+    let pool = pool(&servers, eager());
+    let daemon = Daemon::of(&pool, &servers);
+    let keys: Vec<_> = (0..)
+        .map(|number| format!("key of thread {number}").replace(' ', "-").into_bytes())
+        .filter(|key| places::home(&pool, key) == Some(FIRST))
+        .take(2)
+        .collect();
+    let mut clients = [daemon.client(&pool), daemon.client(&pool)];
+    for (client, key) in clients.iter_mut().zip(&keys) {
+        assert_eq!(set(client, key, b"old"), Outcome::Stored);
+    }
+    daemon.resign();
+    let mut epoch = 2;
+    for round in 0..5 {
+        let value = format!("value {round}").into_bytes();
+        servers[0].kill();
+        let together = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            for (client, key) in clients.iter_mut().zip(&keys) {
+                let (together, value) = (&together, &value);
+                scope.spawn(move || {
+                    together.wait();
+                    assert_eq!(set(client, key, value), Outcome::Stored);
+                });
+            }
+        });
+        assert_eq!(daemon.epoch(FIRST), epoch + 1, "round {round}: told once");
+        for client in &mut clients {
+            assert_eq!(client.view().state(FIRST), State::Down);
+            for key in &keys {
+                assert_eq!(get(client, key), Ok(value.clone()), "round {round}");
+            }
+        }
+        servers[0].restart();
+        wait::until("the server's return", || {
+            for key in &keys {
+                assert_eq!(get(&mut clients[0], key), Ok(value.clone()), "round {round}");
+            }
+            clients[0].view().live(FIRST).then_some(())
+        });
+        epoch += 2;
+        assert_eq!(daemon.epoch(FIRST), epoch, "round {round}");
+    }
 }

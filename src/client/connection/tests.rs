@@ -53,6 +53,7 @@ fn pair(name: &str) -> (Connection, TcpListener) {
         connect: patience,
         patience,
         call: patience,
+        hearings: 1,
         limits: Limits::default(),
         greets: false,
         nodelay: true,

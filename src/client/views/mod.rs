@@ -293,6 +293,10 @@ impl Witness for Views {
         seen.state == State::Down || seen.incarnation != life
     }
 
+    fn judges_alone(&self) -> bool {
+        !self.waits
+    }
+
     fn may_try(&mut self, server: ServerId, now: Instant) -> bool {
         !self.waits || self.claim(server, now)
     }
