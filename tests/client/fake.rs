@@ -201,6 +201,7 @@ impl Shelf {
     }
 
     /// Without meta commands.
+    #[allow(dead_code)] // another test program uses it
     pub fn plain(pid: u32) -> Shelf {
         Shelf { plain: true, ..Shelf::of(pid) }
     }
