@@ -336,6 +336,7 @@ fn marks_are_never_zero_and_never_those_of_the_life_before() {
 #[test]
 fn a_flush_ends_a_life_and_a_trial_without_one_does_not() {
     let mut s = Story::begin();
+    s.meet(life(7, 100));
     let first = s.mark();
     s.on(Event::Refused);
     s.rejoin(life(7, 100));
