@@ -15,7 +15,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, connect_unspec, recv, send, sockopt};
 
-use super::dial::Dial;
+use super::dial::{Dial, set_call};
 use super::exchange::Planned;
 use super::inbox::{Inbox, KEPT};
 use super::registry::Known;
@@ -58,6 +58,8 @@ pub(super) struct Terms {
     pub(super) connect: Duration,
     /// How long the server may owe something without sending a byte.
     pub(super) patience: Duration,
+    /// How long a whole call may take.
+    pub(super) call: Duration,
     /// How often it is heard that long before who judges for the whole machine takes it for hung.
     pub(super) hearings: u32,
     /// What an answer may be at most.
@@ -277,6 +279,7 @@ impl Connection {
             }
             // A socket that takes no timeout is found out by the poll before it.
             let _ = set_patience(socket, terms.patience);
+            let _ = set_call(socket, terms.call);
         }
     }
 
@@ -308,7 +311,7 @@ impl Connection {
         if let Phase::Closed = self.phase {
             let limit = self.terms.connect.min(self.terms.patience);
             self.begun = now;
-            self.phase = Phase::Dialing(Dial::new(self.known.sites(), now, limit));
+            self.phase = Phase::Dialing(Dial::new(self.known.sites(), now, limit, self.terms.call));
         }
     }
 

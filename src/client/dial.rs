@@ -20,6 +20,8 @@ const BACKLOG_PAUSE: Duration = Duration::from_millis(1);
 /// A connection in the making.
 pub(super) struct Dial {
     sites: Arc<[SocketAddrAny]>,
+    /// How long the kernel may try to deliver what is sent.
+    call: Duration,
     /// The address being tried, and how many were.
     tried: usize,
     socket: Option<OwnedFd>,
@@ -35,9 +37,10 @@ pub(super) struct Dial {
 
 impl Dial {
     /// Begins; the first [`Dial::step`] does the work.
-    pub(super) fn new(sites: Arc<[SocketAddrAny]>, now: Instant, limit: Duration) -> Dial {
+    pub(super) fn new(sites: Arc<[SocketAddrAny]>, now: Instant, limit: Duration, call: Duration) -> Dial {
         let until = now + limit;
-        Dial { sites, tried: 0, socket: None, until, site_until: until, again: None, failure: Loss::Refused }
+        let (socket, failure) = (None, Loss::Refused);
+        Dial { sites, call, tried: 0, socket, until, site_until: until, again: None, failure }
     }
 
     /// The socket to watch for becoming writable; `None` when there is none worth watching.
@@ -93,7 +96,7 @@ impl Dial {
             let left = u32::try_from(self.sites.len() - self.tried).unwrap_or(u32::MAX);
             self.tried += 1;
             self.site_until = now + self.until.since(now) / left;
-            match socket(site.address_family()) {
+            match socket(site.address_family(), self.call) {
                 Ok(socket) => return Ok(socket),
                 // This machine speaks no IPv6, say; the next address may be of another kind.
                 Err(Errno::AFNOSUPPORT) => {}
@@ -104,12 +107,23 @@ impl Dial {
     }
 }
 
-fn socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
+/// How long what is sent over this socket may be on its way: no longer than the call may take.
+pub(super) fn set_call(socket: &OwnedFd, call: Duration) -> Result<(), Errno> {
+    // Zero is the system's own, which is a quarter of an hour.
+    let millis = u32::try_from(call.as_millis()).unwrap_or(u32::MAX).max(1);
+    sockopt::set_tcp_user_timeout(socket, millis)
+}
+
+fn socket(family: AddressFamily, call: Duration) -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
     if family != AddressFamily::UNIX {
         // Without it the kernel holds back the end of a command until the last answer is acknowledged.
         sockopt::set_tcp_nodelay(&socket, true)?;
+        // Also when this process is killed: what lies unsent in the kernel then must not outlive the call, or it
+        // could be executed after what others send under the same key's turn.
+        sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+        set_call(&socket, call)?;
     }
     Ok(socket)
 }

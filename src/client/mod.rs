@@ -6,7 +6,7 @@
 //! - `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
 //! - `registry`: what this process knows of its servers; `views`: how a client sees them, by the pool's
 //!   table or by its own judgement; `trouble`: a server that only this process cannot reach;
-//! - `turn`: writers of one key take turns; `lineup`: a changed list of servers;
+//! - `turn`: writers of one key take turns; `proof`: a turn that was taken over; `lineup`: a changed list of servers;
 //! - `trial`: the way back of a server that is down, riding along with the calls, where no daemon does it;
 //! - `messages`: what a person should know, once;
 //! - `fork`: how a forked child is noticed; `twin`: locks that it need not fear.
@@ -29,6 +29,7 @@ pub(crate) mod fork;
 mod inbox;
 mod lineup;
 mod messages;
+mod proof;
 mod registry;
 mod resolve;
 mod silence;
@@ -170,6 +171,10 @@ impl Client {
                 Some(stripes) => Turn::take(stripes, operation, start, deadline),
             };
             let Ok(turn) = turn else { return Outcome::Timeout };
+            if turn.taken_over() && !proof::prove(&mut self.views, &self.terms, turn.deadline()) {
+                turn.leave();
+                return Outcome::Timeout;
+            }
             // The table is looked at after the turn has come.
             let now = turn.came(start);
             self.begin(operation.mutates(), now);
@@ -447,6 +452,6 @@ fn terms(options: &Options, own_timeout: Option<Duration>, nodelay: bool) -> Ter
     // The other half of the call's time is for where the operation goes then.
     let most = options_of_server.timeout.as_micros() / 2 / patience.as_micros().max(1);
     let hearings = HEARINGS.min(u32::try_from(most).unwrap_or(HEARINGS)).max(1);
-    let connect = options.connect_timeout;
-    Terms { connect, patience, hearings, limits: Limits::default(), greets: true, nodelay }
+    let (connect, call) = (options.connect_timeout, options_of_server.timeout);
+    Terms { connect, patience, hearings, call, limits: Limits::default(), greets: true, nodelay }
 }

@@ -24,6 +24,8 @@ pub(super) struct Turn<'a> {
     held: SmallVec<[Held<'a>; 1]>,
     /// The call is over then at the latest.
     deadline: Instant,
+    /// One of them was taken from a holder who ended or overran his deadline.
+    taken_over: bool,
     /// Time passed until they were had.
     waited: bool,
     /// In which process they were taken.
@@ -33,7 +35,7 @@ pub(super) struct Turn<'a> {
 impl<'a> Turn<'a> {
     /// A turn that needs no stripe.
     pub(super) fn free(deadline: Instant) -> Turn<'a> {
-        Turn { held: SmallVec::new(), deadline, waited: false, epoch: 0 }
+        Turn { held: SmallVec::new(), deadline, taken_over: false, waited: false, epoch: 0 }
     }
 
     /// Waits for the turn of every key that the operation changes. `start`: the time.
@@ -53,7 +55,7 @@ impl<'a> Turn<'a> {
         turn.epoch = fork::epoch();
         // Where nobody is in the way, the time that is known already will do.
         let known = Cell::new(Some(start));
-        let (mut taken_over, asked) = (false, Cell::new(0));
+        let asked = Cell::new(0);
         let now = || {
             asked.set(asked.get() + 1);
             clock::millis(known.take().unwrap_or_else(clock::now))
@@ -62,14 +64,21 @@ impl<'a> Turn<'a> {
             // Those that were taken are given back when one cannot be had.
             let held = stripes.take(stripe, clock::millis(deadline), turn.epoch, now)?;
             turn.deadline = turn.deadline.min(Instant(held.deadline().saturating_mul(1_000)));
-            taken_over |= held.taken_over();
+            turn.taken_over |= held.taken_over();
             turn.held.push(held);
         }
         turn.waited = asked.get() > 1;
-        if taken_over {
-            std::thread::sleep(LATE.min(deadline.since(clock::now())));
-        }
         Ok(turn)
+    }
+
+    /// Whether what others have sent under it may still be to be executed.
+    pub(super) fn taken_over(&self) -> bool {
+        self.taken_over
+    }
+
+    /// Leaves it taken until its deadline is past: who takes it then takes it over from us, and knows no less.
+    pub(super) fn leave(mut self) {
+        self.held.drain(..).for_each(Held::forget);
     }
 
     /// When the call must be over.

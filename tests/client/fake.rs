@@ -191,11 +191,19 @@ pub struct Shelf {
     items: Arc<Mutex<HashMap<String, Vec<u8>>>>,
     pub flushes: Arc<AtomicUsize>,
     pub pid: u32,
+    /// It has no meta commands, and says so.
+    plain: bool,
 }
 
 impl Shelf {
     pub fn of(pid: u32) -> Shelf {
         Shelf { pid, ..Shelf::default() }
+    }
+
+    /// Without meta commands.
+    #[allow(dead_code)] // another test program uses it
+    pub fn plain(pid: u32) -> Shelf {
+        Shelf { plain: true, ..Shelf::of(pid) }
     }
 
     /// Plays it until the client goes.
@@ -212,7 +220,7 @@ impl Shelf {
         let store = |session: &mut Session| session.block(words[4].parse().unwrap());
         let text = match words[0] {
             "stats" => format!("STAT pid {}\r\nSTAT uptime 9\r\nSTAT time 1700000009\r\nEND\r\n", self.pid),
-            "mn" => "MN\r\n".to_owned(),
+            "mn" if !self.plain => "MN\r\n".to_owned(),
             "set" => {
                 let block = store(session)?;
                 self.items.lock().unwrap().insert(words[1].to_owned(), block);

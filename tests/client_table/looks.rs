@@ -31,11 +31,11 @@ struct Held {
 fn held(breaks: usize) -> Held {
     let ((asks, asked), (go, goes)) = (channel(), channel());
     let (goes, sessions) = (Mutex::new(goes), AtomicUsize::new(0));
-    let shelf = Shelf::of(7);
+    let shelf = Shelf::plain(7);
     let fake = Fake::start(move |session| {
         let number = sessions.fetch_add(1, Ordering::SeqCst);
         if number == 0 {
-            session.greet(7, true)?;
+            session.greet(7, false)?;
             assert!(session.line()?.starts_with("get"));
             asks.send(()).ok()?;
             goes.lock().unwrap().recv().ok()?;
@@ -73,7 +73,7 @@ fn a_miss_of_a_server_that_fell_and_is_back_is_no_miss() {
     let mut client = daemon.client(&pool);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| get(&mut client, &key));
-        held.asked.recv().expect("the get");
+        held.asked.recv_timeout(Duration::from_secs(10)).expect("the get");
         daemon.bring_back(FIRST);
         held.go.send(()).expect("it waits");
         assert_eq!(reader.join().unwrap(), Ok(b"old".to_vec()));
@@ -91,7 +91,7 @@ fn nor_is_it_when_another_thread_found_that_out_and_there_is_no_table() {
     let hasty = Pool::new(pool.name.clone(), hasty, pool.servers().to_vec());
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| get(&mut client, &key));
-        held.asked.recv().expect("the get");
+        held.asked.recv_timeout(Duration::from_secs(10)).expect("the get");
         let mut other = Client::open(Arc::new(hasty));
         wait::until("the fall", || {
             assert_eq!(get(&mut other, &key), Ok(b"old".to_vec()));

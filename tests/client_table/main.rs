@@ -6,6 +6,7 @@ mod support;
 
 mod attended;
 mod daemon;
+mod doubts;
 #[path = "../client/fake.rs"]
 #[allow(dead_code)]
 mod fake;

@@ -1,6 +1,6 @@
 //! Writers of one key take turns, and a changed list is followed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use memcache::rules::hash::KeyHash;
 use memcache::rules::operation::{Failure, Operation, Outcome, Spread, Tag, Write};
@@ -18,7 +18,7 @@ use crate::support::wait;
 
 const FIRST: ServerId = ServerId(0);
 
-fn me() -> u64 {
+pub fn me() -> u64 {
     u64::from(std::process::id())
 }
 
@@ -63,32 +63,10 @@ fn stripes_waited_for(daemon: &Daemon, hash: u32) -> bool {
 }
 
 /// The word of the stripe of this hash.
-fn stripe(daemon: &Daemon, hash: u32) -> Word {
+pub fn stripe(daemon: &Daemon, hash: u32) -> Word {
     let bytes = std::fs::read(daemon.stripes().path()).expect("its own file");
     let at = STRIPES_AT + 8 * (hash as usize % STRIPES);
     Word(u64::from_ne_bytes(bytes[at..at + 8].try_into().expect("eight bytes")))
-}
-
-/// What a holder before has sent may still be on its way: who takes over lets it arrive.
-#[test]
-fn who_takes_a_stripe_over_waits_before_he_sends() {
-    let servers = servers(2);
-    let pool = pool(&servers, options());
-    let daemon = Daemon::of(&pool, &servers);
-    let key = key(&pool, FIRST);
-    let mut client = daemon.client(&pool);
-    assert_eq!(set(&mut client, &key, b"old"), Outcome::Stored);
-    let (stripes, hash) = (daemon.stripes(), KeyHash::of(&key).value());
-    for round in 0..5 {
-        let soon = identity::boot_millis() + 5;
-        stripes.take(hash, soon, me(), identity::boot_millis).expect("nobody has it").forget();
-        wait::until("its time is over", || (identity::boot_millis() > soon).then_some(()));
-        let start = Instant::now();
-        assert_eq!(set(&mut client, &key, b"new"), Outcome::Stored);
-        let took = start.elapsed();
-        assert!(took >= Duration::from_millis(4), "round {round}: {took:?}");
-        assert_eq!(stripe(&daemon, hash), Word::FREE);
-    }
 }
 
 /// A change at whose end, while its stripe is held, the process forks. The child goes on as if the call were its own;

@@ -52,6 +52,7 @@ fn pair(name: &str) -> (Connection, TcpListener) {
     let terms = Terms {
         connect: patience,
         patience,
+        call: patience,
         hearings: 1,
         limits: Limits::default(),
         greets: false,
@@ -215,4 +216,17 @@ fn the_next_address_is_tried_when_one_refuses() {
     }
     connection.flush(START).unwrap();
     hear(&mut stream);
+}
+
+#[test]
+fn what_a_killed_process_has_not_sent_does_not_outlive_its_call() {
+    let (mut connection, listener) = pair("options");
+    assert!(connection.ask(1, &GET, SEEN, START));
+    let _stream = establish(&mut connection, &listener);
+    let socket = connection.socket().unwrap();
+    assert_eq!(sockopt::socket_linger(socket), Ok(Some(Duration::ZERO)));
+    assert_eq!(sockopt::tcp_user_timeout(socket), Ok(60_000));
+    let terms = Terms { call: Duration::from_secs(7), ..*connection.terms() };
+    connection.set_terms(terms);
+    assert_eq!(sockopt::tcp_user_timeout(connection.socket().unwrap()), Ok(7_000));
 }

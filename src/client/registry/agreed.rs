@@ -238,7 +238,7 @@ impl Known {
         })
     }
 
-    /// Its epoch is odd when this returns, or cannot be: see docs/one-view.md, "The doubt".
+    /// Its epoch is odd when this returns, or cannot be (docs/one-view.md, "The doubt").
     pub(in crate::client) fn leave_doubt(&self, epochs: Epochs<'_>, now: Instant, settings: &Settings) {
         self.change(|inner| {
             epochs.catch_up();

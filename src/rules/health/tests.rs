@@ -333,6 +333,37 @@ fn marks_are_never_zero_and_never_those_of_the_life_before() {
     }
 }
 
+#[test]
+fn a_flush_ends_a_life_and_a_trial_without_one_does_not() {
+    let mut s = Story::begin();
+    s.meet(life(7, 100));
+    let first = s.mark();
+    s.on(Event::Refused);
+    s.rejoin(life(7, 100));
+    assert_eq!((s.state(), s.mark()), (State::Steady, first), "it missed nothing");
+    let mut marks = vec![first];
+    for _ in 0..3 {
+        s.on(Event::Refused);
+        s.on(Event::MissedWrite);
+        s.rejoin(life(7, 100));
+        assert!(s.state() == State::Returned && !marks.contains(&s.mark()), "{marks:?}");
+        marks.push(s.mark());
+    }
+}
+
+#[test]
+fn of_a_life_that_was_not_named_nothing_is_known() {
+    let seen = ServerView { state: State::Steady, meta: Meta::Yes, incarnation: 9, ..ServerView::default() };
+    let settings = settings();
+    let mut health = Health::resume(seen, None, Instant(5));
+    health.on(Instant(6), Event::Met { incarnation: life(7, 100), meta: true }, &settings);
+    assert_eq!(health.state(), State::Steady, "the first one that is met is no restart");
+    let mut health = Health::resume(seen, None, Instant(5));
+    health.on(Instant(6), Event::Refused, &settings);
+    health.on(Instant(7), Event::Rejoined { incarnation: life(7, 100), meta: true }, &settings);
+    assert_eq!(health.state(), State::Returned, "after a fall it may be another one than others met");
+}
+
 fn lives() -> impl Strategy<Value = Option<Incarnation>> {
     prop_oneof![
         1 => Just(None),

@@ -444,6 +444,18 @@ fn an_epoch_without_a_table_counts() {
 }
 
 #[test]
+fn every_return_is_published_with_another_mark() {
+    let address = "127.0.0.1:20000".parse().expect("an address");
+    let mut s = Story::begin();
+    let first = s.watcher.published(&address).incarnation;
+    assert_eq!(first, mark(&address, 0), "those who judge by themselves call it the same");
+    s.fall().wait(HOUR);
+    assert!(s.trial(7, 100), "the same process, emptied");
+    assert_ne!(s.watcher.published(&address).incarnation, first);
+    assert_eq!(s.watcher.published(&address).incarnation, mark(&address, 2));
+}
+
+#[test]
 fn one_that_joins_or_is_replaced_is_emptied_before_it_is_used() {
     let mut s = Story::of(|now| Watcher::joining(settings(), Order::Up, now, now.clock, 6));
     s.is(State::Down, 7, "new in the pool, and on trial");
