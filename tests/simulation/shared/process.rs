@@ -382,12 +382,13 @@ impl Process {
         let known = if entry.epoch == epoch { entry.incarnation } else { met };
         let same = known.is_none_or(|known| known.same_as(life));
         let unattended = self.mode == Mode::Unattended;
-        if met.is_some_and(|met| !met.same_as(life)) || (unattended && !same) {
+        let another = met.is_some_and(|met| !met.same_as(life));
+        if another || (unattended && !same) {
             // A younger process, which nobody saw fall; the table may name it without knowing that.
             board.turn_epoch(server, epoch, epoch + 2);
             self.look(net, board);
         }
-        if !unattended && (known.is_none() || !same) {
+        if !unattended && (known.is_none() || !same || another) {
             return self.lose(net, board, server, true, false);
         }
         if self.carrier.links[server].is_none() || self.epochs[server] != epoch {
