@@ -427,6 +427,7 @@ impl Land {
         // A stripe whose owner is gone is taken over at once.
         self.board.trials.iter_mut().flatten().filter(|h| h.process == id).for_each(|h| h.deadline = 0);
         self.board.stripes.values_mut().filter(|h| h.process == id).for_each(|h| h.deadline = 0);
+        self.tokens[id] = None;
         let active = self.active[id].take();
         self.flushed_late |= active.as_ref().is_some_and(|active| active.call == Call::FlushAll);
         if let Some(active) = active

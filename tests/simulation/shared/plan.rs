@@ -188,7 +188,7 @@ impl Running<'_> {
             return store(Verb::Set);
         }
         if self.plan.wide && self.rng.chance(450) {
-            return self.choose_widely(key, version);
+            return self.choose_widely(id, key, version);
         }
         match self.rng.below(10) {
             0..6 => store(Verb::Set),
@@ -198,20 +198,16 @@ impl Running<'_> {
         }
     }
 
-    fn choose_widely(&mut self, key: Key, version: u32) -> Call {
+    fn choose_widely(&mut self, id: usize, key: Key, version: u32) -> Call {
         let (flags, exptime) = (2, *self.rng.pick(&[0, 0, 600, 2_000_000_000]));
         let store = |verb| Call::Store { verb, key, version, flags, exptime };
         match self.rng.below(100) {
-            0..35 => {
-                // A token is worth the same to every process.
-                let from = self.rng.below(self.plan.processes as u64) as usize;
-                match self.land.tokens[from].clone() {
-                    Some((of, token, seen)) if of == key => {
-                        Call::Cas { key, version, flags, exptime, token, seen }
-                    }
-                    _ => get(&[key], true),
+            0..35 => match self.land.tokens[id].clone() {
+                Some((of, token, seen)) if of == key => {
+                    Call::Cas { key, version, flags, exptime, token, seen }
                 }
-            }
+                _ => get(&[key], true),
+            },
             35..50 => Call::Touch { key, exptime },
             50..65 => Call::GetAndTouch { key, exptime },
             65..73 => store(Verb::Append),

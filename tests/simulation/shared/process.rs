@@ -381,19 +381,20 @@ impl Process {
         let met = self.own[server].met.filter(|met| met.0 == epoch).map(|met| met.1);
         let known = if entry.epoch == epoch { entry.incarnation } else { met };
         let same = known.is_none_or(|known| known.same_as(life));
-        if self.mode != Mode::Unattended {
-            let proven = known.is_some() && same;
-            if !proven {
-                return self.lose(net, board, server, true, false);
-            }
-        } else if !same {
-            // A younger process, which nobody saw fall.
+        let unattended = self.mode == Mode::Unattended;
+        let another = met.is_some_and(|met| !met.same_as(life));
+        if another || (unattended && !same) {
+            // A younger process, which nobody saw fall; the table may name it without knowing that.
             board.turn_epoch(server, epoch, epoch + 2);
             self.look(net, board);
-            return self.go_on(net, board);
-        } else if known.is_none() {
-            self.own[server].met = Some((epoch, life));
         }
+        if !unattended && (known.is_none() || !same || another) {
+            return self.lose(net, board, server, true, false);
+        }
+        if self.carrier.links[server].is_none() || self.epochs[server] != epoch {
+            return self.go_on(net, board);
+        }
+        self.own[server].met = Some((epoch, met.unwrap_or(life)));
         let Some(link) = &mut self.carrier.links[server] else { return };
         for tag in std::mem::take(&mut link.waiting) {
             self.send(net, server, tag);

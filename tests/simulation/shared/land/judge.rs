@@ -150,6 +150,10 @@ impl Land {
             self.complain(text);
             return self.keys[index].unanswered();
         }
+        if outcome == Outcome::Touched && self.net.leases > 0 && before.contains(&None) {
+            // What was touched may have been a stub: nothing is there still.
+            self.keys[index].possible.insert(None);
+        }
         // A touch copies nothing: what was single stays single.
         if !merely_seen(&active.call, outcome) && !matches!(outcome, Outcome::Touched | Outcome::Hit) {
             let holders = self.holders(key);
