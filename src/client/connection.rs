@@ -5,6 +5,7 @@
 //! for one server's answer, is one system call; everything else is done with MSG_DONTWAIT.
 
 mod parked;
+mod patience;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -234,37 +235,6 @@ impl Connection {
         }
     }
 
-    /// Its server had all the patience there is, even if bytes trickle in. `for_others`: see
-    /// [`Connection::convicted`].
-    pub(super) fn overdue(&self, now: Instant, for_others: bool) -> bool {
-        let hearings = if for_others { self.terms.hearings } else { 1 };
-        now >= self.asked + self.terms.patience * hearings && !self.waits()
-    }
-
-    /// Nothing came in time, and that is its server's fault. `for_others`: the verdict is the machine's.
-    pub(super) fn convicted(&mut self, now: Instant, for_others: bool) -> bool {
-        let hearings = if for_others { self.terms.hearings } else { 1 };
-        self.silence.convicts(now, self.terms.patience, hearings)
-    }
-
-    /// A command was sent, or partly, and is not answered.
-    pub(super) fn unanswered(&self) -> bool {
-        let sent = self.before + self.sent as u64;
-        self.ready() && self.starts.front().is_some_and(|start| *start < sent)
-    }
-
-    /// Its server has its patience once more: what was sent could be executed after anything that is sent
-    /// elsewhere.
-    pub(super) fn endure(&mut self, now: Instant) {
-        self.silence.broken(now);
-        self.endures = true;
-    }
-
-    /// Whether an answer is waited for that was due.
-    pub(super) fn endures(&self) -> bool {
-        self.endures
-    }
-
     pub(super) fn terms(&self) -> &Terms {
         &self.terms
     }
@@ -409,12 +379,6 @@ impl Connection {
             Err(Errno::AGAIN | Errno::INTR) => Ok(false),
             Err(error) => Err(ended(error)),
         }
-    }
-
-    /// Bytes came.
-    pub(super) fn moved(&mut self, now: Instant) {
-        self.endures = false;
-        self.silence.broken(now);
     }
 
     /// The next whole answer among the bytes that came.
