@@ -9,7 +9,7 @@ use crate::rules::address::Address;
 use crate::rules::pool::ServerId;
 use crate::rules::view::{State, View};
 use crate::table::notice::{self, Notice};
-use crate::table::{ServerEntry, Snapshot};
+use crate::table::ServerEntry;
 
 use super::args::How;
 use super::edit::{self, NewServer};
@@ -245,7 +245,6 @@ fn follow(known: Known, after: &PoolFile, goal: &Goal, time: Duration, answer: &
         );
         return;
     };
-    let before = known.seen().map(|seen| seen.snapshot.clone());
     let mut seen = match known.table {
         Table::Read(seen) if seen.has_daemon() => seen,
         _ => return no_daemon(answer),
@@ -256,7 +255,7 @@ fn follow(known: Known, after: &PoolFile, goal: &Goal, time: Duration, answer: &
         if seen.look().is_err() || !seen.has_daemon() {
             return no_daemon(answer);
         }
-        if is_shown(&seen, before.as_ref(), after, goal) {
+        if is_shown(&seen, after, goal) {
             if let Goal::Order(name, _) = goal {
                 answer.out.push_str(&seen.entry(name).map_or(String::new(), table_says));
             }
@@ -290,20 +289,17 @@ fn table_says(entry: &ServerEntry) -> String {
 }
 
 /// Whether the table shows what the file says by now.
-fn is_shown(seen: &Seen, before: Option<&Snapshot>, after: &PoolFile, goal: &Goal) -> bool {
+fn is_shown(seen: &Seen, after: &PoolFile, goal: &Goal) -> bool {
     if !known::is_of_list(&seen.snapshot, after) {
         return false;
     }
     let Goal::Order(name, order) = goal else { return true };
     let Some(entry) = seen.entry(name) else { return false };
     match order {
-        Order::Down => entry.state == State::Down,
-        Order::Draining => matches!(entry.state, State::Draining | State::Down),
-        Order::Up => {
-            let was = before.and_then(|it| it.current.servers.iter().find(|was| was.server.name == *name));
-            // One that is ill is still down, but for another reason, or anew.
-            let news = was.is_none_or(|was| (was.since, &was.reason) != (entry.since, &entry.reason));
-            matches!(entry.state, State::Steady | State::Returned) || (entry.state == State::Down && news)
-        }
+        Order::Down => entry.ordered && entry.state == State::Down,
+        // One that fell stays down, by the order.
+        Order::Draining => entry.ordered && matches!(entry.state, State::Draining | State::Down),
+        // One that is ill is down still, for that reason.
+        Order::Up => !entry.ordered,
     }
 }
