@@ -125,7 +125,7 @@ pub mod record {
     pub const START: usize = 0x18;
     /// 1: process id and start are known.
     pub const KNOWN: usize = 0x20;
-    /// The incarnation's mark in CAS values; 0 before it was met.
+    /// The mark of its epoch in CAS values.
     pub const MARK: usize = 0x22;
     /// The lengths of the texts in bytes.
     pub const NAME_LENGTH: usize = 0x24;

@@ -22,7 +22,7 @@ pub struct ServerEntry {
     pub incarnation: Option<Incarnation>,
     /// Whether it has the meta commands.
     pub meta: Meta,
-    /// The mark of that life in CAS values; 0 before it was met.
+    /// The mark of its epoch in CAS values: [`mark`](crate::rules::mark::mark).
     pub mark: u16,
     /// It is down, but answered its last trial: only its flush was held back (rule 14).
     pub held_back: bool,

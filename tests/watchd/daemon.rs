@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use memcache::rules::view::State;
+use memcache::rules::view::{Meta, State};
 use memcache::table::{Attendance, Reader, ServerEntry, Snapshot, Stripes, Trust, identity};
 
 use crate::support::scratch::Scratch;
@@ -83,7 +83,7 @@ impl Files {
         wait::until("a table in which every server was met", || {
             let (attendance, snapshot) = self.look()?;
             let servers = &snapshot.current.servers;
-            let met = servers.len() == count && servers.iter().all(|entry| entry.mark != 0);
+            let met = servers.len() == count && servers.iter().all(|entry| entry.meta != Meta::Unknown);
             (attendance == Attendance::Attended && met).then_some(())
         });
     }
