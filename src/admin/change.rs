@@ -8,8 +8,8 @@ use crate::config::{self, Order, PoolFile};
 use crate::rules::address::Address;
 use crate::rules::pool::ServerId;
 use crate::rules::view::{State, View};
-use crate::table::notice::{self, Notice};
 use crate::table::ServerEntry;
+use crate::table::notice::{self, Notice};
 
 use super::args::How;
 use super::edit::{self, NewServer};
