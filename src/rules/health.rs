@@ -113,6 +113,8 @@ pub enum Event {
     Failed(&'static str),
     /// An administrator ordered it. To be told again after every fall of a server that is not to be up.
     Ordered(Order),
+    /// The sweep is over for it: everything that belongs on it is there, or, of one that drains, elsewhere.
+    Swept,
     /// Others, whose word counts, brought it back, or met it restarted: it may be used and is not complete.
     Returned,
 }
@@ -294,6 +296,7 @@ impl Health {
                 }
             }
             Event::Tick => self.tick(now, settings),
+            Event::Swept => self.swept(now, settings),
             Event::Failed(reason) => self.go_down(now, reason, settings),
             Event::Ordered(order) => self.obey(now, order, settings),
             Event::Returned => self.emptied(now, "came back while it was not watched", settings),
@@ -352,6 +355,7 @@ impl Health {
             | Event::Broken
             | Event::Failed(_)
             | Event::Met { .. }
+            | Event::Swept
             | Event::Tick => {}
         }
     }
@@ -363,6 +367,17 @@ impl Health {
         } else if self.state == State::Draining && over(settings.drain) {
             self.go_down(now, "drained", settings);
             self.take_out("drained, and taken out");
+        }
+    }
+
+    fn swept(&mut self, now: Instant, settings: &Settings) {
+        match self.state {
+            State::Returned => self.turn(State::Steady, now, "swept: everything that belongs on it is there"),
+            State::Draining => {
+                self.go_down(now, "drained", settings);
+                self.take_out("drained: what it held is elsewhere, and it is taken out");
+            }
+            State::Steady | State::Down => {}
         }
     }
 

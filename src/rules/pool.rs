@@ -3,6 +3,7 @@
 //! A pool never changes because a server dies: what is alive at the moment is the
 //! [`View`](super::view::View)'s business.
 
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::address::Address;
@@ -180,5 +181,51 @@ pub fn pair_up(servers: &mut [Server]) {
     for (index, server) in servers.iter_mut().enumerate() {
         let partner = if index ^ 1 < count { index ^ 1 } else { 0 };
         server.backup.get_or_insert(ServerId(partner as u16));
+    }
+}
+
+/// For each server of the new list, which one of the old list it is: the one of the same name, else the one at the same
+/// address.
+pub fn match_up(new: &[Server], old: &[&Server]) -> Vec<Option<usize>> {
+    let mut by_name: HashMap<&str, usize> =
+        old.iter().enumerate().map(|(index, server)| (server.name.as_str(), index)).collect();
+    let mut found: Vec<Option<usize>> =
+        new.iter().map(|server| by_name.remove(server.name.as_str())).collect();
+    let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
+    let left = old.iter().enumerate().filter(|(index, _)| !taken.contains(index));
+    let mut by_address: HashMap<_, usize> = left.map(|(index, server)| (&server.address, index)).collect();
+    for (server, found) in new.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
+        *found = by_address.remove(&server.address);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn servers(list: &[(&str, u16)]) -> Vec<Server> {
+        let server = |(name, port): &(&str, u16)| Server {
+            name: name.to_string(),
+            address: format!("127.0.0.1:{port}").parse().expect("an address"),
+            weight: 1,
+            backup: None,
+        };
+        list.iter().map(server).collect()
+    }
+
+    fn matched(new: &[(&str, u16)], old: &[(&str, u16)]) -> Vec<Option<usize>> {
+        match_up(&servers(new), &servers(old).iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_server_is_known_by_its_name_else_by_its_address() {
+        let old = [("a", 1), ("b", 2), ("c", 3)];
+        assert_eq!(matched(&old, &old), [Some(0), Some(1), Some(2)]);
+        assert_eq!(matched(&[("c", 3), ("a", 1)], &old), [Some(2), Some(0)]);
+        assert_eq!(matched(&[("a", 9), ("x", 2), ("y", 8)], &old), [Some(0), Some(1), None]);
+        assert_eq!(matched(&[("b", 1), ("a", 2)], &old), [Some(1), Some(0)], "the name counts first");
+        assert_eq!(matched(&[("x", 1), ("a", 7)], &old), [None, Some(0)], "nobody is two");
+        assert_eq!(matched(&[("a", 1)], &[]), [None]);
     }
 }
