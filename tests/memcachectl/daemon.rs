@@ -123,5 +123,5 @@ fn snapshot(file: &Path, words: &HashMap<String, Word>, stripes: u64) -> Snapsho
             (entry.state, entry.since, entry.reason) = (*state, now - seconds * 1_000, reason.clone());
         }
     }
-    Snapshot { generation: 0, published: now, stripes, swept: true, current, previous: None }
+    Snapshot { generation: 0, published: now, stripes, swept: true, sweep: None, current, previous: None }
 }
