@@ -4,6 +4,7 @@
 //! it concerns, and what others see of it is published before anything else is looked at.
 
 mod change;
+mod sweep;
 mod upkeep;
 
 use std::cell::RefCell;
@@ -312,6 +313,11 @@ impl Daemon {
                     }
                 }
                 Some(Notice::Reload) => self.reload("a program asks for it"),
+                Some(Notice::Sweep(None)) => self.sweep(None),
+                Some(Notice::Sweep(Some(address))) => {
+                    let Some(&index) = self.by_address.get(&address) else { continue };
+                    self.sweep(Some(index));
+                }
                 None => {}
             }
         }

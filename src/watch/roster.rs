@@ -174,7 +174,15 @@ pub fn snapshot(plan: &Plan, servers: &[Watched], stripes: u64, now: Moment) -> 
         servers: servers.iter().map(entry).collect(),
         slots: pool.slots().to_vec(),
     };
-    Snapshot { generation: 0, published: now.unix_millis, stripes, swept: false, current, previous: None }
+    Snapshot {
+        generation: 0,
+        published: now.unix_millis,
+        stripes,
+        swept: false,
+        sweep: None,
+        current,
+        previous: None,
+    }
 }
 
 #[cfg(test)]
