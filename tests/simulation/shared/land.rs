@@ -313,6 +313,7 @@ impl Land {
             }
             if let Some(outcome) = self.processes[id].ended.take() {
                 self.judge(id, outcome);
+                self.seen_executed = 0;
                 self.processes[id].carrier.task = None;
                 self.last[id] = Some(outcome);
             }

@@ -3,12 +3,12 @@
 use super::*;
 
 impl Land {
-    /// Follows the copies of every key: the servers that held its newest value last, and which of these failed since.
+    /// Follows the copies of every key: the servers that held its value last, and which of these failed since.
     pub(super) fn look_at_copies(&mut self) {
         if self.seen_executed != self.net.executed {
             self.seen_executed = self.net.executed;
             for key in 0..self.keys.len() {
-                let held = self.holders(key as Key);
+                let held = self.holders_of(key as Key, |truth, data| truth.is_settled(data), u64::MAX);
                 if held != 0 {
                     self.keys[key].copies = held;
                     self.keys[key].copies_faulted = 0;
