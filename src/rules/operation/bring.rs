@@ -196,7 +196,9 @@ impl<'a> Bring<'a> {
             Stage::Searching(index) => self.searched(view, &placement, index, reply),
             Stage::Storing => match reply {
                 Reply::Refused(_) | Reply::Unsupported => self.leave_to_holder(view, &placement),
-                // Stored; or somebody wrote or deleted meanwhile, and that counts.
+                // Somebody deleted it, or the stub's time was over.
+                Reply::NotFound => self.begin_again(view),
+                // Stored; or somebody wrote it meanwhile, and that counts.
                 _ => self.decide(view, acting),
             },
             Stage::EndingLease(server) => self.decide(view, server),
