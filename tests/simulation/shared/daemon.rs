@@ -130,6 +130,9 @@ impl Daemon {
                 self.beat(net, board);
                 for server in 0..self.watchers.len() {
                     self.publish(net, board, server);
+                    if self.dead {
+                        return;
+                    }
                 }
                 if self.settle(net, board) {
                     return;

@@ -76,7 +76,10 @@ impl Land {
         // What may expire, or may have been deleted on one server and be about to be on another, is no matter here.
         let held: Vec<_> = right.iter().map(|server| item(*server)).collect();
         let expires = held.iter().flatten().any(|item| item.expires.is_some());
-        if !expires && held.iter().any(Option::is_none) && held.iter().any(Option::is_some) {
+        let single = held.iter().any(Option::is_none) && held.iter().any(Option::is_some);
+        // What a complete home does not have is nowhere: a flush that was cut short left it on the other.
+        let left_over = !certain && self.as_known(home.index()) && item(home.index()).is_none();
+        if !expires && single && !left_over {
             return Some(format!("SINGLE: k{key} has one copy in a complete pool. {}", self.contents(key)));
         }
         let mut values = held.iter().flatten().map(|item| (&item.data, item.flags, item.expires.is_some()));
