@@ -191,6 +191,8 @@ fn what_would_not_be_taken_stays_where_it_is() {
     story.answer(&mut moving, 3, value(b"v"));
     story.asks(&mut moving);
     story.answer(&mut moving, 1, Reply::Refused(b"SERVER_ERROR out of memory storing object"));
+    assert_eq!(story.asks(&mut moving), ["s1 end-lease c5"], "no stub is left behind");
+    story.answer(&mut moving, 1, Reply::Deleted);
     assert!(story.asks(&mut moving).is_empty());
     assert_eq!(moving.outcome(), Some(Outcome::Refused));
     assert_eq!(moving.refusal(), Some(&b"SERVER_ERROR out of memory storing object"[..]));
@@ -250,6 +252,9 @@ fn a_source_that_cannot_tell_how_long_it_lives_is_left_alone() {
     story.answer(&mut moving, 1, stub(Lease::Won));
     story.asks(&mut moving);
     story.answer(&mut moving, 2, Reply::Value(Value { data: b"v", cas: 9, ..Value::default() }));
+    assert_eq!(story.asks(&mut moving), ["s1 end-lease c5"]);
+    story.answer(&mut moving, 1, Reply::Deleted);
+    assert!(story.asks(&mut moving).is_empty());
     assert_eq!(moving.outcome(), Some(Outcome::Refused));
 }
 
