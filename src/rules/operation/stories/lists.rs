@@ -107,3 +107,16 @@ fn a_miss_under_a_list_that_is_no_longer_the_pools_is_held_back() {
     home(&mut story, &mut read, value(b"v"));
     assert_eq!(read.outcome(), Some(Outcome::Hit));
 }
+
+#[test]
+fn a_miss_under_a_changed_list_asked_every_place_twice() {
+    let (mut story, key) = grown();
+    let mut one = One { key, ..One::default() };
+    let mut read = Read::new(&mut one);
+    for expected in ["s2 get", "s3 get", "s1 get", "s2 get", "s3 get", "s1 get", "s2 get"] {
+        assert_eq!(story.asks(&mut read), [expected]);
+        let server = story.asked[0].0.0 + 1;
+        story.answer(&mut read, server, Reply::Miss);
+    }
+    assert_eq!(read.outcome(), Some(Outcome::Miss));
+}
