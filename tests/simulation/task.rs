@@ -113,6 +113,11 @@ impl Task {
         Task { work: Work::Trial(Box::new(rejoin)), shown: Shown::default(), set: false, moves: false }
     }
 
+    /// Any operation.
+    pub fn by(operation: Box<dyn Operation>) -> Task {
+        Task { work: Work::Call(operation), shown: Shown::default(), set: false, moves: false }
+    }
+
     /// The move of a copy that was found on a server.
     pub fn moving(key: Key, found: ServerId) -> Task {
         let work = Work::Call(Box::new(Move::new(key_bytes(key), found)));

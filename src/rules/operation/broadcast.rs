@@ -1,9 +1,9 @@
 //! Broadcast: one question to every live server, or to one: flush_all, version, stats.
 //!
-//! A flush of all servers is asked twice of those that copies may be on their way to: one that was read before its
-//! source was flushed must not stay where it was stored after its target was. When the view changed meanwhile, servers may
-//! have got copies, or have become complete, that were not among those: then all of them are asked once more. And a list
-//! of servers that is no longer the pool's is not enough: the flush goes on with the other one.
+//! A flush of all servers is asked three times while a server is not steady: a copy that was read before its source was
+//! flushed must not stay where it was stored after its target was, as with a delete of one key ([`Spread`](super::Spread)).
+//! When the view changed meanwhile it begins anew; and a list of servers that is no longer the pool's is not enough: the
+//! flush goes on with the other one.
 
 use super::round::{Fate, Round};
 use super::{Failure, Operation, Outcome, Tag};
@@ -28,6 +28,8 @@ pub type Sink<'a> = &'a mut dyn FnMut(ServerId, Result<&[u8], Outcome>);
 
 /// How often a server whose connection broke is asked again.
 const ATTEMPTS: u8 = 2;
+/// How often all servers are flushed once more because copies may be on their way.
+const AGAIN: u8 = 2;
 /// How often all servers are flushed once more because the view changed.
 const ROUNDS: u8 = 8;
 
@@ -40,8 +42,8 @@ pub struct Broadcast<'a> {
     begun: bool,
     /// Every server was flushed once.
     repeats: bool,
-    /// Those that copies are on their way to are being flushed for the second time.
-    second: bool,
+    /// How often all were flushed once more because copies may be on their way.
+    again: u8,
     /// The pool's list of servers is waited for.
     waits: bool,
     /// Of the view under which the round began, and how many were begun because it had changed.
@@ -63,7 +65,7 @@ impl<'a> Broadcast<'a> {
             sink,
             begun: false,
             repeats: false,
-            second: false,
+            again: 0,
             waits: false,
             generation: 0,
             rounds: 0,
@@ -128,15 +130,15 @@ impl<'a> Broadcast<'a> {
             self.waits = true;
             return true;
         }
-        let upset = self.generation != view.generation && self.rounds < ROUNDS;
-        if upset {
-            (self.generation, self.second) = (view.generation, false);
+        if self.generation != view.generation && self.rounds < ROUNDS {
+            (self.generation, self.again) = (view.generation, 0);
             self.rounds += 1;
-        } else if std::mem::replace(&mut self.second, true) {
+        } else if view.all_steady() || self.again == AGAIN {
             return false;
+        } else {
+            self.again += 1;
         }
-        let wanted = |server: &ServerId| view.live(*server) && (upset || !view.complete(*server));
-        view.pool.ids().filter(wanted).for_each(|server| self.round.ask(server, 0));
+        view.pool.ids().filter(|&server| view.live(server)).for_each(|server| self.round.ask(server, 0));
         !self.round.legs().is_empty()
     }
 

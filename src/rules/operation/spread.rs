@@ -8,10 +8,50 @@ use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
 
-/// Whether copies of the key are moved to acting, and to the mirror: not everything that belongs there is there.
-fn targets(view: &View, placement: &Placement) -> (bool, bool) {
-    let is_target = |holder: Option<ServerId>| holder.is_some_and(|server| !view.complete(server));
-    (is_target(placement.acting()), is_target(placement.mirror))
+/// In what order the places are asked. Others may be moving copies of the key meanwhile ([`Move`](super::Move)): a lease, then
+/// what a place holds, then the store under the lease. A delete that is executed between the two at the target, or before at
+/// the source, ends that; one that met the target before the lease, and the source after it was read, would miss the copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    /// Nothing is moved: all at once.
+    Once,
+    /// Copies go to this place alone: it comes last.
+    Last(ServerId),
+    /// Copies go to acting and to the mirror, and from either to the other, which no order of the two is safe from. Each time
+    /// that all places are asked, a copy that slips by is one that was moved between a place that was not asked yet and
+    /// one that was. One move does that twice at most, when it is made anew over its own first copy.
+    Thrice,
+}
+
+impl Way {
+    fn of(view: &View, placement: &Placement) -> Way {
+        let no_others = placement.places.len() <= placement.holders().count();
+        let nothing_moves = no_others && placement.holders().all(|holder| view.complete(holder));
+        let home_knows = placement.acting() == Some(placement.home) && view.complete(placement.home);
+        let single = !view.pool.options.backups;
+        match (placement.acting(), placement.mirror) {
+            _ if nothing_moves || placement.places.len() < 2 => Way::Once,
+            (_, Some(mirror)) if home_knows => Way::Last(mirror),
+            (Some(acting), _) if single => Way::Last(acting),
+            _ => Way::Thrice,
+        }
+    }
+
+    /// The number of the last round; the first is 0.
+    fn last(self) -> u8 {
+        match self {
+            Way::Once => 0,
+            Way::Last(_) => 1,
+            Way::Thrice => 2,
+        }
+    }
+
+    fn asks(self, round: u8, server: ServerId) -> bool {
+        match self {
+            Way::Last(last) => (last == server) == (round == 1),
+            _ => true,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,13 +63,7 @@ enum What {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
     Begin,
-    /// Every place that a copy may be on its way from. Only while a server is not steady: a delete that met the place
-    /// first that the copy is going to would miss it (rule 8).
-    Origins,
-    /// The one that copies are moved to; every place while all servers are steady.
-    Target,
-    /// Copies are moved to acting and to the mirror, from either to the other: the mirror, once more.
-    Again,
+    Round(u8),
     Over(Outcome),
 }
 
@@ -79,38 +113,23 @@ impl<'a> Spread<'a> {
         }
     }
 
-    fn plan(&mut self, view: &View, stage: Stage) {
+    fn plan(&mut self, view: &View, number: u8) {
         self.round.clear();
         self.generation = view.generation;
-        self.stage = stage;
+        self.stage = Stage::Round(number);
         let placement = match writable(view, self.key) {
             Ok(placement) => placement,
             Err(outcome) => return self.stage = Stage::Over(outcome),
         };
-        let (to_acting, to_mirror) = targets(view, &placement);
-        let target = if to_acting { placement.acting() } else { placement.mirror.filter(|_| to_mirror) };
-        if target.is_none() {
-            self.stage = Stage::Target;
-        }
-        for &server in &placement.places {
-            let asked = match self.stage {
-                Stage::Origins => Some(server) != target,
-                Stage::Again => placement.mirror == Some(server),
-                _ => target.is_none_or(|target| target == server),
-            };
-            if asked {
-                self.round.ask(server, self.exptime(view, &placement, server));
-            }
-        }
-        if self.round.legs().is_empty() {
-            // There is no other place.
-            self.plan(view, Stage::Target);
+        let way = Way::of(view, &placement);
+        for &server in placement.places.iter().filter(|&&server| way.asks(number, server)) {
+            self.round.ask(server, self.exptime(view, &placement, server));
         }
     }
 
-    /// Whether copies are moved to the mirror too.
-    fn comes_again(&self, view: &View) -> bool {
-        Placement::of(view, self.key).is_some_and(|placement| targets(view, &placement) == (true, true))
+    /// Whether there is another round after this one.
+    fn goes_on(&self, view: &View, number: u8) -> bool {
+        Placement::of(view, self.key).is_some_and(|placement| number < Way::of(view, &placement).last())
     }
 
     /// A round is over.
@@ -120,14 +139,13 @@ impl<'a> Spread<'a> {
             if self.attempts.spent(view, self.generation) {
                 return self.stage = Stage::Over(Outcome::Unavailable);
             }
-            return self.plan(view, Stage::Origins);
+            return self.plan(view, 0);
         }
         if self.round.legs().iter().any(|leg| leg.fate == Fate::Refused) || self.acting_unable(view) {
             return self.stage = Stage::Over(Outcome::Refused);
         }
         match self.stage {
-            Stage::Origins => self.plan(view, Stage::Target),
-            Stage::Target if self.comes_again(view) => self.plan(view, Stage::Again),
+            Stage::Round(number) if self.goes_on(view, number) => self.plan(view, number + 1),
             _ => self.stage = Stage::Over(self.end()),
         }
     }
@@ -161,7 +179,7 @@ impl<'a> Spread<'a> {
 impl Operation for Spread<'_> {
     fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
         if self.stage == Stage::Begin {
-            self.plan(view, Stage::Origins);
+            self.plan(view, 0);
         }
         self.round.next()
     }

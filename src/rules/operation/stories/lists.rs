@@ -59,17 +59,16 @@ fn a_write_clears_what_the_list_before_placed() {
 }
 
 #[test]
-fn a_delete_reaches_the_new_places_last() {
+fn a_delete_comes_three_times_while_copies_go_to_new_places() {
     let (mut story, key) = grown();
     let mut delete = Spread::delete(&key);
-    assert_eq!(story.asks(&mut delete), ["s1 delete", "s3 delete"]);
-    story.answer(&mut delete, 3, Reply::Deleted);
-    story.answer(&mut delete, 1, Reply::NotFound);
-    assert_eq!(story.asks(&mut delete), ["s2 delete"]);
-    story.answer(&mut delete, 2, Reply::NotFound);
-    assert_eq!(story.asks(&mut delete), ["s1 delete"], "a copy may have been on its way from acting");
-    story.answer(&mut delete, 1, Reply::NotFound);
-    assert_eq!(delete.outcome(), Some(Outcome::Deleted));
+    for round in 0..3 {
+        assert_eq!(story.asks(&mut delete), ["s1 delete", "s2 delete", "s3 delete"]);
+        story.answer(&mut delete, 1, Reply::NotFound);
+        story.answer(&mut delete, 2, Reply::NotFound);
+        story.answer(&mut delete, 3, if round == 0 { Reply::Deleted } else { Reply::NotFound });
+    }
+    assert_eq!((story.asks(&mut delete).len(), delete.outcome()), (0, Some(Outcome::Deleted)));
 }
 
 #[test]
