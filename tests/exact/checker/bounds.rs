@@ -30,7 +30,9 @@ pub fn bounds(calls: &[Call], at: usize) -> Bounds {
     let (mut sure, mut less, mut more, mut unanswered) = (0i128, 0i128, 0i128, false);
     for (other, call) in calls.iter().enumerate().filter(|(_, call)| call.start <= shown.end) {
         let delta = match call.what {
-            What::Set(State::Number(_)) if call.end < shown.start && base.is_some() => return Bounds::Unknown,
+            What::Set(State::Number(_)) if call.end < shown.start && base.is_some() => {
+                return Bounds::Unknown;
+            }
             What::Set(State::Number(number)) if call.end < shown.start => {
                 base = Some(i128::from(number));
                 continue;
@@ -55,14 +57,20 @@ pub fn bounds(calls: &[Call], at: usize) -> Bounds {
     let Some(base) = base else { return Bounds::Unknown };
     let (least, most) = (base + sure + less, base + sure + more);
     // The lowest and the highest that it can have been on the way.
-    let spent: i128 = calls.iter().filter_map(|call| match call.what {
-        What::Decr(delta) => Some(i128::from(delta)),
-        _ => None,
-    }).sum();
-    let gained: i128 = calls.iter().filter_map(|call| match call.what {
-        What::Incr(delta) => Some(i128::from(delta)),
-        _ => None,
-    }).sum();
+    let spent: i128 = calls
+        .iter()
+        .filter_map(|call| match call.what {
+            What::Decr(delta) => Some(i128::from(delta)),
+            _ => None,
+        })
+        .sum();
+    let gained: i128 = calls
+        .iter()
+        .filter_map(|call| match call.what {
+            What::Incr(delta) => Some(i128::from(delta)),
+            _ => None,
+        })
+        .sum();
     if base - spent < 0 || base + gained > i128::from(u64::MAX) {
         return Bounds::Unknown;
     }

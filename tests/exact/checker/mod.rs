@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 
 use crate::history::{Answer, Call, History, State, What};
 
-pub use report::{Kind, Report, Violation};
+pub use report::{Kind, Report};
 
 /// A call may take so much longer than its timeout, in nanoseconds.
 pub const SLACK: u64 = 50_000_000;

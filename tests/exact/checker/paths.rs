@@ -333,8 +333,7 @@ impl Key<'_> {
                 };
                 path.waiting.iter().any(early)
             };
-            path.barrier =
-                path.barrier.filter(may_slip).map(|barrier| Barrier { link: before, ..barrier });
+            path.barrier = path.barrier.filter(may_slip).map(|barrier| Barrier { link: before, ..barrier });
         }
         if self.paths.len() > 1 {
             let mut seen = HashSet::new();

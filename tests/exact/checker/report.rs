@@ -180,10 +180,5 @@ fn call_in_words(call: &Call, began: u64) -> String {
         Answer::Number(number) if matches!(call.what, What::Incr(_) | What::Decr(_)) => number.to_string(),
         answer => format!("{answer:?}").to_lowercase(),
     };
-    format!(
-        "{:.3}..{end} key {} process {}: {what} -> {answer}",
-        at(call.start),
-        call.key,
-        call.process
-    )
+    format!("{:.3}..{end} key {} process {}: {what} -> {answer}", at(call.start), call.key, call.process)
 }

@@ -32,14 +32,25 @@ fn writes_at_once_may_come_in_either_order() {
 fn a_read_finds_what_was_there_when_it_began() {
     is_right(&[set(0..1, 1), get(2..9, value(1)), set(3..4, 2), set(5..6, 3), get(7..8, value(3))]);
     is_right(&[set(0..1, 1), get(2..9, value(2)), set(3..4, 2), set(5..6, 3)]);
-    is_right(&[set(0..1, 1), get(2..9, State::Absent), call(3..4, What::Delete, Answer::Deleted), set(5..6, 3)]);
+    is_right(&[
+        set(0..1, 1),
+        get(2..9, State::Absent),
+        call(3..4, What::Delete, Answer::Deleted),
+        set(5..6, 3),
+    ]);
 }
 
 /// The first reader sees the store on the server that dies then, the second does not; it is acknowledged later.
 #[test]
 fn a_change_under_way_is_seen_and_then_not() {
     is_right(&[set(0..1, 1), set(2..9, 2), get(3..4, value(2)), get(5..6, value(1)), get(10..11, value(2))]);
-    is_right(&[set(0..1, 1), set_lost(2..9, 2), get(3..4, value(2)), get(5..6, value(1)), get(10..11, value(1))]);
+    is_right(&[
+        set(0..1, 1),
+        set_lost(2..9, 2),
+        get(3..4, value(2)),
+        get(5..6, value(1)),
+        get(10..11, value(1)),
+    ]);
 }
 
 #[test]
@@ -133,8 +144,18 @@ fn counting_at_once() {
 fn a_count_without_an_answer_counts_or_not() {
     let lost = call(2..3, What::Incr(7), Answer::Failed(-1));
     let incr = |when, number| call(when, What::Incr(1), Answer::Number(number));
-    is_right(&counter(&[lost, get(4..5, State::Number(107)), incr(6..7, 108), get(8..9, State::Number(108))]));
-    is_right(&counter(&[lost, get(4..5, State::Number(100)), incr(6..7, 101), get(8..9, State::Number(101))]));
+    is_right(&counter(&[
+        lost,
+        get(4..5, State::Number(107)),
+        incr(6..7, 108),
+        get(8..9, State::Number(108)),
+    ]));
+    is_right(&counter(&[
+        lost,
+        get(4..5, State::Number(100)),
+        incr(6..7, 101),
+        get(8..9, State::Number(101)),
+    ]));
     is_right(&counter(&[lost, get(4..5, State::Number(107)), get(6..7, State::Number(100))]));
 }
 
