@@ -126,11 +126,32 @@ impl Path {
 
     /// Whether everything that is possible on `other` is possible here too.
     fn covers(&self, other: &Path, calls: &[Call]) -> bool {
-        self.links == other.links
-            && self.barrier == other.barrier
-            && self.waiting.len() > other.waiting.len()
-            && other.waiting.iter().all(|waiting| self.waiting.contains(waiting))
-            && self.waiting.iter().all(|it| calls[it.call].failed() || other.waiting.contains(it))
+        self.state() == other.state() && self.leaves_as_much_as(other, calls) && self.shows_as_much_as(other)
+    }
+
+    /// Whether the same calls wait, and perhaps more without an answer. On all paths they are in the same order.
+    fn leaves_as_much_as(&self, other: &Path, calls: &[Call]) -> bool {
+        let mut others = other.waiting.iter().peekable();
+        let same_or_unanswered = |it: &Waiting| others.next_if_eq(&it).is_some() || calls[it.call].failed();
+        self.waiting.iter().all(same_or_unanswered) && others.next().is_none()
+    }
+
+    /// Whether a read finds all that it finds on `other`, and stores slip in as well.
+    fn shows_as_much_as(&self, other: &Path) -> bool {
+        let last = |path: &Path| path.barrier.filter(|barrier| barrier.link + 1 == path.links.len());
+        let slips = match (last(self), last(other)) {
+            (_, None) if other.barrier.is_none() => true,
+            (Some(own), Some(others)) => own.at >= others.at && own.until >= others.until,
+            _ => return self.barrier == other.barrier && self.links == other.links,
+        };
+        let shown =
+            |link: &Link| self.links.iter().any(|own| own.state == link.state && own.until >= link.until);
+        slips && other.links.iter().all(shown)
+    }
+
+    /// Whether a call waits that is no plain store.
+    fn waits_with_condition(&self, calls: &[Call]) -> bool {
+        self.waiting.iter().any(|it| !it.gone && !is_blind(&calls[it.call]))
     }
 }
 
@@ -150,6 +171,7 @@ pub fn follow(calls: &[Call]) -> Found {
         paths: vec![Path::new(State::Absent, Vec::new())],
         open: Vec::new(),
         once: HashSet::new(),
+        unknown_until: None,
         found: Found { wrong: Vec::new(), undecided: 0 },
     };
     for (now, ends, at) in events {
@@ -162,6 +184,13 @@ pub fn follow(calls: &[Call]) -> Found {
     key.found
 }
 
+/// The paths on from where something ended.
+struct Search {
+    now: u64,
+    steps: usize,
+    paths: Vec<Path>,
+}
+
 /// A key on its way.
 struct Key<'a> {
     calls: &'a [Call],
@@ -171,6 +200,8 @@ struct Key<'a> {
     open: Vec<usize>,
     /// What was there once.
     once: HashSet<State>,
+    /// The key was given up; what began before this says nothing.
+    unknown_until: Option<u64>,
     found: Found,
 }
 
@@ -205,27 +236,22 @@ impl Key<'_> {
 
     /// A change was acknowledged: it has its place by now.
     fn changed(&mut self, at: usize, now: u64) {
-        let mut next = Vec::new();
-        let mut steps = 0;
+        if self.unknown_until.is_some_and(|until| self.calls[at].start <= until) {
+            self.once.insert(left_by(&self.calls[at]));
+            return self.paths.iter_mut().for_each(|path| path.waiting.retain(|it| it.call != at));
+        }
+        let mut search = Search { now, steps: 0, paths: Vec::new() };
         for path in &self.paths {
-            if !path.waits(at) {
-                next.push(path.clone());
-                continue;
-            }
-            let blind = is_blind(&self.calls[at]);
-            if blind {
-                next.extend(path.slipped_in(self.calls, at));
-            }
-            let others = path.waiting.iter().filter(|it| it.call != at && !it.gone);
-            if blind && others.clone().all(|it| is_blind(&self.calls[it.call])) {
-                next.extend(path.placed(self.calls, at, now));
+            if path.waits(at) {
+                self.explore(path, &mut search, |call| call == at, |_, placed| placed == at);
             } else {
-                self.explore(path, now, &mut steps, &mut next, |_, placed| placed == at);
+                search.paths.push(path.clone());
             }
         }
-        if self.too_much(next.len(), steps) {
+        if self.too_much(&search) {
             return;
         }
+        let mut next = search.paths;
         if next.is_empty() {
             self.judge_change(at);
             let mut waiting = self.paths.swap_remove(0).waiting;
@@ -238,15 +264,18 @@ impl Key<'_> {
     /// A call that changed nothing has seen something.
     fn observed(&mut self, at: usize, seen: Seen, now: u64) {
         let start = self.calls[at].start;
-        let mut next: Vec<_> =
-            self.paths.iter().filter(|path| self.explains(path, seen, start)).cloned().collect();
-        let mut steps = 0;
-        for path in self.paths.iter().filter(|path| !self.explains(path, seen, start)) {
-            self.explore(path, now, &mut steps, &mut next, |path, _| self.explains(path, seen, start));
+        let (known, others): (Vec<_>, Vec<_>) =
+            self.paths.iter().partition(|path| self.explains(path, seen, start));
+        let paths = known.into_iter().cloned().collect();
+        let mut search = Search { now, steps: 0, paths };
+        for path in others {
+            let wanted = |call: usize| seen.is(left_by(&self.calls[call]));
+            self.explore(path, &mut search, wanted, |path, _| self.explains(path, seen, start));
         }
-        if self.too_much(next.len(), steps) {
+        if self.too_much(&search) {
             return;
         }
+        let next = search.paths;
         if next.is_empty() {
             self.judge_observation(at, seen);
         } else {
@@ -271,42 +300,59 @@ impl Key<'_> {
             })
     }
 
-    /// All paths on from this one that end where `done` says so, of the path and the call that was placed last.
+    /// All paths on from this one that end where `done` says so, of the path and the call that was placed last. A plain
+    /// store that is not `wanted` itself is no step towards something else, unless a call with a condition may
+    /// need it: later it can still slip in.
     fn explore(
         &self,
         from: &Path,
-        now: u64,
-        steps: &mut usize,
-        into: &mut Vec<Path>,
+        into: &mut Search,
+        wanted: impl Fn(usize) -> bool,
         done: impl Fn(&Path, usize) -> bool,
     ) {
         let mut seen = HashSet::new();
         let mut stack = vec![from.clone()];
         while let Some(path) = stack.pop() {
+            let conditions = path.waits_with_condition(self.calls);
             for waiting in path.waiting.iter().filter(|waiting| !waiting.gone) {
-                *steps += 1;
-                if *steps > STEPS {
-                    return;
-                }
-                let Some(next) = path.placed(self.calls, waiting.call, now) else { continue };
-                if !seen.insert(next.clone()) {
+                let (call, blind) = (waiting.call, is_blind(&self.calls[waiting.call]));
+                if blind && !wanted(call) && !conditions {
                     continue;
                 }
-                if done(&next, waiting.call) {
-                    into.push(next);
-                } else {
-                    stack.push(next);
+                let slipped =
+                    (blind && !self.calls[call].failed()).then(|| path.slipped_in(self.calls, call));
+                let placed = path.placed(self.calls, call, into.now);
+                for next in [placed, slipped.flatten()].into_iter().flatten() {
+                    into.steps += 1;
+                    if into.steps > STEPS {
+                        return;
+                    }
+                    if !seen.insert(next.clone()) {
+                        continue;
+                    }
+                    if done(&next, call) {
+                        into.paths.push(next);
+                    } else {
+                        stack.push(next);
+                    }
                 }
             }
         }
     }
 
-    /// Gives the key up when there are too many paths.
-    fn too_much(&mut self, paths: usize, steps: usize) -> bool {
-        let much = paths > PATHS || steps > STEPS;
+    /// Gives the key up when there are too many paths, until all calls that are under way now have ended.
+    fn too_much(&mut self, search: &Search) -> bool {
+        let much = search.paths.len() > PATHS || search.steps > STEPS;
         if much {
             self.found.undecided += 1;
-            self.paths = vec![Path::new(State::Unknown, Vec::new())];
+            let mut waiting = self.paths.swap_remove(0).waiting;
+            for it in &waiting {
+                self.once.insert(left_by(&self.calls[it.call]));
+                let end = self.calls[it.call].end;
+                self.unknown_until = self.unknown_until.max((end != u64::MAX).then_some(end));
+            }
+            waiting.retain(|it| self.calls[it.call].failed());
+            self.paths = vec![Path::new(State::Unknown, waiting)];
         }
         much
     }
@@ -338,8 +384,14 @@ impl Key<'_> {
         if self.paths.len() > 1 {
             let mut seen = HashSet::new();
             self.paths.retain(|path| seen.insert(path.clone()));
-            let all = self.paths.clone();
-            self.paths.retain(|path| !all.iter().any(|other| other.covers(path, self.calls)));
+            let mut kept: Vec<Path> = Vec::with_capacity(self.paths.len());
+            for path in self.paths.drain(..) {
+                if !kept.iter().any(|other| other.covers(&path, self.calls)) {
+                    kept.retain(|other| !path.covers(other, self.calls));
+                    kept.push(path);
+                }
+            }
+            self.paths = kept;
         }
     }
 
