@@ -21,6 +21,8 @@ const OPERATIONS: usize = 14;
 impl Mix {
     /// Everything that the library can do with a key.
     pub const EVERYTHING: Mix = Mix([24, 8, 4, 3, 14, 2, 6, 5, 8, 7, 6, 3, 7, 3]);
+    /// What does not build on the value that is there: all but append and counters.
+    pub const CONDITIONAL: Mix = Mix([26, 8, 4, 3, 20, 4, 10, 8, 12, 0, 10, 0, 0, 0]);
     /// Counting, and a look at the counter now and then.
     pub const COUNTING: Mix = Mix([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 80, 10]);
     /// Stores of one kind, and reads.
@@ -59,8 +61,6 @@ pub struct Process {
     pub calls: u64,
     /// The servers' states after its last step, four bits each.
     pub states: u64,
-    /// Calls without an answer.
-    pub failed: u64,
     /// So many steps.
     pub steps: u64,
 }
@@ -129,9 +129,8 @@ impl Crowd {
     fn process(&self, number: usize) -> Process {
         let mut bytes = [0; PROCESS];
         self.file.read_exact_at(&mut bytes, (HEADER + number * PROCESS) as u64).expect("the file is whole");
-        let [_, ready, calls, states, failed, steps, ..] =
-            std::array::from_fn::<_, 8, _>(|at| word(&bytes, at));
-        Process { ready: ready != 0, calls, states, failed, steps }
+        let [_, ready, calls, states, _, steps, ..] = std::array::from_fn::<_, 8, _>(|at| word(&bytes, at));
+        Process { ready: ready != 0, calls, states, steps }
     }
 
     /// All of them as they are.

@@ -32,10 +32,6 @@ pub enum Kind {
     Both,
 }
 
-/// All that can happen to servers that are reached at once.
-pub const PLAIN: [Kind; 6] =
-    [Kind::Killed, Kind::Restarted, Kind::Hung, Kind::Daemon, Kind::DaemonThenServer, Kind::Both];
-
 /// All that can happen to servers behind relays.
 pub const ALL: [Kind; 9] = [
     Kind::Killed,

@@ -188,14 +188,13 @@ impl World {
         self.count_uninvited(None);
         let began = calls.iter().map(|call| call.start).min().unwrap_or(0);
         for fault in &self.faults {
-            let ms = |ns: u64, since: u64| ns.saturating_sub(since) as f64 / 1e6;
-            println!(
-                "at {:.1} ms, {}: known after {:.1} ms, over after {:.1} ms",
-                ms(fault.struck, began),
-                fault.what,
-                ms(fault.known, fault.struck),
-                ms(fault.over, fault.struck)
-            );
+            let ms = |ns: u64, since: u64| match ns {
+                u64::MAX => "never".to_owned(),
+                _ => format!("after {:.1} ms", ns.saturating_sub(since) as f64 / 1e6),
+            };
+            let [at, known, over] =
+                [ms(fault.struck, began), ms(fault.known, fault.struck), ms(fault.over, fault.struck)];
+            println!("{at} {}: known {known}, over {over}", fault.what);
         }
         let timeout = u64::try_from(TIMEOUT.as_nanos()).expect("a short time");
         let report = checker::check(&History { calls, faults: self.faults.clone(), timeout });

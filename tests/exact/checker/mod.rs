@@ -22,6 +22,8 @@ mod report;
 mod steps;
 
 #[cfg(test)]
+mod invented;
+#[cfg(test)]
 mod planted;
 #[cfg(test)]
 mod tricky;

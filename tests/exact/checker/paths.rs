@@ -56,8 +56,10 @@ struct Path {
 }
 
 /// So many paths, and steps to find the next ones, are enough.
-const PATHS: usize = 2_000;
-const STEPS: usize = 50_000;
+const PATHS: usize = 500;
+const STEPS: usize = 10_000;
+/// All orders are tried of so many changes without an answer.
+const GHOSTS: usize = 6;
 
 impl Path {
     fn new(state: State, waiting: Vec<Waiting>) -> Path {
@@ -222,6 +224,7 @@ impl Key<'_> {
     }
 
     fn ended(&mut self, at: usize, now: u64) {
+        self.bounded(at);
         match role(&self.calls[at]) {
             Role::Change if !self.calls[at].failed() => self.changed(at, now),
             Role::Observation(seen) => {
@@ -242,7 +245,9 @@ impl Key<'_> {
         }
         let mut search = Search { now, steps: 0, paths: Vec::new() };
         for path in &self.paths {
-            if path.waits(at) {
+            if path.state() == State::Unknown {
+                search.paths.extend(path.placed(self.calls, at, now));
+            } else if path.waits(at) {
                 self.explore(path, &mut search, |call| call == at, |_, placed| placed == at);
             } else {
                 search.paths.push(path.clone());
@@ -276,19 +281,26 @@ impl Key<'_> {
             return;
         }
         let next = search.paths;
-        if next.is_empty() {
+        if next.is_empty() && self.paths.iter().any(|path| self.ghosts(path, start).count() > GHOSTS) {
+            self.found.undecided += 1;
+        } else if next.is_empty() {
             self.judge_observation(at, seen);
         } else {
             self.paths = next;
         }
     }
 
-    /// Whether a read that began at `start` can have seen that: it was there, or a change without an answer makes it.
+    /// Whether a read that began at `start` can have seen that: it was there, or changes without an answer make it.
     fn explains(&self, path: &Path, seen: Seen, start: u64) -> bool {
-        let visible = path.links.iter().filter(|link| link.until >= start);
-        let unsure = |it: &&Waiting| self.calls[it.call].failed() && self.fading[it.call] >= start;
-        let ghosts: Vec<usize> = path.waiting.iter().filter(unsure).map(|it| it.call).take(6).collect();
-        visible.into_iter().any(|link| self.haunted(link.state, &ghosts, seen))
+        let mut visible = path.links.iter().filter(|link| link.until >= start);
+        let ghosts: Vec<usize> = self.ghosts(path, start).take(GHOSTS).collect();
+        visible.any(|link| self.haunted(link.state, &ghosts, seen))
+    }
+
+    /// The changes without an answer that a read may see, or not, that began at `start`.
+    fn ghosts<'a>(&'a self, path: &'a Path, start: u64) -> impl Iterator<Item = usize> + 'a {
+        let unsure = move |it: &&Waiting| self.calls[it.call].failed() && self.fading[it.call] >= start;
+        path.waiting.iter().filter(unsure).map(|it| it.call)
     }
 
     fn haunted(&self, state: State, ghosts: &[usize], seen: Seen) -> bool {
@@ -336,6 +348,17 @@ impl Key<'_> {
                         stack.push(next);
                     }
                 }
+            }
+        }
+    }
+
+    /// What is counted while the key is given up should lie within bounds still.
+    fn bounded(&mut self, at: usize) {
+        let number = matches!(self.calls[at].answer, Answer::Number(_) | Answer::Hit(State::Number(_)));
+        if number && self.paths.iter().any(|path| path.state() == State::Unknown) {
+            let kind = self.counted(at);
+            if matches!(kind, Kind::CounterLow | Kind::CounterHigh) {
+                self.report(kind, at, "a number within bounds".to_owned());
             }
         }
     }

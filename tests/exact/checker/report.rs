@@ -41,8 +41,6 @@ pub enum Kind {
 pub struct Violation {
     /// What.
     pub kind: Kind,
-    /// With which call.
-    pub call: Call,
     /// What could have been expected.
     pub expected: String,
     /// What happened to the key around that time.
@@ -56,6 +54,8 @@ pub struct Report {
     pub calls: usize,
     /// So many of them failed, within their rights or not.
     pub failed: usize,
+    /// The reasons of these, and how many had each.
+    pub reasons: BTreeMap<i8, usize>,
     /// The longest, in nanoseconds, less the time that its process got no processor.
     pub longest: u64,
     /// The longest that a process waited for a processor in one call.
@@ -75,10 +75,17 @@ pub const SHOWN: usize = 5;
 impl Report {
     pub(super) fn new(history: &History) -> Report {
         let calls = &history.calls;
+        let mut reasons = BTreeMap::new();
+        for call in calls {
+            if let Answer::Failed(reason) = call.answer {
+                *reasons.entry(reason).or_insert(0) += 1;
+            }
+        }
         let ended = || calls.iter().filter(|call| call.end != u64::MAX);
         Report {
             calls: calls.len(),
-            failed: calls.iter().filter(|call| call.failed()).count(),
+            failed: reasons.values().sum(),
+            reasons,
             longest: ended().map(Call::took).max().unwrap_or(0),
             noise: ended().map(|call| call.waited).max().unwrap_or(0),
             began: calls.iter().map(|call| call.start).min().unwrap_or(0),
@@ -91,7 +98,7 @@ impl Report {
         *count += 1;
         if *count <= SHOWN {
             let excerpt = excerpt(calls, at, self.began);
-            self.violations.push(Violation { kind, call: calls[at], expected, excerpt });
+            self.violations.push(Violation { kind, expected, excerpt });
         }
     }
 
@@ -127,9 +134,10 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "{} failed, {} of them with the failure known or none; longest {:.1} ms, {} too long; waited {:.1} ms for a \
+            "{} failed ({:?}), {} of them with the failure known or none; longest {:.1} ms, {} too long; waited {:.1} ms for a \
              processor at most; {} undecided",
             self.failed,
+            self.reasons,
             count(Kind::Failed),
             self.longest as f64 / 1e6,
             count(Kind::Overlong),
