@@ -26,7 +26,6 @@ fn rolling() {
         }
         let report = world.end();
         world.demand_all_is_right(&report);
-        assert_eq!(report.failed, 0, "calls failed: {report}");
         if began.elapsed() >= length {
             return;
         }

@@ -56,6 +56,8 @@ pub struct Report {
     pub failed: usize,
     /// The reasons of these, and how many had each.
     pub reasons: BTreeMap<i8, usize>,
+    /// The first of them, in words.
+    pub failures: Vec<String>,
     /// The longest, in nanoseconds, less the time that its process got no processor.
     pub longest: u64,
     /// The longest that a process waited for a processor in one call.
@@ -81,6 +83,8 @@ impl Report {
                 *reasons.entry(reason).or_insert(0) += 1;
             }
         }
+        let began = calls.iter().map(|call| call.start).min().unwrap_or(0);
+        let failures = calls.iter().filter(|call| call.failed()).take(SHOWN);
         let ended = || calls.iter().filter(|call| call.end != u64::MAX);
         Report {
             calls: calls.len(),
@@ -88,7 +92,8 @@ impl Report {
             reasons,
             longest: ended().map(Call::took).max().unwrap_or(0),
             noise: ended().map(|call| call.waited).max().unwrap_or(0),
-            began: calls.iter().map(|call| call.start).min().unwrap_or(0),
+            failures: failures.map(|call| call_in_words(call, began)).collect(),
+            began,
             ..Report::default()
         }
     }
@@ -144,6 +149,9 @@ impl fmt::Display for Report {
             self.noise as f64 / 1e6,
             self.undecided,
         )?;
+        for failure in &self.failures {
+            writeln!(f, "failed: {failure}")?;
+        }
         for violation in &self.violations {
             write!(f, "{:?}: expected {}\n{}", violation.kind, violation.expected, violation.excerpt)?;
         }
