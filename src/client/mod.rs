@@ -23,7 +23,7 @@
 
 mod clock;
 mod connection;
-mod dial;
+pub(crate) mod dial;
 mod exchange;
 pub(crate) mod fork;
 mod inbox;
