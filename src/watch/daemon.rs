@@ -4,6 +4,7 @@
 //! it concerns, and what others see of it is published before anything else is looked at.
 
 mod change;
+mod sweep;
 mod upkeep;
 
 use std::cell::RefCell;
@@ -24,7 +25,7 @@ use super::carrier::SharedView;
 use super::journal;
 use super::ledger::{Begun, Ledger, Terms};
 use super::pool_file::{Follower, Plan, Source};
-use super::roster;
+use super::roster::{self, Sweeping};
 use super::server::{News, Watched};
 use super::system::{Asked, Signals, moment, prepare, readable, tick};
 use crate::rules::address::Address;
@@ -114,6 +115,9 @@ struct Daemon {
     /// What was said last about a socket that cannot be made.
     deaf: String,
     isolated: bool,
+    sweeping: Sweeping,
+    /// A plan with yet another list of servers: it waits until the change before is swept.
+    next_plan: Option<Plan>,
     news: UnboundedSender<News>,
     inbox: Option<UnboundedReceiver<News>>,
     /// What systemd was told last.
@@ -125,10 +129,11 @@ impl Daemon {
         let terms = terms(&plan);
         let lock = Lock::take(&plan.table).map_err(|error| error.to_string())?;
         let old = inherited(&plan);
+        let (plan, sweeping, next_plan) = change::take_over(plan, old.as_ref());
         let begun = Begun::new(lock, &terms)?;
         let now = moment();
         let servers = roster::begin(&plan, old.as_ref(), &begun.stripes, now);
-        let first = roster::snapshot(&plan, &servers, begun.stripes.id(), now);
+        let first = roster::snapshot(&plan, &servers, &sweeping, begun.stripes.id(), now);
         let lost = begun.stripes.is_new() && old.as_ref().is_some_and(|old| old.stripes != 0);
         let ledger = begun.finish(terms, &first)?;
         let (news, inbox) = unbounded_channel();
@@ -149,6 +154,8 @@ impl Daemon {
             trouble: String::new(),
             deaf: String::new(),
             isolated: false,
+            sweeping,
+            next_plan,
             news,
             inbox: Some(inbox),
             status: String::new(),
@@ -218,6 +225,7 @@ impl Daemon {
         self.by_address = servers.map(|(index, server)| (server.server.address.clone(), index)).collect();
         let pool = Arc::new(self.plan.file.pool.clone());
         let mut view = View::new(pool);
+        view.set_previous(self.sweeping.previous.clone());
         view.generation = self.view.borrow().generation;
         *self.view.borrow_mut() = view;
         self.wake_all();
@@ -312,6 +320,11 @@ impl Daemon {
                     }
                 }
                 Some(Notice::Reload) => self.reload("a program asks for it"),
+                Some(Notice::Sweep(None)) => self.sweep(None),
+                Some(Notice::Sweep(Some(address))) => {
+                    let Some(&index) = self.by_address.get(&address) else { continue };
+                    self.sweep(Some(index));
+                }
                 None => {}
             }
         }
@@ -323,7 +336,8 @@ impl Daemon {
         let views: Vec<_> = self.servers.iter().map(|watched| watched.watcher.view()).collect();
         self.view.borrow_mut().refresh(generation, views.into_iter());
         if let Some(ledger) = &mut self.ledger {
-            let snapshot = roster::snapshot(&self.plan, &self.servers, ledger.stripes().id(), now);
+            let (plan, servers, sweeping) = (&self.plan, &self.servers, &self.sweeping);
+            let snapshot = roster::snapshot(plan, servers, sweeping, ledger.stripes().id(), now);
             if let Err(fault) = ledger.publish(&snapshot) {
                 log::error!("cannot publish: {fault}");
             }

@@ -12,6 +12,7 @@ mod doubts;
 mod fake;
 mod files;
 mod looks;
+mod moves;
 mod trials;
 mod turns;
 mod unattended;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use memcache::config::{self, Order, Proxy, Watch};
+use memcache::config::{self, Order, Proxy, Rejoin, Watch};
 use memcache::rules::address::Address;
 use memcache::rules::pool::{Distribution, Options, ReadBackup, Server, ServerId};
 
@@ -63,6 +63,9 @@ fn what_a_file_leaves_out_has_its_default() {
         mode: 0o644,
         owner: None,
         group: None,
+        sweep_share: 10,
+        sweep_servers: 2,
+        rejoin: Rejoin::Flush,
     };
     assert_eq!(file.watch, watch);
     assert_eq!(file.proxy, Proxy { listen: Vec::new() });
@@ -103,6 +106,9 @@ fn every_key_is_heard() {
         mode: 0o640,
         owner: Some("memcache".to_owned()),
         group: Some("11211".to_owned()),
+        sweep_share: 35,
+        sweep_servers: 16,
+        rejoin: Rejoin::Keep,
     };
     assert_eq!(file.watch, watch);
     assert_eq!(file.proxy.listen, [tcp("127.0.0.1", 11311), tcp("::1", 11311)]);

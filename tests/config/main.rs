@@ -5,6 +5,7 @@ mod accepted;
 mod damage;
 mod files;
 mod refused;
+mod sweeps;
 
 use std::path::{Path, PathBuf};
 

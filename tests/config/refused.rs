@@ -36,7 +36,7 @@ fn unknown_sections_and_keys() {
         (
             "[watch]\nfalls = 2\n",
             "2: unknown key \"falls\" in [watch] (did you mean fall?); allowed are interval, fall, \
-             rise, deadline, mode, owner and group",
+             rise, deadline, mode, owner, group, sweep_share, sweep_servers and rejoin",
         ),
         ("[proxy]\nport = 2\n", "2: unknown key \"port\" in [proxy]; allowed is listen"),
         ("pool = 1\n", "1: pool must be written as a section of its own: [pool], once"),

@@ -2,6 +2,7 @@
 //! its exit statuses.
 
 use memcache::rules::view::State;
+use memcache::table::Progress;
 use serde_json::Value;
 
 use super::*;
@@ -39,6 +40,7 @@ fn fields(heading: &str) -> Vec<Field> {
 fn is_of(value: &Value, kind: &str) -> bool {
     match kind {
         "null" => value.is_null(),
+        "object" => value.is_object(),
         "boolean" => value.is_boolean(),
         "integer" => value.is_u64(),
         "number" => value.is_number(),
@@ -81,6 +83,9 @@ fn status(world: &World) -> Value {
     obeys(&status, &printed, 2, "### `memcachectl status --json`");
     for server in status["servers"].as_array().expect("servers") {
         obeys(server, &printed, 6, "### A server of `status`");
+    }
+    if !status["sweep_progress"].is_null() {
+        obeys(&status["sweep_progress"], &printed, 4, "### The sweep of `status`");
     }
     status
 }
@@ -128,6 +133,19 @@ fn documents_are_as_they_are_described() {
         (&found["home"], &found["backup"], &found["states"]),
         (&"s4".into(), &"s3".into(), &"table".into())
     );
+
+    assert_eq!(found["sweep_progress"], Value::Null);
+    daemon.twist(|snapshot| snapshot.sweep = Some(sweeps::half_done()));
+    let found = status(&world);
+    let sweep = &found["sweep_progress"];
+    assert_eq!((&sweep["keys"], &sweep["keys_total"]), (&521_000.into(), &1_000_000.into()));
+    assert_eq!((&sweep["servers"], &sweep["servers_done"]), (&3.into(), &1.into()));
+    assert_eq!((&sweep["done"], &sweep["refused"]), (&0.52.into(), &2.into()));
+    daemon.twist(|snapshot| snapshot.sweep = Some(Progress { began: 1, ..Progress::default() }));
+    let found = status(&world);
+    let sweep = &found["sweep_progress"];
+    let unknown = [&sweep["keys_total"], &sweep["done"], &sweep["seconds_left"]];
+    assert!(unknown.iter().all(|value| value.is_null()), "{sweep}");
 
     drop(daemon);
     assert_eq!((&status(&world)["states"], &places(&world)["states"]), (&"last".into(), &"last".into()));

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use memcache::config::{self, Order};
+use memcache::rules::address::Address;
 use memcache::rules::view::State;
 use memcache::table::notice::{self, Notice};
 use memcache::table::stripes::{Stripes, StripesSettings};
@@ -16,15 +17,20 @@ use memcache::table::{List, Lock, Settings, Snapshot, Writer, identity};
 /// What a test says of a server: its state, since so many seconds, and why.
 type Word = (State, u64, String);
 
+/// What a test makes of everything that is published.
+type Twist = Box<dyn Fn(&mut Snapshot) + Send>;
+
 enum Told {
     Say(String, Word),
     Deaf,
+    Twist(Twist),
 }
 
 /// The daemon, on a thread of its own; it resigns when it is dropped.
 pub struct Daemon {
     tell: Option<Sender<(Told, Sender<()>)>>,
     thread: Option<JoinHandle<()>>,
+    sweeps: Receiver<Option<Address>>,
 }
 
 impl Daemon {
@@ -32,10 +38,21 @@ impl Daemon {
     pub fn start(file: &Path) -> Daemon {
         let (tell, told) = channel();
         let (begun, begins) = channel();
+        let (asks, sweeps) = channel();
         let file = file.to_owned();
-        let thread = std::thread::spawn(move || attend(&file, &told, &begun));
+        let thread = std::thread::spawn(move || attend(&file, &told, &begun, &asks));
         begins.recv().expect("the table is made");
-        Daemon { tell: Some(tell), thread: Some(thread) }
+        Daemon { tell: Some(tell), thread: Some(thread), sweeps }
+    }
+
+    /// Changes what it publishes, from now on.
+    pub fn twist(&self, twist: impl Fn(&mut Snapshot) + Send + 'static) {
+        self.tell(Told::Twist(Box::new(twist)));
+    }
+
+    /// Waits until it is asked for a sweep: of what.
+    pub fn is_asked_to_sweep(&self) -> Option<Address> {
+        self.sweeps.recv_timeout(Duration::from_secs(60)).expect("it is asked")
     }
 
     /// Says this of a server from now on.
@@ -65,7 +82,12 @@ impl Drop for Daemon {
     }
 }
 
-fn attend(file: &Path, told: &Receiver<(Told, Sender<()>)>, begun: &Sender<()>) {
+fn attend(
+    file: &Path,
+    told: &Receiver<(Told, Sender<()>)>,
+    begun: &Sender<()>,
+    asks: &Sender<Option<Address>>,
+) {
     let table = config::read(file).expect("a pool file").table.expect("a table");
     let lock = Lock::take(&table).expect("nobody else writes it");
     let socket = notice::bind(&lock, 0o660, None).expect("a socket");
@@ -80,11 +102,17 @@ fn attend(file: &Path, told: &Receiver<(Told, Sender<()>)>, begun: &Sender<()>) 
     begun.send(()).expect("the test waits");
 
     let mut is_deaf = false;
+    let mut twist: Twist = Box::new(|_| {});
     loop {
         let mut datagram = [0; 600];
         while let Ok(length) = socket.recv(&mut datagram) {
-            if notice::parse(&datagram[..length]) == Some(Notice::Reload) && !is_deaf {
-                writer.publish(&snapshot(file, &words, stripes.id())).expect("it has a place");
+            match notice::parse(&datagram[..length]) {
+                Some(Notice::Reload) if !is_deaf => {
+                    writer.publish(&twisted(snapshot(file, &words, stripes.id()), &twist)).expect("it fits");
+                }
+                // A test that does not wait for it has ended.
+                Some(Notice::Sweep(only)) => drop(asks.send(only)),
+                _ => {}
             }
         }
         match told.recv_timeout(Duration::from_millis(5)) {
@@ -92,9 +120,10 @@ fn attend(file: &Path, told: &Receiver<(Told, Sender<()>)>, begun: &Sender<()>) 
                 match what {
                     Told::Say(name, word) => drop(words.insert(name, word)),
                     Told::Deaf => is_deaf = true,
+                    Told::Twist(new) => twist = new,
                 }
                 if !is_deaf {
-                    writer.publish(&snapshot(file, &words, stripes.id())).expect("it has a place");
+                    writer.publish(&twisted(snapshot(file, &words, stripes.id()), &twist)).expect("it fits");
                 }
                 done.send(()).expect("the test waits");
             }
@@ -104,6 +133,11 @@ fn attend(file: &Path, told: &Receiver<(Told, Sender<()>)>, begun: &Sender<()>) 
     }
     let _ = std::fs::remove_file(notice::socket_path(&table));
     drop(writer.resign());
+}
+
+fn twisted(mut snapshot: Snapshot, twist: &Twist) -> Snapshot {
+    twist(&mut snapshot);
+    snapshot
 }
 
 fn snapshot(file: &Path, words: &HashMap<String, Word>, stripes: u64) -> Snapshot {
@@ -123,5 +157,5 @@ fn snapshot(file: &Path, words: &HashMap<String, Word>, stripes: u64) -> Snapsho
             (entry.state, entry.since, entry.reason) = (*state, now - seconds * 1_000, reason.clone());
         }
     }
-    Snapshot { generation: 0, published: now, stripes, swept: true, current, previous: None }
+    Snapshot { generation: 0, published: now, stripes, swept: true, sweep: None, current, previous: None }
 }

@@ -11,6 +11,7 @@ mod contract;
 mod daemon;
 mod real;
 mod shown;
+mod sweeps;
 mod trouble;
 
 use std::fs;

@@ -179,7 +179,7 @@ fn completions_know_the_commands() {
         }
         let committed = fs::read_to_string(&path).expect("committed completions");
         assert!(committed == went.out, "{place} is old: run this test with UPDATE_COMPLETIONS=1, and commit");
-        for command in ["status", "where", "drain", "replace", "steady"] {
+        for command in ["status", "where", "drain", "replace", "sweep", "steady"] {
             assert!(committed.contains(command), "{place} has no {command}");
         }
     }

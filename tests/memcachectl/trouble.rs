@@ -25,6 +25,7 @@ fn the_command_line_explains_itself() {
         "add",
         "remove",
         "replace",
+        "sweep",
         "wait",
         "check",
         "completions",

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use memcache::table::layout::{BUFFER_BYTES, BUFFERS, FILE_BYTES, body, header, list, record};
+use memcache::table::layout::{BUFFER_BYTES, BUFFERS, FILE_BYTES, body, header, list, progress, record};
 
 /// The rows of a document: section and name, with the offset.
 fn documented(name: &str) -> BTreeMap<(String, String), usize> {
@@ -41,7 +41,10 @@ fn the_document_and_the_code_agree() {
     coded.extend(offsets!("Header", header: MAGIC VERSION FILE_BYTES CREATED BOOT NAMESPACE PID START BOUND
         CHECKSUM GENERATION HEARTBEAT));
     coded.extend(
-        offsets!("Body", body: PUBLISHED FLAGS STRIPES CURRENT PREVIOUS CURRENT_SLOTS PREVIOUS_SLOTS SERVERS),
+        offsets!("Body", body: PUBLISHED FLAGS STRIPES SWEEP CURRENT PREVIOUS CURRENT_SLOTS PREVIOUS_SLOTS SERVERS),
+    );
+    coded.extend(
+        offsets!("Sweep", progress: BEGAN UPDATED SOURCES SOURCES_DONE KEYS KEYS_TOTAL MOVED BYTES REFUSED),
     );
     coded.extend(
         offsets!("List", list: SERVERS SLOTS DISTRIBUTION BACKUPS READ_BACKUP HAS_MAX_TTL NAME_LENGTH

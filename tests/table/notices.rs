@@ -14,6 +14,10 @@ fn failed(address: &str) -> Notice {
     Notice::Failed(address.parse().expect("an address"))
 }
 
+fn swept(address: &str) -> Notice {
+    Notice::Sweep(Some(address.parse().expect("an address")))
+}
+
 #[test]
 fn notices_arrive_as_they_were_sent() {
     let scratch = Scratch::new();
@@ -26,6 +30,9 @@ fn notices_arrive_as_they_were_sent() {
     let longest = format!("unix:/{}", "x".repeat(106));
     let sent = [
         Notice::Reload,
+        Notice::Sweep(None),
+        swept("127.0.0.1:11211"),
+        swept(&longest),
         failed("127.0.0.1:11211"),
         failed("[::1]:1"),
         failed("unix:/run/a b.sock"),
@@ -92,6 +99,14 @@ fn only_what_is_written_so_is_read() {
         "mc1 failed 127.0.0.1:11211\0\n",
         "mc1 failed 127.0.0.1:11211\nmc1 reload\n",
         "mc1 failed unix:relative\n",
+        "mc1 sweep",
+        "mc1 sweep \n",
+        "mc1 sweep  127.0.0.1:11211\n",
+        "mc1 sweep s1\n",
+        "mc1 sweep 127.0.0.1:011211\n",
+        "mc1 sweep 127.0.0.1:11211 \n",
+        "mc1 sweep\nmc1 sweep\n",
+        "mc1 Sweep\n",
     ] {
         assert_eq!(parse(text.as_bytes()), None, "{text:?}");
     }
@@ -102,13 +117,19 @@ fn only_what_is_written_so_is_read() {
 
 #[test]
 fn ten_thousand_random_datagrams() {
-    let good = [&b"mc1 reload\n"[..], b"mc1 failed 127.0.0.1:11211\n", b"mc1 failed unix:/run/x.sock\n"];
+    let good = [
+        &b"mc1 reload\n"[..],
+        b"mc1 failed 127.0.0.1:11211\n",
+        b"mc1 failed unix:/run/x.sock\n",
+        b"mc1 sweep\n",
+        b"mc1 sweep [::1]:11211\n",
+    ];
     let mut read = 0;
     for seed in 0..10_000 {
         let numbers = &mut Numbers(seed);
         let mut bytes = match numbers.below(4) {
             0 => (0..numbers.below(600)).map(|_| numbers.next() as u8).collect(),
-            _ => good[numbers.below(3)].to_vec(),
+            _ => good[numbers.below(good.len())].to_vec(),
         };
         for _ in 0..numbers.below(4) {
             let at = numbers.below(bytes.len() + 1);

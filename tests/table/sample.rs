@@ -6,7 +6,7 @@ use std::time::Duration;
 use memcache::rules::health::Incarnation;
 use memcache::rules::pool::{Distribution, Options, ReadBackup, Server, ServerId};
 use memcache::rules::view::{Meta, State};
-use memcache::table::{List, Lock, ServerEntry, Settings, Snapshot, Writer, identity};
+use memcache::table::{List, Lock, Progress, ServerEntry, Settings, Snapshot, Writer, identity};
 
 /// The snapshot of a number; `published` tells it back.
 pub fn snapshot(number: u64) -> Snapshot {
@@ -15,6 +15,7 @@ pub fn snapshot(number: u64) -> Snapshot {
         published: number,
         stripes: number ^ 0x5555,
         swept: number.is_multiple_of(2),
+        sweep: (!number.is_multiple_of(4)).then(|| progress(number)),
         current: list(number, 1 + number % 7),
         previous: number.is_multiple_of(3).then(|| list(number + 1, 1 + number % 5)),
     }
@@ -25,6 +26,20 @@ pub fn whole(found: &Snapshot) -> u64 {
     let expected = Snapshot { generation: found.generation, ..snapshot(found.published) };
     assert_eq!(*found, expected, "a snapshot that nobody wrote");
     found.published
+}
+
+fn progress(number: u64) -> Progress {
+    Progress {
+        began: number,
+        updated: number + 1,
+        sources: number as u32 + 2,
+        sources_done: number as u32 + 3,
+        keys: number + 4,
+        keys_total: number + 5,
+        moved: number + 6,
+        bytes: u64::MAX - number,
+        refused: number + 7,
+    }
 }
 
 /// A list of so many servers.

@@ -95,6 +95,20 @@ fn a_file_with_mistakes_is_told_and_the_pool_stays_as_it_is() {
 }
 
 #[test]
+fn how_a_sweep_behaves_can_be_changed() {
+    let server = Memcached::start();
+    let files = Files::new(&[server.address()], "interval = \"50ms\"");
+    let watchd = Watchd::start(&files);
+    files.wait_until_met(1);
+    let text = std::fs::read_to_string(&files.pool).expect("the pool file");
+    let keys = "sweep_share = \"100%\"\nsweep_servers = 16\nrejoin = \"keep\"\n";
+    files.write_text(&text.replace("interval = ", &format!("{keys}interval = ")));
+    watchd.wait_to_say("is read again: it changed");
+    assert!(!watchd.said().contains("ERROR"), "{}", watchd.said());
+    assert_eq!(files.look().expect("a table").0, Attendance::Attended);
+}
+
+#[test]
 fn a_daemon_that_cannot_use_its_file_says_why_and_ends() {
     let server = Memcached::start();
     let files = Files::new(&[server.address()], "interval = \"50ms\"");

@@ -34,6 +34,22 @@ fn the_end_of_its_connection_is_as_good_as_a_report() {
 }
 
 #[test]
+fn who_asks_for_a_sweep_is_heard() {
+    let servers = [Memcached::start(), Memcached::start()];
+    let files = Files::new(&[servers[0].address(), servers[1].address()], RARELY);
+    let watchd = Watchd::start(&files);
+    files.wait_until_met(2);
+    assert!(notice::send(&files.table, &Notice::Sweep(Some("127.0.0.1:1".parse().expect("an address")))));
+    assert!(notice::send(&files.table, &Notice::Sweep(None)));
+    watchd.wait_to_say("a program asks for a sweep of the pool ");
+    let second = servers[1].address();
+    assert!(notice::send(&files.table, &Notice::Sweep(Some(second.parse().expect("an address")))));
+    watchd.wait_to_say("a program asks for a sweep of what belongs on s1");
+    assert_eq!(watchd.said().matches("asks for a sweep").count(), 2, "a server that is not there is none");
+    assert_eq!(files.look().expect("a table").0, Attendance::Attended);
+}
+
+#[test]
 fn ten_thousand_datagrams_of_anything_do_nothing() {
     let server = Memcached::start();
     let files = Files::new(&[server.address()], RARELY);
@@ -69,10 +85,10 @@ impl Random {
         self.0
     }
 
-    /// Noise, or a report with one byte changed, or one of a server that is not there.
+    /// Noise, or a report with one byte changed, or something about a server that is not there.
     fn datagram(&mut self, round: usize, good: &str) -> Vec<u8> {
         let length = (self.next() % 700) as usize;
-        match round % 3 {
+        match round % 4 {
             0 => (0..length).map(|_| self.next() as u8).collect(),
             1 => {
                 let mut bytes = good.as_bytes().to_vec();
@@ -81,6 +97,7 @@ impl Random {
                 bytes[at] ^= 1 << (self.next() % 8);
                 bytes
             }
+            2 => format!("mc1 sweep 127.0.0.1:{}\n", 1 + self.next() % 9_000).into_bytes(),
             _ => format!("mc1 failed 127.0.0.1:{}\n", 1 + self.next() % 9_000).into_bytes(),
         }
     }

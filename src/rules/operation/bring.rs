@@ -14,11 +14,11 @@ use crate::rules::view::View;
 use crate::rules::wire::{Command, Lease, Reply, Value};
 
 /// How long a stub lives, in seconds, when its owner dies.
-const LEASE_SECONDS: u32 = 5;
+pub(super) const LEASE_SECONDS: u32 = 5;
 
 /// How often a lease that somebody else holds is looked at before it is taken away. A move takes
 /// two round trips, a look one; who still holds it after this many looks is gone or hangs.
-const LOOKS: u16 = 64;
+pub(super) const LOOKS: u16 = 64;
 
 /// A copy that was read from a place.
 #[derive(Clone, Debug, Default)]
@@ -196,7 +196,9 @@ impl<'a> Bring<'a> {
             Stage::Searching(index) => self.searched(view, &placement, index, reply),
             Stage::Storing => match reply {
                 Reply::Refused(_) | Reply::Unsupported => self.leave_to_holder(view, &placement),
-                // Stored; or somebody wrote or deleted meanwhile, and that counts.
+                // Somebody deleted it, or the stub's time was over.
+                Reply::NotFound => self.begin_again(view),
+                // Stored; or somebody wrote it meanwhile, and that counts.
                 _ => self.decide(view, acting),
             },
             Stage::EndingLease(server) => self.decide(view, server),

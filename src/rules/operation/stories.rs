@@ -1,6 +1,8 @@
 //! What each operation asks of whom, told as short stories; the simulator tells the long ones.
 
 mod draining;
+mod lists;
+mod moving;
 mod unable;
 mod unreachable;
 
@@ -8,7 +10,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::rules::pool::{Options, Pool, Server, pair_up};
-use crate::rules::view::{Meta, ServerView};
+use crate::rules::view::{Meta, ServerView, State};
 use crate::rules::wire::{Direction, Lease, Value, Verb};
 
 /// A scripted run of one operation: what it asks is compared, what it is told is given.

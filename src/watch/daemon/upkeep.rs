@@ -145,7 +145,8 @@ impl Daemon {
             }
             self.unsettled = Some(self.longest_call());
         }
-        let first = roster::snapshot(&self.plan, &self.servers, begun.stripes.id(), now);
+        let (plan, servers, sweeping) = (&self.plan, &self.servers, &self.sweeping);
+        let first = roster::snapshot(plan, servers, sweeping, begun.stripes.id(), now);
         begun.finish(terms, &first)
     }
 
