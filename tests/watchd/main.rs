@@ -14,4 +14,5 @@ mod hostile;
 mod installed;
 mod reload;
 mod reports;
+mod sweep;
 mod times;

@@ -45,6 +45,7 @@ impl Daemon {
             log::error!("the table stays at {old}; to have it at {new}, restart memcache-watchd");
             plan.table = self.plan.table.clone();
         }
+        plan.settings.health.swept = self.sweeping.on;
         let other_files = terms(&plan) != terms(&self.plan);
         let plan = self.change_list(plan);
         let now = moment();
@@ -91,9 +92,10 @@ impl Daemon {
 }
 
 /// What a daemon goes by that begins with this plan, after one that published `old`.
-pub(super) fn take_over(plan: Plan, old: Option<&Snapshot>) -> (Plan, Sweeping, Option<Plan>) {
+pub(super) fn take_over(mut plan: Plan, old: Option<&Snapshot>) -> (Plan, Sweeping, Option<Plan>) {
     let Some(old) = old else { return (plan, Sweeping::default(), None) };
     let mut sweeping = Sweeping { on: old.swept, ..Sweeping::default() };
+    plan.settings.health.swept = sweeping.on;
     sweeping.previous = old.previous.as_ref().and_then(|list| list.pool().ok()).map(Arc::new);
     let Some(listed) = old.current.pool().ok().filter(|list| !place_alike(&plan.file.pool, list)) else {
         return (plan, sweeping, None);

@@ -54,6 +54,7 @@ impl Daemon {
         // What is under way was asked before, and may have been answered before.
         let now = moment();
         self.servers.iter_mut().for_each(|watched| watched.drop_question(now));
+        self.sweeps.begin_anew();
         for round in 1.. {
             let now = moment();
             if let Some(ledger) = &self.ledger {

@@ -103,6 +103,15 @@ pub fn supported(
     }
 }
 
+/// How many items a server holds, as far as it knows.
+pub fn items(
+    sites: &Arc<[SocketAddrAny]>,
+    settings: &Settings,
+    stop: &Arc<AtomicBool>,
+) -> Result<u64, Trouble> {
+    Ok(Talk::open(sites, settings, stop)?.stats()?.items)
+}
+
 /// A server's list, part by part.
 pub struct Dump {
     sites: Arc<[SocketAddrAny]>,

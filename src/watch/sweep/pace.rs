@@ -1,0 +1,84 @@
+//! Pace: a walk works for a share of the time and rests for the rest of it, so that the servers have theirs for others.
+//!
+//! It is the time that counts, not the keys: a server under load takes longer for a batch, and so gets longer rests. And a
+//! batch is small where the share is: what others have to wait behind is one batch.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Who rests looks so often whether he is to end.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Keys that are moved at once with a small share of the time, and with all of it.
+const BATCHES: (u32, u32) = (64, 512);
+/// Up to which share, in percent, it is small.
+const SMALL: u32 = 10;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    share: u32,
+    stop: Arc<AtomicBool>,
+}
+
+impl Pace {
+    /// `share`: percents of the time, 1 to 100. `stop` ends every rest.
+    pub fn new(share: u32, stop: Arc<AtomicBool>) -> Pace {
+        Pace { share: share.clamp(1, 100), stop }
+    }
+
+    /// How many keys are moved at once.
+    pub fn batch(&self) -> usize {
+        let (small, large) = BATCHES;
+        let above = self.share.saturating_sub(SMALL);
+        (small + (large - small) * above / (100 - SMALL)) as usize
+    }
+
+    /// How long to rest after so much work.
+    fn span(&self, work: Duration) -> Duration {
+        work * (100 - self.share) / self.share
+    }
+
+    /// Rests after so much work. False: it is time to end.
+    pub fn rest(&self, work: Duration) -> bool {
+        self.wait(self.span(work))
+    }
+
+    /// Waits. False: it is time to end.
+    pub fn wait(&self, span: Duration) -> bool {
+        let until = Instant::now() + span;
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return false;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(LOOK));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_the_time_and_batches_to_go_with_it() {
+        let pace = |share| Pace::new(share, Arc::default());
+        let work = Duration::from_millis(10);
+        for (share, rest, batch) in [(1, 990, 64), (10, 90, 64), (50, 10, 263), (100, 0, 512)] {
+            assert_eq!((pace(share).span(work).as_millis(), pace(share).batch()), (rest, batch), "{share} %");
+        }
+        assert_eq!((pace(0).share, pace(1000).share), (1, 100));
+    }
+
+    #[test]
+    fn who_is_to_end_does_not_rest() {
+        let stop = Arc::new(AtomicBool::new(true));
+        assert!(!Pace::new(1, stop).rest(Duration::from_secs(3600)));
+        assert!(Pace::new(100, Arc::default()).rest(Duration::from_secs(3600)));
+    }
+}
