@@ -144,6 +144,8 @@ fn after_every_server_was_restarted_nothing_is_lost() {
         world.wait_until_steady();
         world.check_places((0..count).map(key));
     }
+    println!("{}", world.said());
+    let held: Vec<_> = (0..4).map(|index| world.keys(index)).collect();
     for number in 0..count {
         let expected = match number % 16 {
             index @ 0..4 => format!("newer {index}"),
@@ -151,7 +153,7 @@ fn after_every_server_was_restarted_nothing_is_lost() {
         };
         assert_eq!(get(&mut client, &key(number)), Some((expected, number)), "{number}");
         let was_rewritten = number % 16 < 4;
-        let holders: Vec<_> = (0..4).filter(|&index| world.keys(index).contains(&key(number))).collect();
+        let holders: Vec<_> = (0..4).filter(|&index| held[index].contains(&key(number))).collect();
         assert_eq!(holders.len(), 2);
         for index in holders.into_iter().filter(|_| number % 50 == 0) {
             let line =
