@@ -24,6 +24,9 @@ pub enum Ask {
     Version,
     Stats,
     Noop,
+    /// The keys of one bucket of `of`: a walk of a server's keys asks for one after another. The rules know no such
+    /// command; their drivers do.
+    Dump { bucket: u8, of: u8 },
 }
 
 impl Ask {
@@ -77,6 +80,7 @@ pub enum Answer {
     Noop,
     Refused(&'static str),
     Unsupported,
+    Keys(Vec<Bytes>),
 }
 
 impl Answer {
@@ -98,7 +102,8 @@ impl Answer {
             Answer::Stats(ref block) => Reply::Stats(block),
             Answer::Noop => Reply::Noop,
             Answer::Refused(line) => Reply::Refused(line.as_bytes()),
-            Answer::Unsupported => Reply::Unsupported,
+            // No operation asks for keys.
+            Answer::Unsupported | Answer::Keys(_) => Reply::Unsupported,
         }
     }
 }

@@ -172,6 +172,11 @@ impl<'a> Move<'a> {
     }
 
     fn placement(&mut self, view: &View) -> Option<Placement> {
+        if self.found.index() >= view.pool.servers().len() {
+            // The list became shorter before the key's turn came: its number is nobody's now.
+            self.end(Outcome::Unavailable);
+            return None;
+        }
         match writable(view, self.key) {
             Ok(placement) => Some(placement),
             Err(outcome) => {

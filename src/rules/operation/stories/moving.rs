@@ -138,6 +138,15 @@ fn what_lies_where_nobody_looks_for_it_is_nobodys_source() {
 }
 
 #[test]
+fn a_server_that_is_no_longer_in_the_list_is_left_alone() {
+    let mut story = Story::new([STEADY; 4]);
+    let key = key(&story);
+    let mut moving = Move::new(&key, ServerId(4));
+    assert!(story.asks(&mut moving).is_empty());
+    assert_eq!(moving.outcome(), Some(Outcome::Unavailable));
+}
+
+#[test]
 fn what_an_eviction_left_over_at_the_mirror_is_left_alone() {
     let mut story = Story::new([STEADY; 4]);
     let key = key(&story);
