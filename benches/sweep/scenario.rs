@@ -104,10 +104,14 @@ impl World {
         speed
     }
 
-    /// How much the sweep under way has moved, or the whole that it was, and in what time.
-    pub fn moved(&self) -> (u64, f64) {
-        let items = self.servers[0].stat("curr_items").expect("it answers");
-        (items, self.begun.elapsed().as_secs_f64())
+    /// The list of the keys is read, and the first of them are moved.
+    pub fn wait_until_it_moves(&self) {
+        wait::within(PATIENCE, || (self.moved() > 100).then_some(())).expect("a sweep that moves keys");
+    }
+
+    /// How much the sweep under way has moved.
+    pub fn moved(&self) -> u64 {
+        self.servers[0].stat("curr_items").expect("it answers")
     }
 
     /// Calls a second that a few connections get done on the server that is walked.
