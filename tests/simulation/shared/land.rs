@@ -331,8 +331,7 @@ impl Land {
 
     fn listen_to_sweeper(&mut self, daemon: &mut Daemon) {
         let Some(sweeper) = &mut daemon.sweeper else { return };
-        let (reports, overtook) =
-            (std::mem::take(&mut sweeper.reports), std::mem::take(&mut sweeper.overtook));
+        let (reports, overtook) = (std::mem::take(&mut sweeper.reports), std::mem::take(&mut sweeper.overtook));
         let broken = sweeper.broken.take();
         self.counts.walks += std::mem::take(&mut sweeper.walked);
         self.counts.cut_short += std::mem::take(&mut sweeper.cut_short);

@@ -71,10 +71,7 @@ impl Land {
         let known = (0..self.board.listed()).filter(|server| self.as_known(*server));
         let (right, wrong): (Vec<_>, Vec<_>) = known.partition(|server| belongs(*server));
         if certain && wrong.iter().any(|server| item(*server).is_some()) {
-            return Some(format!(
-                "ELSEWHERE: k{key} is on a server that is none of its own. {}",
-                self.contents(key)
-            ));
+            return Some(format!("ELSEWHERE: k{key} is on a server that is none of its own. {}", self.contents(key)));
         }
         // What may expire, or may have been deleted on one server and be about to be on another, is no matter here.
         let held: Vec<_> = right.iter().map(|server| item(*server)).collect();
@@ -87,9 +84,7 @@ impl Land {
         }
         let mut values = held.iter().flatten().map(|item| (&item.data, item.flags, item.expires.is_some()));
         let first = values.next()?;
-        if certain
-            && values.any(|other| (other.1, other.2) != (first.1, first.2) || !same_value(other.0, first.0))
-        {
+        if certain && values.any(|other| (other.1, other.2) != (first.1, first.2) || !same_value(other.0, first.0)) {
             return Some(format!("UNEQUAL: k{key} has two copies that differ. {}", self.contents(key)));
         }
         None
