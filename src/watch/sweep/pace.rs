@@ -1,7 +1,9 @@
 //! Pace: a walk works for a share of the time and rests for the rest of it, so that the servers have theirs for others.
 //!
-//! It is the time that counts, not the keys: a server under load takes longer for a batch, and so gets longer rests. And a
-//! batch is small where the share is: what others have to wait behind is one batch.
+//! It is the time that counts, not the keys: a server under load takes longer for a batch, and so gets longer rests.
+//!
+//! A batch is small, for what others have to wait behind is one batch: at a server, and for the stripes of its keys. It has fewer keys
+//! where the share is small, and fewer still when the last one took long.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,25 +16,39 @@ const LOOK: Duration = Duration::from_millis(20);
 const BATCHES: (u32, u32) = (64, 512);
 /// Up to which share, in percent, it is small.
 const SMALL: u32 = 10;
+/// However long they take, so many.
+const FEWEST: u32 = 8;
+/// A batch that took longer is followed by one half as large; one that took less than half of it, by a larger one.
+const LONG: Duration = Duration::from_millis(5);
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Pace {
     share: u32,
+    /// Keys of the next batch.
+    batch: u32,
     stop: Arc<AtomicBool>,
 }
 
 impl Pace {
     /// `share`: percents of the time, 1 to 100. `stop` ends every rest.
     pub fn new(share: u32, stop: Arc<AtomicBool>) -> Pace {
-        Pace { share: share.clamp(1, 100), stop }
+        let share = share.clamp(1, 100);
+        Pace { share, batch: most(share), stop }
     }
 
     /// How many keys are moved at once.
     pub fn batch(&self) -> usize {
-        let (small, large) = BATCHES;
-        let above = self.share.saturating_sub(SMALL);
-        (small + (large - small) * above / (100 - SMALL)) as usize
+        self.batch as usize
+    }
+
+    /// A whole batch took so long: how large the next one is.
+    pub fn took(&mut self, work: Duration) {
+        if work > LONG {
+            self.batch = (self.batch / 2).max(FEWEST);
+        } else if work < LONG / 2 {
+            self.batch = (self.batch + self.batch / 4).min(most(self.share));
+        }
     }
 
     /// How long to rest after so much work.
@@ -61,6 +77,12 @@ impl Pace {
     }
 }
 
+/// The most keys of a batch.
+fn most(share: u32) -> u32 {
+    let (small, large) = BATCHES;
+    small + (large - small) * share.saturating_sub(SMALL) / (100 - SMALL)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +95,18 @@ mod tests {
             assert_eq!((pace(share).span(work).as_millis(), pace(share).batch()), (rest, batch), "{share} %");
         }
         assert_eq!((pace(0).share, pace(1000).share), (1, 100));
+    }
+
+    #[test]
+    fn batches_that_take_long_become_small_and_grow_again() {
+        let mut pace = Pace::new(100, Arc::default());
+        let mut after = |millis| {
+            pace.took(Duration::from_millis(millis));
+            pace.batch()
+        };
+        assert_eq!([after(6), after(3), after(500)], [256, 256, 128]);
+        assert_eq!((0..10).map(|_| after(500)).last(), Some(8));
+        assert_eq!((0..30).map(|_| after(1)).last(), Some(512));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rustix::net::{RecvFlags, SendFlags, SocketAddrAny, recv, send};
 use rustix::time::Timespec;
 
 use super::dump::{Settings, Trouble};
-use crate::client::dial::reach;
+use crate::client::reach::reach;
 use crate::rules::wire::stats;
 
 /// No line is longer: a key of 250 bytes, all of them encoded, and the fields of years to come.

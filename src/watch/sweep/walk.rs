@@ -52,7 +52,7 @@ pub type Walked = Result<Whole, String>;
 /// A walk that came to its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Whole {
-    /// The server lists its keys in a way that may have missed some.
+    /// Every key was listed that was there all the time; otherwise some in use may have been passed by.
     pub exact: bool,
 }
 
@@ -148,10 +148,9 @@ impl Walk {
             add(&counts.keys, all.saturating_sub(told));
             told = told.max(all);
         };
-        let size = self.pace.batch();
         for (key, bytes) in part.iter() {
             self.put(key, self.order.source, bytes, 0);
-            if self.filled == size {
+            if self.filled >= self.pace.batch() {
                 done += self.filled as u64;
                 self.move_batch()?;
                 tell(&self.counts, done);
@@ -165,7 +164,7 @@ impl Walk {
             }
             for (found, bytes, tries) in std::mem::take(&mut self.again) {
                 self.put(&found.key, found.server, bytes, tries);
-                if self.filled == size {
+                if self.filled >= self.pace.batch() {
                     self.move_batch()?;
                 }
             }
@@ -196,7 +195,8 @@ impl Walk {
             return Ok(());
         }
         let begin = Instant::now();
-        let found = &self.batch[..std::mem::take(&mut self.filled)];
+        let count = std::mem::take(&mut self.filled);
+        let found = &self.batch[..count];
         let mut many = Many::new(Moves(found));
         self.client.run(&mut many);
         for ((index, found), (bytes, tries)) in found.iter().enumerate().zip(&self.about) {
@@ -224,6 +224,9 @@ impl Walk {
         self.look_at_list()?;
         if self.failed > TOO_MANY || self.again.len() as u64 > TOO_MANY {
             return Err("too many copies could not be moved, for servers did not answer".to_owned());
+        }
+        if count >= self.pace.batch() {
+            self.pace.took(begin.elapsed());
         }
         self.rest(begin)
     }
