@@ -40,6 +40,9 @@ _memcachectl() {
             memcachectl,status)
                 cmd="memcachectl__subcmd__status"
                 ;;
+            memcachectl,sweep)
+                cmd="memcachectl__subcmd__sweep"
+                ;;
             memcachectl,up)
                 cmd="memcachectl__subcmd__up"
                 ;;
@@ -56,7 +59,7 @@ _memcachectl() {
 
     case "${cmd}" in
         memcachectl)
-            opts="-h -V --pool --help --version status where down up drain add remove replace wait check completions"
+            opts="-h -V --pool --help --version status where down up drain add remove replace sweep wait check completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -326,6 +329,39 @@ _memcachectl() {
                 return 0
             fi
             case "${prev}" in
+                --pool)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        memcachectl__subcmd__sweep)
+            opts="-h --wait --timeout --pool --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --pool)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then

@@ -35,6 +35,7 @@ complete -c memcachectl -n "__fish_memcachectl_needs_command" -f -a "drain" -d '
 complete -c memcachectl -n "__fish_memcachectl_needs_command" -f -a "add" -d 'Adds a server at the end of the list'
 complete -c memcachectl -n "__fish_memcachectl_needs_command" -f -a "remove" -d 'Removes a server from the list: the keys are spread over the others anew'
 complete -c memcachectl -n "__fish_memcachectl_needs_command" -f -a "replace" -d 'Puts a new, empty server in the place of another one: its keys stay in that place'
+complete -c memcachectl -n "__fish_memcachectl_needs_command" -f -a "sweep" -d 'Asks the daemon to move every copy to where it belongs: those of the pool, or those that belong on one server'
 complete -c memcachectl -n "__fish_memcachectl_needs_command" -f -a "wait" -d 'Waits until the table calls every server steady that is not ordered down or draining'
 complete -c memcachectl -n "__fish_memcachectl_needs_command" -f -a "check" -d 'Reads pool file and table, asks the servers, and says everything that is wrong and what to do'
 complete -c memcachectl -n "__fish_memcachectl_needs_command" -f -a "completions" -d 'Prints the completions of a shell'
@@ -72,6 +73,10 @@ complete -c memcachectl -n "__fish_memcachectl_using_subcommand replace" -l time
 complete -c memcachectl -n "__fish_memcachectl_using_subcommand replace" -l pool -d 'The pool file, see libmemcache-pool(5); the one that MEMCACHE_POOL names unless given' -r -F
 complete -c memcachectl -n "__fish_memcachectl_using_subcommand replace" -l force -d 'Do it although values would be lost or calls would fail'
 complete -c memcachectl -n "__fish_memcachectl_using_subcommand replace" -s h -l help -d 'Print help'
+complete -c memcachectl -n "__fish_memcachectl_using_subcommand sweep" -l timeout -d 'How long at most, such as 30s or 10m; for ever unless given' -r
+complete -c memcachectl -n "__fish_memcachectl_using_subcommand sweep" -l pool -d 'The pool file, see libmemcache-pool(5); the one that MEMCACHE_POOL names unless given' -r -F
+complete -c memcachectl -n "__fish_memcachectl_using_subcommand sweep" -l wait -d 'Wait until no sweep is under way and every server is steady that is to be used'
+complete -c memcachectl -n "__fish_memcachectl_using_subcommand sweep" -s h -l help -d 'Print help'
 complete -c memcachectl -n "__fish_memcachectl_using_subcommand wait" -l timeout -d 'How long at most, such as 30s or 10m; for ever unless given' -r
 complete -c memcachectl -n "__fish_memcachectl_using_subcommand wait" -l pool -d 'The pool file, see libmemcache-pool(5); the one that MEMCACHE_POOL names unless given' -r -F
 complete -c memcachectl -n "__fish_memcachectl_using_subcommand wait" -l steady -d 'Until all are steady; there is nothing else to wait for yet'

@@ -145,6 +145,26 @@ pub enum Command {
         #[command(flatten)]
         how: How,
     },
+    /// Asks the daemon to move every copy to where it belongs: those of the pool, or those that belong on one server
+    #[command(
+        after_help = "A daemon sweeps by itself when a server returned or the list of servers changed; this asks for one more. It ends \
+with status 3 when no daemon attends the table, and with status 1 when nobody can sweep: `memcachectl check` says why. `memcachectl \
+status` shows how far a sweep is.
+
+Examples:
+  memcachectl sweep
+  memcachectl sweep s3 --wait --timeout 10m && echo 'two copies of everything'"
+    )]
+    Sweep {
+        /// Its name or address; the whole pool unless given
+        server: Option<String>,
+        /// Wait until no sweep is under way and every server is steady that is to be used
+        #[arg(long)]
+        wait: bool,
+        /// How long at most, such as 30s or 10m; for ever unless given
+        #[arg(long, value_name = "DURATION", value_parser = time, requires = "wait")]
+        timeout: Option<Duration>,
+    },
     /// Waits until the table calls every server steady that is not ordered down or draining
     #[command(
         after_help = "It ends at once with status 3 when no daemon attends the table, and with status 4 when the time is up. A server that \

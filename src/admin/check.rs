@@ -7,6 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use crate::config::Order;
+use crate::config::duration::Text;
 use crate::rules::address::Address;
 use crate::rules::view::State;
 use crate::table::stripes::Stripes;
@@ -14,9 +15,10 @@ use crate::table::{Attendance, Refusal, Snapshot, notice};
 
 use super::ask::Figures;
 use super::known::{Known, Seen, Table, called, trust, word};
+use super::progress::Sweep;
 use super::report::attendance;
 use super::text::clean;
-use super::{Answer, Ending, Said, ask};
+use super::{Answer, Ending, Said, ask, sweep};
 
 /// What was found.
 #[derive(Default)]
@@ -41,6 +43,7 @@ pub fn command(path: &Path) -> Said {
     let mut found = Findings::default();
     table(&mut found, path, &known);
     lists(&mut found, &known);
+    sweeps(&mut found, &known);
     servers(&mut found, &known, &ask::all(&known.file.pool, known.file.pool.options.timeout));
     hosts(&mut found, &known);
 
@@ -185,6 +188,26 @@ fn orders(found: &mut Findings, known: &Known, seen: &Seen) {
         found.wrong(format!(
             "{down} of {all} servers are down: the network of this machine is the likelier fault, and clients \
              divert nothing; look at that first"
+        ));
+    }
+}
+
+/// Whether copies get to where they belong.
+fn sweeps(found: &mut Findings, known: &Known) {
+    let Some(Seen { snapshot, .. }) = known.attended() else { return };
+    if !snapshot.swept {
+        found.remark(format!(
+            "{}; a server that returns is called steady when the pool's window is over, in {}",
+            sweep::unswept(snapshot),
+            Text(snapshot.current.options.window)
+        ));
+    }
+    let Some(progress) = &snapshot.sweep else { return };
+    found.remark(sweep::under_way(progress));
+    if let Some(refusals) = Sweep::new(progress, progress.updated).refusals() {
+        found.wrong(format!(
+            "{refusals}: there is one copy of them; give the servers more memory (memcached -m), and all of them the \
+             same size of the largest value (-I)"
         ));
     }
 }

@@ -6,9 +6,9 @@
 //! table, or judges a server in the daemon's place: the shared table has one writer.
 //!
 //! Each command is apart in what it decides and what it touches. Pure, on texts and values: [`edit`]
-//! (the file's text), [`harm`] (whom a change would hurt), [`report`], [`render`] and [`place`] (what
-//! is said). With files and sockets: [`known`] (file and table as they are), [`store`] (the file's new
-//! text, safely), [`ask`] (the servers' own figures), and [`change`], [`status`], [`check`], [`wait`],
+//! (the file's text), [`harm`] (whom a change would hurt), [`report`], [`progress`], [`render`] and [`place`]
+//! (what is said). With files and sockets: [`known`] (file and table as they are), [`store`] (the file's new
+//! text, safely), [`ask`] (the servers' own figures), and [`change`], [`sweep`], [`status`], [`check`], [`wait`],
 //! which put them together. [`args`] is the command line.
 //!
 //! Whatever comes from outside (a key, a server's answer, a name) passes [`text::clean`] before it
@@ -22,10 +22,12 @@ pub mod edit;
 pub mod harm;
 pub mod known;
 pub mod place;
+pub mod progress;
 pub mod render;
 pub mod report;
 pub mod status;
 pub mod store;
+pub mod sweep;
 pub mod text;
 pub mod wait;
 
@@ -116,6 +118,7 @@ fn obey(arguments: &Arguments) -> Said {
         Command::Where { key, json } => place::command(&path, key, *json),
         Command::Check => check::command(&path),
         Command::Wait { steady: _, timeout } => wait::command(&path, *timeout),
+        Command::Sweep { server, wait, timeout } => sweep::command(&path, server.as_deref(), *wait, *timeout),
         Command::Down { server, how } => change::command(&path, &change::Change::Down(server), how),
         Command::Up { server, how } => change::command(&path, &change::Change::Up(server), how),
         Command::Drain { server, how } => change::command(&path, &change::Change::Drain(server), how),

@@ -34,6 +34,10 @@ fn header(report: &Report) -> String {
     if !report.lists_agree {
         text.push_str("the pool file names other servers than the table, whose list is shown\n");
     }
+    if let Some(sweep) = &report.sweep_progress {
+        text.push_str(&format!("{}\n", sweep.line(report.attended)));
+        text.extend(sweep.refusals().map(|refusals| format!("       {refusals}\n")));
+    }
     text
 }
 

@@ -10,6 +10,7 @@ use crate::table::{Attendance, ServerEntry, Snapshot};
 
 use super::ask::Figures;
 use super::known::{Known, Table, word};
+use super::progress::Sweep;
 use super::text::rfc3339;
 
 /// A pool.
@@ -39,6 +40,8 @@ pub struct Report {
     pub lists_agree: bool,
     /// The servers, in the order of the list.
     pub servers: Vec<Line>,
+    /// How far the sweep is that is under way.
+    pub sweep_progress: Option<Sweep>,
 }
 
 /// A server.
@@ -121,10 +124,12 @@ pub fn attendance(known: &Known) -> String {
     }
 }
 
-/// `off`: nobody sweeps; `idle`: nothing is to be moved; `running`: copies are being moved.
+/// `off`: nobody sweeps this pool, whatever happens; `idle`: somebody would, and nothing is to be moved; `running`: copies are
+/// being moved, or are to be.
 fn sweep(snapshot: &Snapshot) -> &'static str {
     let returned = |entry: &ServerEntry| entry.state == State::Returned;
     match snapshot.swept {
+        _ if snapshot.sweep.is_some() => "running",
         false => "off",
         true if snapshot.previous.is_some() || snapshot.current.servers.iter().any(returned) => "running",
         true => "idle",
@@ -133,8 +138,8 @@ fn sweep(snapshot: &Snapshot) -> &'static str {
 
 impl Report {
     /// Puts together what is known and what the servers said, one answer for each server of
-    /// [`Known::view`]'s pool.
-    pub fn new(path: &str, known: &Known, answers: &[Result<Figures, String>]) -> Report {
+    /// [`Known::view`]'s pool, at `now` (milliseconds since 1970).
+    pub fn new(path: &str, known: &Known, answers: &[Result<Figures, String>], now: u64) -> Report {
         let seen = known.seen();
         let snapshot = seen.map(|seen| &seen.snapshot);
         let view = known.view();
@@ -161,6 +166,9 @@ impl Report {
             sweep: snapshot.map(sweep),
             lists_agree: known.lists_agree(),
             servers: servers.collect(),
+            sweep_progress: snapshot
+                .and_then(|snapshot| snapshot.sweep.as_ref())
+                .map(|progress| Sweep::new(progress, now)),
         }
     }
 }

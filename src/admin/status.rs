@@ -44,9 +44,10 @@ fn picture(path: &Path, json: bool, one_line: bool) -> Result<String, Answer> {
     let known = Known::read(path)?;
     let view = known.view();
     let answers = ask::all(&view.pool, view.pool.options.timeout);
-    let report = Report::new(&path.to_string_lossy(), &known, &answers);
+    let now = identity::unix_millis();
+    let report = Report::new(&path.to_string_lossy(), &known, &answers, now);
     if !json {
-        return Ok(render::report(&report, identity::unix_millis()));
+        return Ok(render::report(&report, now));
     }
     let document =
         if one_line { serde_json::to_string(&report) } else { serde_json::to_string_pretty(&report) };

@@ -67,6 +67,16 @@ pub fn ago(millis: u64, now: u64) -> String {
     }
 }
 
+/// A time in whole units, rounded up: `12 s`, `3 minutes`, `5 hours`.
+pub fn span(millis: u64) -> String {
+    let seconds = millis.div_ceil(1_000);
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} minutes", seconds.div_ceil(60)),
+        _ => format!("{} hours", seconds.div_ceil(3_600)),
+    }
+}
+
 /// A size of memory in the largest unit of which there is at least one, with one decimal below a hundred.
 pub fn size(bytes: u64) -> String {
     let mut unit = 0;
@@ -145,6 +155,16 @@ mod tests {
             assert_eq!(ago(5_000, 5_000 + seconds * 1_000), text);
         }
         assert_eq!(ago(9_000, 1_000), "now", "a clock that was set back");
+        for (millis, text) in [
+            (0, "0 s"),
+            (1, "1 s"),
+            (119_000, "119 s"),
+            (119_001, "2 minutes"),
+            (7_199_000, "120 minutes"),
+            (7_200_001, "3 hours"),
+        ] {
+            assert_eq!(span(millis), text);
+        }
         for (bytes, text) in [
             (0, "0 B"),
             (1_023, "1023 B"),

@@ -9,7 +9,8 @@ use crate::table::identity;
 
 use super::known::{Known, Seen, Table, word};
 use super::report::attendance;
-use super::{Answer, Ending, Said};
+use super::text::span;
+use super::{Answer, Ending, Said, sweep};
 
 /// From one look to the next. A look is one load while nothing changed.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -17,32 +18,45 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The pool file is read anew after so many looks: what is ordered can change while we wait.
 const LOOKS: u32 = 25;
 
-/// Waits.
+/// Waits until all are steady.
 pub fn command(path: &Path, timeout: Option<Duration>) -> Said {
+    let missing = |known: &Known| {
+        let mut missing = missing(known);
+        let sweep = known.seen().and_then(|seen| seen.snapshot.sweep).filter(|_| !missing.is_empty());
+        missing.extend(sweep.as_ref().map(sweep::under_way));
+        missing
+    };
+    let known = until(path, timeout, missing)?;
+    Ok(Answer::done(all_are_steady(&known) + "\n"))
+}
+
+/// Looks again and again until nothing is `missing`, and returns what is known then.
+///
+/// # Errors
+/// The answer of a command that waited in vain: no daemon is there, or the time is up; it names what is missing.
+pub(super) fn until(
+    path: &Path,
+    timeout: Option<Duration>,
+    mut missing: impl FnMut(&Known) -> Vec<String>,
+) -> Result<Known, Answer> {
     // A time that has no end on this machine's clock is none.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let mut known = Known::read(path)?;
         if !known.seen().is_some_and(Seen::has_daemon) {
             let text = attendance(&known);
-            return Ok(Answer { ending: Ending::NoDaemon, ..Answer::wrong(text) });
+            return Err(Answer { ending: Ending::NoDaemon, ..Answer::wrong(text) });
         }
         for _ in 0..LOOKS {
             let missing = missing(&known);
             if missing.is_empty() {
-                let servers = known.file.orders.iter().filter(|&&order| order == Order::Up).count();
-                let all = if servers == 1 {
-                    "the server is".to_owned()
-                } else {
-                    format!("all {servers} servers are")
-                };
-                return Ok(Answer::done(format!("{all} steady\n")));
+                return Ok(known);
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 let text = format!("not yet: {}", missing.join(", "));
                 let mut answer = Answer { ending: Ending::TimeIsUp, ..Answer::wrong(text) };
                 answer.notes.extend(unswept(&known));
-                return Ok(answer);
+                return Err(answer);
             }
             std::thread::sleep(PAUSE);
             let Table::Read(seen) = &mut known.table else { break };
@@ -53,8 +67,16 @@ pub fn command(path: &Path, timeout: Option<Duration>) -> Said {
     }
 }
 
+/// That all servers are steady that are to be used.
+pub(super) fn all_are_steady(known: &Known) -> String {
+    match known.file.orders.iter().filter(|&&order| order == Order::Up).count() {
+        1 => "the server is steady".to_owned(),
+        servers => format!("all {servers} servers are steady"),
+    }
+}
+
 /// What is not as it should be yet.
-fn missing(known: &Known) -> Vec<String> {
+pub(super) fn missing(known: &Known) -> Vec<String> {
     if known.attended().is_none() {
         return vec!["the daemon has only begun".to_owned()];
     }
@@ -84,14 +106,4 @@ fn unswept(known: &Known) -> Option<String> {
          it less, and is long enough if no value that is still needed was stored longer ago",
         span(left)
     ))
-}
-
-/// A time in whole units, rounded up.
-fn span(millis: u64) -> String {
-    let seconds = millis.div_ceil(1_000);
-    match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7_199 => format!("{} minutes", seconds.div_ceil(60)),
-        _ => format!("{} hours", seconds.div_ceil(3_600)),
-    }
 }

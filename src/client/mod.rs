@@ -3,10 +3,11 @@
 //!
 //! - [`Client`] (here): the public face, one call at a time;
 //! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`: one of them;
-//! - `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
+//! - `reach`: a connection for a thread that waits for it; `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
 //! - `registry`: what this process knows of its servers; `views`: how a client sees them, by the pool's
 //!   table or by its own judgement; `trouble`: a server that only this process cannot reach;
-//! - `turn`: writers of one key take turns; `proof`: a turn that was taken over; `lineup`: a changed list of servers;
+//! - `turn`: writers of one key take turns; `proof`: a turn that was taken over; `calm`: every call is over that began
+//!   before; `repair`: what a read found displaced is moved; `lineup`: a changed list of servers;
 //! - `trial`: the way back of a server that is down, riding along with the calls, where no daemon does it;
 //! - `messages`: what a person should know, once;
 //! - `fork`: how a forked child is noticed; `twin`: locks that it need not fear.
@@ -21,6 +22,7 @@
 //!
 //! How the processes of a machine agree about servers, docs/one-view.md tells step by step.
 
+mod calm;
 mod clock;
 mod connection;
 mod dial;
@@ -30,7 +32,10 @@ mod inbox;
 mod lineup;
 mod messages;
 mod proof;
+#[cfg(feature = "programs")]
+pub(crate) mod reach;
 mod registry;
+mod repair;
 mod resolve;
 mod silence;
 mod trial;
@@ -182,6 +187,10 @@ impl Client {
             if other == stripes.as_deref().map(Stripes::id) {
                 let outcome = self.drive(operation, now, &turn);
                 self.views.end(now);
+                drop(turn);
+                if !self.views.view().all_steady() && !operation.mutates() {
+                    self.repair(operation, start, deadline);
+                }
                 return outcome;
             }
             // There is another stripes file.
@@ -225,6 +234,13 @@ impl Client {
                 return Outcome::Timeout;
             }
             if self.exchange.idle() {
+                if self.views.relisted() && !operation.mutates() {
+                    // What it missed may be where the pool's list of servers places it by now.
+                    self.begin(false, now);
+                    if !self.views.relisted() {
+                        continue;
+                    }
+                }
                 // It neither asks nor ends. No operation of ours does that; a call ends all the same.
                 return Outcome::Unavailable;
             }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::{clock, fork};
-use crate::rules::operation::Operation;
+use crate::rules::hash::KeyHash;
+use crate::rules::operation::{Found, Operation};
 use crate::rules::time::Instant;
 use crate::table::stripes::layout::STRIPES;
 use crate::table::{Held, Overdue, Stripes};
@@ -69,6 +70,33 @@ impl<'a> Turn<'a> {
         }
         turn.waited = asked.get() > 1;
         Ok(turn)
+    }
+
+    /// The turns of those keys whose stripe nobody holds; `found` keeps them alone.
+    pub(super) fn take_what_is_free(
+        stripes: &'a Stripes,
+        found: &mut SmallVec<[Found; 1]>,
+        deadline: Instant,
+    ) -> Turn<'a> {
+        let mut turn = Turn::free(deadline);
+        turn.epoch = fork::epoch();
+        let mut had = SmallVec::<[u32; 1]>::new();
+        found.retain(|found| {
+            let hash = KeyHash::of(&found.key).value();
+            let stripe = hash % STRIPES as u32;
+            if had.contains(&stripe) {
+                return true;
+            }
+            let now = || clock::millis(clock::now());
+            let Some(held) = stripes.take_if_free(hash, clock::millis(deadline), turn.epoch, now) else {
+                return false;
+            };
+            had.push(stripe);
+            turn.deadline = turn.deadline.min(Instant(held.deadline().saturating_mul(1_000)));
+            turn.held.push(held);
+            true
+        });
+        turn
     }
 
     /// Whether what others have sent under it may still be to be executed.

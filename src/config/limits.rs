@@ -3,6 +3,7 @@
 //! The limits refuse what cannot have been meant (a probe every microsecond, a call that may take an
 //! hour); they are no advice.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::duration::Range;
@@ -41,6 +42,12 @@ pub const DEADLINE: Range = Range { least: Duration::from_millis(1), most: Durat
 /// `mode`: the bits that a table may have. Its readers refuse one that others than its owner can
 /// change, and its owner must be able to read it.
 pub const TABLE_MODE: u32 = 0o644;
+
+/// `sweep_share`, in percent.
+pub const SWEEP_SHARE: RangeInclusive<u32> = 1..=100;
+
+/// How many servers `sweep_servers` may have walked at a time.
+pub const SWEEP_SERVERS: u32 = 16;
 
 /// How many bytes the name of a user or a group may have; the system's own programs allow 32.
 pub const ACCOUNT: usize = 32;

@@ -79,6 +79,23 @@ pub struct Watch {
     /// The group, by name or number, of the shared table and of the files that the pool's clients write
     /// to; `None`: the daemon's own.
     pub group: Option<String>,
+    /// The share of a server's time that a sweep may take, in percent: 1 to 100. At 100 it goes as fast as it can.
+    pub sweep_share: u32,
+    /// How many servers a sweep walks at a time; at least 1.
+    pub sweep_servers: u32,
+    /// What becomes of the contents of a server that comes back with them.
+    pub rejoin: Rejoin,
+}
+
+/// What becomes of the contents of a server that was out of reach, and comes back with them: `rejoin`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Rejoin {
+    /// `"flush"`: it is emptied.
+    #[default]
+    Flush,
+    /// `"keep"`: only what was written meanwhile is deleted, where all of that is known; else it is emptied. Known is what
+    /// this machine wrote, so this is for pools that no other one writes to.
+    Keep,
 }
 
 impl Default for Watch {
@@ -91,6 +108,9 @@ impl Default for Watch {
             mode: 0o644,
             owner: None,
             group: None,
+            sweep_share: 10,
+            sweep_servers: 2,
+            rejoin: Rejoin::Flush,
         }
     }
 }

@@ -8,13 +8,27 @@ use super::error::{Report, quoted};
 use super::limits;
 use super::section::{Located, Section};
 use super::server_sections::Draft;
-use super::{Proxy, Watch};
+use super::{Proxy, Rejoin, Watch};
+
+/// The keys of `[watch]`.
+const WATCH: [&str; 10] = [
+    "interval",
+    "fall",
+    "rise",
+    "deadline",
+    "mode",
+    "owner",
+    "group",
+    "sweep_share",
+    "sweep_servers",
+    "rejoin",
+];
 
 /// Reads `[watch]`; a file without one gets the defaults.
 pub(super) fn watch(report: &mut Report, section: Option<&Section<'_>>) -> Watch {
     let mut watch = Watch::default();
     let Some(section) = section else { return watch };
-    section.allow_only(report, &["interval", "fall", "rise", "deadline", "mode", "owner", "group"]);
+    section.allow_only(report, &WATCH);
     if let Some(interval) = section.duration(report, "interval", limits::INTERVAL) {
         watch.interval = interval.value;
     }
@@ -30,7 +44,35 @@ pub(super) fn watch(report: &mut Report, section: Option<&Section<'_>>) -> Watch
     }
     watch.owner = section.read(report, "owner", "\"memcache\"", account).map(|owner| owner.value);
     watch.group = section.read(report, "group", "\"memcache\"", account).map(|group| group.value);
+    if let Some(share) = section.read(report, "sweep_share", "\"10%\"", share) {
+        watch.sweep_share = share.value;
+    }
+    if let Some(servers) = section.count(report, "sweep_servers", limits::SWEEP_SERVERS) {
+        watch.sweep_servers = servers.value;
+    }
+    let rejoins = [("flush", Rejoin::Flush), ("keep", Rejoin::Keep)];
+    if let Some(rejoin) = section.choice(report, "rejoin", &rejoins) {
+        watch.rejoin = rejoin.value;
+    }
     watch
+}
+
+/// A share as percents.
+fn share(text: &str) -> Result<u32, String> {
+    let digits = text.strip_suffix('%').filter(|digits| {
+        (1..=3).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
+    });
+    let Some(share) = digits.and_then(|digits| digits.parse().ok()) else {
+        return Err(format!(
+            "{} is not a share; write whole percents, such as \"10%\", from \"1%\" to \"100%\"",
+            quoted(text)
+        ));
+    };
+    if limits::SWEEP_SHARE.contains(&share) {
+        return Ok(share);
+    }
+    let (least, most) = (limits::SWEEP_SHARE.start(), limits::SWEEP_SHARE.end());
+    Err(format!("{} is out of range; allowed is \"{least}%\" to \"{most}%\"", quoted(text)))
 }
 
 /// Permission bits as `chmod` takes them.

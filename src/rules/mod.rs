@@ -19,6 +19,7 @@ pub mod pool;
 pub mod probe;
 pub mod rejoin;
 pub mod ring;
+pub mod sweep;
 pub mod time;
 pub mod view;
 pub mod watcher;

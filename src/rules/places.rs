@@ -10,6 +10,9 @@
 //! mirror while the places have others for that. Where they have not, it serves as a returned one does: a
 //! second copy on a server that is to go is better than none.
 //!
+//! While a changed list of servers is swept (rule 7), the places of the list before are places too: they come right behind
+//! acting, because that is where what was not moved yet is found.
+//!
 //! Nothing here allocates in a pool of up to 1,024
 //! servers; a walk beyond home in a larger pool allocates once.
 
@@ -21,7 +24,7 @@ use super::ring::Along;
 use super::view::{State, View};
 
 /// The live servers that may hold a copy of a key, in the order in which reads ask them.
-pub type Places = SmallVec<[ServerId; 4]>;
+pub type Places = SmallVec<[ServerId; 8]>;
 
 /// What rehashing appends to a key.
 const REHASH: &[u8] = b"foo";
@@ -174,15 +177,36 @@ impl Placement {
         }
         let mut walk = Walk::new(&view.pool, key);
         let home = walk.home?;
-        match backup_of(&view.pool, home) {
+        let mut placement = match backup_of(&view.pool, home) {
             None => {
                 let mut places = Places::new();
                 on_to_a_steady_one(view, &mut walk, None, &mut places);
                 draining_last(view, &mut places);
-                Some(Placement { home, places, mirror: None })
+                Placement { home, places, mirror: None }
             }
-            Some(backup) => Some(Placement::with_backup(view, walk, home, backup)),
+            Some(backup) => Placement::with_backup(view, walk, home, backup),
+        };
+        placement.add(view, &view.previous_places(key));
+        Some(placement)
+    }
+
+    /// Adds the places of another list, behind acting.
+    fn add(&mut self, view: &View, others: &[ServerId]) {
+        let mut at = self.places.len().min(1);
+        for &id in others {
+            if !self.places.contains(&id) {
+                self.places.insert(at, id);
+                at += 1;
+            }
         }
+        if let Some(behind) = self.places.get_mut(1..) {
+            draining_last(view, behind);
+        }
+    }
+
+    /// The servers that are to hold a copy: acting and mirror.
+    pub fn holders(&self) -> impl Iterator<Item = ServerId> + use<> {
+        self.acting().into_iter().chain(self.mirror)
     }
 
     /// Home and its backup: no walk.
@@ -227,7 +251,7 @@ fn backup_of(pool: &Pool, home: ServerId) -> Option<ServerId> {
 }
 
 /// Moves the draining servers behind the others; apart from that the order stays.
-fn draining_last(view: &View, places: &mut Places) {
+fn draining_last(view: &View, places: &mut [ServerId]) {
     places.sort_by_key(|&id| view.state(id) == State::Draining);
 }
 

@@ -3,6 +3,7 @@
 //! A pool never changes because a server dies: what is alive at the moment is the
 //! [`View`](super::view::View)'s business.
 
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::address::Address;
@@ -180,5 +181,115 @@ pub fn pair_up(servers: &mut [Server]) {
     for (index, server) in servers.iter_mut().enumerate() {
         let partner = if index ^ 1 < count { index ^ 1 } else { 0 };
         server.backup.get_or_insert(ServerId(partner as u16));
+    }
+}
+
+/// For each server of the new list, which one of the old list it is: the one of the same name, else the one at the same
+/// address.
+pub fn match_up(new: &[Server], old: &[&Server]) -> Vec<Option<usize>> {
+    let mut by_name: HashMap<&str, usize> =
+        old.iter().enumerate().map(|(index, server)| (server.name.as_str(), index)).collect();
+    let mut found: Vec<Option<usize>> =
+        new.iter().map(|server| by_name.remove(server.name.as_str())).collect();
+    let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
+    let left = old.iter().enumerate().filter(|(index, _)| !taken.contains(index));
+    let mut by_address: HashMap<_, usize> = left.map(|(index, server)| (&server.address, index)).collect();
+    for (server, found) in new.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
+        *found = by_address.remove(&server.address);
+    }
+    found
+}
+
+/// Whether both lists place every key, and its second copy, on the same servers: [`match_up`] tells which these are.
+pub fn place_alike(new: &Pool, old: &Pool) -> bool {
+    let known: Vec<&Server> = old.servers().iter().collect();
+    let was = match_up(new.servers(), &known);
+    let one = |new: ServerId, old: ServerId| was[new.index()] == Some(old.index());
+    let backups = |(new, old): (Option<ServerId>, Option<ServerId>)| match (new, old) {
+        (Some(new), Some(old)) => one(new, old),
+        (new, old) => new == old,
+    };
+    let matched = new.ids().all(|id| was[id.index()].is_some()) && new.servers().len() == old.servers().len();
+    let backed_up_alike = || {
+        let pairs = new
+            .servers()
+            .iter()
+            .zip(&was)
+            .map(|(server, was)| (server.backup, was.and_then(|at| old.servers()[at].backup)));
+        pairs.into_iter().all(backups)
+    };
+    let distributed_alike = || match new.options.distribution {
+        Distribution::Modulo => {
+            let slots = new.slots().iter().zip(old.slots());
+            new.slots().len() == old.slots().len() && slots.into_iter().all(|(new, old)| one(*new, *old))
+        }
+        // A ring's points are those of a server's name.
+        Distribution::Ketama => {
+            let points = |pool: &Pool| {
+                let servers = pool.servers().iter().map(|server| (server.name.clone(), server.weight));
+                servers.collect::<BTreeSet<_>>()
+            };
+            points(new) == points(old)
+        }
+    };
+    let (ours, theirs) = (&new.options, &old.options);
+    matched
+        && (ours.distribution, ours.backups) == (theirs.distribution, theirs.backups)
+        && backed_up_alike()
+        && distributed_alike()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_place_alike_are_told_from_others() {
+        let pool = |list: &[(&str, u16)], distribution| {
+            let mut servers = servers(list);
+            pair_up(&mut servers);
+            Pool::new("", Options { distribution, backups: true, ..Options::default() }, servers)
+        };
+        let old = [("a", 1), ("b", 2), ("c", 3), ("d", 4)];
+        for distribution in [Distribution::Modulo, Distribution::Ketama] {
+            let alike =
+                |new: &[(&str, u16)]| place_alike(&pool(new, distribution), &pool(&old, distribution));
+            assert!(alike(&old));
+            assert!(alike(&[("a", 1), ("b", 9), ("c", 3), ("d", 4)]), "the slot keeps its keys");
+            assert!(!alike(&old[..3]) && !alike(&[&old[..], &[("e", 5)]].concat()));
+            assert!(!alike(&[("a", 1), ("c", 3), ("b", 2), ("d", 4)]), "other pairs at least");
+            let renamed = alike(&[("x", 1), ("b", 2), ("c", 3), ("d", 4)]);
+            assert_eq!(renamed, distribution == Distribution::Modulo);
+        }
+        let (modulo, ketama) = (pool(&old, Distribution::Modulo), pool(&old, Distribution::Ketama));
+        assert!(!place_alike(&modulo, &ketama));
+        let mut alone = pool(&old, Distribution::Modulo);
+        alone.options.backups = false;
+        assert!(!place_alike(&alone, &modulo));
+    }
+
+    fn servers(list: &[(&str, u16)]) -> Vec<Server> {
+        let server = |(name, port): &(&str, u16)| Server {
+            name: name.to_string(),
+            address: format!("127.0.0.1:{port}").parse().expect("an address"),
+            weight: 1,
+            backup: None,
+        };
+        list.iter().map(server).collect()
+    }
+
+    fn matched(new: &[(&str, u16)], old: &[(&str, u16)]) -> Vec<Option<usize>> {
+        match_up(&servers(new), &servers(old).iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_server_is_known_by_its_name_else_by_its_address() {
+        let old = [("a", 1), ("b", 2), ("c", 3)];
+        assert_eq!(matched(&old, &old), [Some(0), Some(1), Some(2)]);
+        assert_eq!(matched(&[("c", 3), ("a", 1)], &old), [Some(2), Some(0)]);
+        assert_eq!(matched(&[("a", 9), ("x", 2), ("y", 8)], &old), [Some(0), Some(1), None]);
+        assert_eq!(matched(&[("b", 1), ("a", 2)], &old), [Some(1), Some(0)], "the name counts first");
+        assert_eq!(matched(&[("x", 1), ("a", 7)], &old), [None, Some(0)], "nobody is two");
+        assert_eq!(matched(&[("a", 1)], &[]), [None]);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::pool::{Pool, ServerId};
+use super::places::{Placement, Places};
+use super::pool::{Pool, ServerId, match_up};
 
 /// A server's state. *Live* is every one but down.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, PartialOrd, Ord)]
@@ -62,6 +63,10 @@ pub struct View {
     pub unix_millis: u64,
     /// Whether somebody sweeps this pool (then copies on stand-ins need no cap, rule 6).
     pub swept: bool,
+    /// The pool has another list of servers by now, and whoever begins anew goes by that: a miss under this one
+    /// proves nothing. A read holds it back, and goes on when its driver has changed over to the other list.
+    pub outdated: bool,
+    previous: Option<Box<Previous>>,
     servers: Vec<ServerView>,
     all_steady: bool,
     any_live: bool,
@@ -78,6 +83,8 @@ impl View {
             generation: 0,
             unix_millis: 0,
             swept: false,
+            outdated: false,
+            previous: None,
             any_live: !servers.is_empty(),
             servers,
             all_steady: true,
@@ -92,12 +99,36 @@ impl View {
         self.servers.clear();
         self.servers.extend(servers);
         debug_assert_eq!(self.servers.len(), self.pool.servers().len());
-        self.all_steady = self.servers.iter().all(|s| s.state == State::Steady);
+        self.all_steady = self.previous.is_none() && self.servers.iter().all(|s| s.state == State::Steady);
         self.any_live = self.servers.iter().any(|s| s.state != State::Down);
         self.any_unreachable = self.servers.iter().any(|s| s.unreachable && s.state != State::Down);
         // One that is down for another reason than silence is no sign of a broken network.
         let silent = self.servers.iter().filter(|s| s.state == State::Down && !s.held_back).count();
         self.isolated = silent * 2 > self.servers.len();
+        if let Some(previous) = &mut self.previous {
+            previous.refresh(&self.servers);
+        }
+    }
+
+    /// What the list before this one placed is still being moved: its places count too (rule 7). `None`: no more. A
+    /// [`View::refresh`] is to follow.
+    pub fn set_previous(&mut self, list: Option<Arc<Pool>>) {
+        self.previous = list.map(|list| Box::new(Previous::new(list, &self.pool)));
+    }
+
+    /// The list of servers before this one, while what it placed is being moved.
+    pub fn previous(&self) -> Option<&Arc<Pool>> {
+        self.previous.as_ref().map(|previous| &previous.view.pool)
+    }
+
+    /// The live servers of this list that may hold a copy because the previous one placed it there.
+    pub(super) fn previous_places(&self, key: &[u8]) -> Places {
+        self.previous.as_ref().map_or_else(Places::new, |previous| previous.places(key))
+    }
+
+    /// Everything that belongs on it is there: it is steady, and so is the list of servers. Then its miss is a miss.
+    pub fn complete(&self, id: ServerId) -> bool {
+        self.state(id) == State::Steady && self.previous.is_none()
     }
 
     /// What is known of one server.
@@ -115,7 +146,7 @@ impl View {
         self.state(id) != State::Down
     }
 
-    /// Every server is steady: the everyday case, which needs no walk.
+    /// Every server is steady, and so is the list of them: the everyday case, which needs no walk.
     pub fn all_steady(&self) -> bool {
         self.all_steady
     }
@@ -140,6 +171,37 @@ impl View {
     /// nothing is diverted (rule 14).
     pub fn isolated(&self) -> bool {
         self.isolated
+    }
+}
+
+/// The list of servers before the current one. One that is in no list any more counts as down: its backup has the
+/// second copies.
+#[derive(Clone, Debug)]
+struct Previous {
+    /// Its servers, in the states that they have by the current view.
+    view: View,
+    /// Which server of the current list each of them is.
+    now: Vec<Option<ServerId>>,
+}
+
+impl Previous {
+    fn new(list: Arc<Pool>, current: &Pool) -> Previous {
+        let known: Vec<_> = current.servers().iter().collect();
+        let now = match_up(list.servers(), &known);
+        let now = now.into_iter().map(|found| found.map(|index| ServerId(index as u16))).collect();
+        Previous { view: View::new(list), now }
+    }
+
+    fn refresh(&mut self, servers: &[ServerView]) {
+        let gone = ServerView { state: State::Down, held_back: true, ..ServerView::default() };
+        let seen = self.now.iter().map(|now| now.map_or(gone, |id| servers[id.index()]));
+        self.view.refresh(0, seen);
+    }
+
+    fn places(&self, key: &[u8]) -> Places {
+        let placement = Placement::of(&self.view, key);
+        let places = placement.into_iter().flat_map(|placement| placement.places);
+        places.filter_map(|id| self.now[id.index()]).collect()
     }
 }
 

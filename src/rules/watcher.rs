@@ -401,6 +401,11 @@ impl Watcher {
         self.settings = settings;
     }
 
+    /// The sweep is over for it: see [`Event::Swept`].
+    pub fn swept(&mut self, now: Moment) -> bool {
+        self.on(now, Event::Swept)
+    }
+
     /// Time passed.
     pub fn tick(&mut self, now: Moment) -> bool {
         self.on(now, Event::Tick)

@@ -10,8 +10,8 @@ use crate::rules::view::{Meta, State};
 
 use super::encode::{check, printable};
 use super::fault::Fault;
-use super::layout::{ROOM, body, list, record};
-use super::snapshot::{List, ServerEntry, Snapshot};
+use super::layout::{ROOM, body, list, progress, record};
+use super::snapshot::{List, Progress, ServerEntry, Snapshot};
 
 /// Reads a body that was published as `generation`.
 ///
@@ -28,7 +28,8 @@ pub fn decode(generation: u64, bytes: &[u8]) -> Result<Snapshot, Fault> {
     };
     let published = bytes.u64(body::PUBLISHED)?;
     let stripes = bytes.u64(body::STRIPES)?;
-    Ok(Snapshot { generation, published, stripes, swept: flags & 1 == 1, current, previous })
+    let sweep = sweep(Bytes(bytes.part(body::SWEEP, progress::SIZE)?))?;
+    Ok(Snapshot { generation, published, stripes, swept: flags & 1 == 1, sweep, current, previous })
 }
 
 /// Bytes of which nothing is known but their number.
@@ -85,6 +86,22 @@ impl<'a> Bytes<'a> {
     fn one_of<T: Copy>(self, at: usize, values: &[T], what: &'static str) -> Result<T, Fault> {
         values.get(usize::from(self.u8(at)?)).copied().ok_or(Fault::Content(what))
     }
+}
+
+/// Numbers for people: any of them can be, and who shows them expects any.
+fn sweep(bytes: Bytes<'_>) -> Result<Option<Progress>, Fault> {
+    let sweep = Progress {
+        began: bytes.u64(progress::BEGAN)?,
+        updated: bytes.u64(progress::UPDATED)?,
+        sources: bytes.u32(progress::SOURCES)?,
+        sources_done: bytes.u32(progress::SOURCES_DONE)?,
+        keys: bytes.u64(progress::KEYS)?,
+        keys_total: bytes.u64(progress::KEYS_TOTAL)?,
+        moved: bytes.u64(progress::MOVED)?,
+        bytes: bytes.u64(progress::BYTES)?,
+        refused: bytes.u64(progress::REFUSED)?,
+    };
+    Ok((sweep.began != 0).then_some(sweep))
 }
 
 fn list(bytes: Bytes<'_>, head: usize, slots: usize, servers: usize) -> Result<List, Fault> {

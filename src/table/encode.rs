@@ -7,8 +7,8 @@ use crate::rules::pool::{Distribution, Options, ReadBackup, Server, ServerId};
 use crate::rules::view::{Meta, State};
 
 use super::fault::Fault;
-use super::layout::{ROOM, body, list, record};
-use super::snapshot::{List, ServerEntry, Snapshot};
+use super::layout::{ROOM, body, list, progress, record};
+use super::snapshot::{List, Progress, ServerEntry, Snapshot};
 
 /// Writes a snapshot's body into `bytes`, whose room is used again. A reason that is too long is cut; control
 /// characters in it become spaces.
@@ -27,6 +27,9 @@ pub fn encode(snapshot: &Snapshot, bytes: &mut Vec<u8>) -> Result<(), Fault> {
     let flags = u64::from(snapshot.swept) | u64::from(previous.is_some()) << 1;
     put(bytes, body::FLAGS, flags.to_ne_bytes());
     put(bytes, body::STRIPES, snapshot.stripes.to_ne_bytes());
+    if let Some(sweep) = &snapshot.sweep {
+        put_progress(&mut bytes[body::SWEEP..body::SWEEP + progress::SIZE], sweep);
+    }
     let mut next = body::SERVERS;
     let places = [(body::CURRENT, body::CURRENT_SLOTS), (body::PREVIOUS, body::PREVIOUS_SLOTS)];
     for (list, (head, slots)) in [Some(&snapshot.current), previous].into_iter().flatten().zip(places) {
@@ -81,6 +84,19 @@ fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
 fn put_text(bytes: &mut [u8], at: usize, length_at: usize, text: &str) {
     put(bytes, length_at, (text.len() as u16).to_ne_bytes());
     bytes[at..at + text.len()].copy_from_slice(text.as_bytes());
+}
+
+fn put_progress(place: &mut [u8], sweep: &Progress) {
+    let Progress { began, updated, sources, sources_done, keys, keys_total, moved, bytes, refused } = *sweep;
+    put(place, progress::BEGAN, began.max(1).to_ne_bytes());
+    put(place, progress::UPDATED, updated.to_ne_bytes());
+    put(place, progress::SOURCES, sources.to_ne_bytes());
+    put(place, progress::SOURCES_DONE, sources_done.to_ne_bytes());
+    put(place, progress::KEYS, keys.to_ne_bytes());
+    put(place, progress::KEYS_TOTAL, keys_total.to_ne_bytes());
+    put(place, progress::MOVED, moved.to_ne_bytes());
+    put(place, progress::BYTES, bytes.to_ne_bytes());
+    put(place, progress::REFUSED, refused.to_ne_bytes());
 }
 
 fn put_head(head: &mut [u8], list: &List) -> Result<(), Fault> {

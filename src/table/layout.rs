@@ -52,13 +52,16 @@ pub const SETTLING: u64 = 1 << 63;
 
 /// What is published, from the body's start.
 pub mod body {
-    use super::{list, record};
+    use super::{list, progress, record};
     /// When it was published: milliseconds since 1970.
     pub const PUBLISHED: usize = 0x00;
     /// Bit 0: somebody sweeps the pool. Bit 1: there is a previous list.
     pub const FLAGS: usize = 0x08;
     /// The id of the stripes file that goes with the table; 0 when there is none.
     pub const STRIPES: usize = 0x10;
+    /// How far the sweep is that is under way; zeros when there is none.
+    pub const SWEEP: usize = 0x20;
+    const _: () = assert!(SWEEP + progress::SIZE <= CURRENT);
     /// The current list's header.
     pub const CURRENT: usize = 0x80;
     /// The previous list's header; zeros when there is none.
@@ -71,6 +74,30 @@ pub mod body {
     pub const SERVERS: usize = PREVIOUS_SLOTS + list::SLOTS_SIZE;
     /// The largest body.
     pub const MOST: usize = SERVERS + 2 * super::ROOM * record::SIZE;
+}
+
+/// How far a sweep is.
+pub mod progress {
+    /// When it began: milliseconds since 1970; 0: there is none.
+    pub const BEGAN: usize = 0x00;
+    /// When these numbers were taken: milliseconds since 1970.
+    pub const UPDATED: usize = 0x08;
+    /// How many servers are to be walked.
+    pub const SOURCES: usize = 0x10;
+    /// How many of them are done.
+    pub const SOURCES_DONE: usize = 0x14;
+    /// Keys that were looked at.
+    pub const KEYS: usize = 0x18;
+    /// An estimate of how many there are.
+    pub const KEYS_TOTAL: usize = 0x20;
+    /// Copies that were moved.
+    pub const MOVED: usize = 0x28;
+    /// Bytes of their values.
+    pub const BYTES: usize = 0x30;
+    /// Copies that a server would not take.
+    pub const REFUSED: usize = 0x38;
+    /// The size of it all.
+    pub const SIZE: usize = 0x40;
 }
 
 /// A list's header.

@@ -50,6 +50,6 @@ pub use lock::Lock;
 pub use map::Trust;
 pub use notice::Notice;
 pub use reader::{Attendance, Reader};
-pub use snapshot::{List, ServerEntry, Snapshot};
+pub use snapshot::{List, Progress, ServerEntry, Snapshot};
 pub use stripes::{Epoch, Held, Overdue, Stands, Stripes, StripesSettings, TrialTurn};
 pub use writer::{Settings, Settling, Writer};

@@ -3,7 +3,8 @@
 //!
 //! A datagram costs time when it is lost, never truth: the daemon probes anyway. So nobody waits to send
 //! one, and whatever arrives is a hint to look, no more: the socket can be written to by every member of the pool's
-//! group. One line of text with a version in front: `mc1 failed 127.0.0.1:11211`, or `mc1 reload`.
+//! group. One line of text with a version in front: `mc1 failed 127.0.0.1:11211`, `mc1 reload`, `mc1 sweep` or
+//! `mc1 sweep 127.0.0.1:11211`.
 
 use std::fmt;
 use std::io;
@@ -26,6 +27,8 @@ pub enum Notice {
     Failed(Address),
     /// The pool file changed: read it now.
     Reload,
+    /// Move every copy to where it belongs; with an address, only what belongs on that server.
+    Sweep(Option<Address>),
 }
 
 impl fmt::Display for Notice {
@@ -34,6 +37,8 @@ impl fmt::Display for Notice {
         match self {
             Notice::Failed(address) => writeln!(f, "mc1 failed {address}"),
             Notice::Reload => writeln!(f, "mc1 reload"),
+            Notice::Sweep(None) => writeln!(f, "mc1 sweep"),
+            Notice::Sweep(Some(address)) => writeln!(f, "mc1 sweep {address}"),
         }
     }
 }
@@ -49,16 +54,17 @@ pub fn parse(datagram: &[u8]) -> Option<Notice> {
         return None;
     }
     let line = std::str::from_utf8(datagram).ok()?.strip_suffix('\n')?;
-    match line.strip_prefix("mc1 ")? {
-        "reload" => Some(Notice::Reload),
-        other => {
-            let text = other.strip_prefix("failed ")?;
-            let address: Address = text.parse().ok()?;
-            // Only what we would have written ourselves: one spelling for one server.
-            (Text::of(&Notice::Failed(address.clone()))?.bytes() == datagram)
-                .then_some(Notice::Failed(address))
-        }
-    }
+    let notice = match line.strip_prefix("mc1 ")? {
+        "reload" => Notice::Reload,
+        "sweep" => Notice::Sweep(None),
+        other => match other.split_once(' ')? {
+            ("failed", address) => Notice::Failed(address.parse().ok()?),
+            ("sweep", address) => Notice::Sweep(Some(address.parse().ok()?)),
+            _ => return None,
+        },
+    };
+    // Only what we would have written ourselves: one spelling for one server.
+    (Text::of(&notice)?.bytes() == datagram).then_some(notice)
 }
 
 /// Sends a notice to the daemon of the table, if one listens and has room for it. Whether it was sent. Never

@@ -110,6 +110,31 @@ impl List {
     }
 }
 
+/// How far a sweep is. For people: nothing is decided by these numbers.
+///
+/// Each publication of a table is a new generation, which every reader copies: so once a second is often enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// When it began: milliseconds since 1970. (A 0 is written as 1: in a table 0 says that there is no sweep.)
+    pub began: u64,
+    /// When these numbers were taken: milliseconds since 1970.
+    pub updated: u64,
+    /// How many servers are to be walked.
+    pub sources: u32,
+    /// How many of them are done.
+    pub sources_done: u32,
+    /// Keys that were looked at.
+    pub keys: u64,
+    /// Keys that there are to look at: an estimate from what the servers say they hold; 0 while it is unknown.
+    pub keys_total: u64,
+    /// Copies that were moved to where they belong.
+    pub moved: u64,
+    /// Bytes of the values of these copies.
+    pub bytes: u64,
+    /// Copies that a server would not take.
+    pub refused: u64,
+}
+
 /// Everything that is published at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -119,8 +144,11 @@ pub struct Snapshot {
     pub published: u64,
     /// The id of the stripes file that goes with this table; 0: there is none.
     pub stripes: u64,
-    /// Somebody sweeps this pool: copies on stand-ins need no cap (rule 6).
+    /// Somebody sweeps this pool: copies on stand-ins need no cap (rule 6). That somebody *would*, when there is something
+    /// to be moved; whether one is at it is [`sweep`](Snapshot::sweep).
     pub swept: bool,
+    /// How far the sweep is that is under way; `None` when there is none.
+    pub sweep: Option<Progress>,
     /// The servers.
     pub current: List,
     /// While a changed list is swept: the list before (rule 7).

@@ -1,6 +1,6 @@
 //! The servers that are watched, in the order of the pool; and how another list is made of one list.
 //!
-//! **Who stays.** A server is known by its name, else by its address. One that stays keeps its state.
+//! **Who stays.** A server is known by its name, else by its address ([`match_up`]). One that stays keeps its state.
 //!
 //! **Who comes.** A server that joins a pool in use may hold anything, values of this pool from before it was removed
 //! among them, which others have replaced since. So it is down until a trial has emptied it (or found that it
@@ -8,31 +8,17 @@
 //! name. Only where there is no list before (no table, or none that can be read) all servers begin as steady:
 //! there is nothing to tell a new one by, and nobody wants all of them emptied.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::ledger::epoch_in;
 use super::pool_file::Plan;
 use super::server::Watched;
-use crate::rules::pool::Server;
+use crate::rules::pool::{Pool, Server, match_up};
 use crate::rules::time::Instant;
 use crate::rules::watcher::{Moment, Order, Published, Watcher};
 use crate::table::layout::ROOM;
-use crate::table::{List, ServerEntry, Snapshot, Stripes};
-
-/// For each server of the new list, which one of the old list it is.
-pub fn match_up(new: &[Server], old: &[&Server]) -> Vec<Option<usize>> {
-    let mut by_name: HashMap<&str, usize> =
-        old.iter().enumerate().map(|(index, server)| (server.name.as_str(), index)).collect();
-    let mut found: Vec<Option<usize>> =
-        new.iter().map(|server| by_name.remove(server.name.as_str())).collect();
-    let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
-    let left = old.iter().enumerate().filter(|(index, _)| !taken.contains(index));
-    let mut by_address: HashMap<_, usize> = left.map(|(index, server)| (&server.address, index)).collect();
-    for (server, found) in new.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
-        *found = by_address.remove(&server.address);
-    }
-    found
-}
+use crate::table::{List, Progress, ServerEntry, Snapshot, Stripes};
 
 /// Gives out words of the stripes file that nobody has.
 struct Slots {
@@ -164,8 +150,25 @@ pub fn change(
     made
 }
 
-/// What is published of them.
-pub fn snapshot(plan: &Plan, servers: &[Watched], stripes: u64, now: Moment) -> Snapshot {
+/// What is published of sweeps.
+#[derive(Clone, Debug, Default)]
+pub struct Sweeping {
+    /// The pool is swept.
+    pub on: bool,
+    /// How far the sweep is that is under way.
+    pub progress: Option<Progress>,
+    /// The list of servers before the plan's, while what it placed is swept.
+    pub previous: Option<Arc<Pool>>,
+}
+
+/// What is published of the servers, and of their sweeps.
+pub fn snapshot(
+    plan: &Plan,
+    servers: &[Watched],
+    sweeping: &Sweeping,
+    stripes: u64,
+    now: Moment,
+) -> Snapshot {
     let pool = &plan.file.pool;
     let entry = |watched: &Watched| {
         let watcher = &watched.watcher;
@@ -189,37 +192,20 @@ pub fn snapshot(plan: &Plan, servers: &[Watched], stripes: u64, now: Moment) -> 
         servers: servers.iter().map(entry).collect(),
         slots: pool.slots().to_vec(),
     };
-    Snapshot { generation: 0, published: now.unix_millis, stripes, swept: false, current, previous: None }
+    Snapshot {
+        generation: 0,
+        published: now.unix_millis,
+        stripes,
+        swept: sweeping.on,
+        sweep: sweeping.progress,
+        current,
+        previous: sweeping.previous.as_deref().map(|list| List::new(list, &[], now.unix_millis)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn servers(list: &[(&str, u16)]) -> Vec<Server> {
-        let server = |(name, port): &(&str, u16)| Server {
-            name: name.to_string(),
-            address: format!("127.0.0.1:{port}").parse().expect("an address"),
-            weight: 1,
-            backup: None,
-        };
-        list.iter().map(server).collect()
-    }
-
-    fn matched(new: &[(&str, u16)], old: &[(&str, u16)]) -> Vec<Option<usize>> {
-        match_up(&servers(new), &servers(old).iter().collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn a_server_is_known_by_its_name_else_by_its_address() {
-        let old = [("a", 1), ("b", 2), ("c", 3)];
-        assert_eq!(matched(&old, &old), [Some(0), Some(1), Some(2)]);
-        assert_eq!(matched(&[("c", 3), ("a", 1)], &old), [Some(2), Some(0)]);
-        assert_eq!(matched(&[("a", 9), ("x", 2), ("y", 8)], &old), [Some(0), Some(1), None]);
-        assert_eq!(matched(&[("b", 1), ("a", 2)], &old), [Some(1), Some(0)], "the name counts first");
-        assert_eq!(matched(&[("x", 1), ("a", 7)], &old), [None, Some(0)], "nobody is two");
-        assert_eq!(matched(&[("a", 1)], &[]), [None]);
-    }
 
     #[test]
     fn words_of_the_stripes_file_are_given_once() {

@@ -1,5 +1,8 @@
 //! Pictures of pools, letter by letter.
 
+use crate::admin::progress::Sweep;
+use crate::table::Progress;
+
 use super::*;
 
 fn server(name: &str, address: &str) -> Line {
@@ -43,6 +46,7 @@ fn pool(servers: Vec<Line>) -> Report {
         sweep: Some("running"),
         lists_agree: true,
         servers,
+        sweep_progress: None,
     }
 }
 
@@ -71,6 +75,36 @@ s1      10.0.0.1:11211               steady  2 h ago   s2      120,417  48.7 MiB
 s2      unix:/run/memcached/s2.sock  down    12 s ago  s1            -                  -       -  connection refused
 ";
     assert_eq!(report(&pool(vec![first, second]), 10_012_345), expected);
+}
+
+#[test]
+fn a_sweep_that_is_under_way() {
+    let mut report_of = pool(vec![server("s1", "h:1")]);
+    let progress = Progress {
+        began: 1_000,
+        updated: 14_000,
+        sources: 1,
+        keys: 521_000,
+        keys_total: 1_000_000,
+        moved: 48_211,
+        bytes: 104 << 20,
+        refused: 2,
+        ..Progress::default()
+    };
+    report_of.sweep_progress = Some(Sweep::new(&progress, 14_000));
+    let text = report(&report_of, 14_000);
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[1].ends_with(", sweep running"), "{text}");
+    let expected = [
+        "sweep  [##########..........] 52 %   521,000 of 1,000,000 keys, 48,211 copies moved (104 MiB), about 12 s left",
+        "       2 copies were refused by the servers that they belong on",
+        "",
+    ];
+    assert_eq!(lines[2..5], expected);
+    report_of.attended = false;
+    assert!(
+        report(&report_of, 14_000).contains(" moved (104 MiB), stopped until a daemon attends the table\n")
+    );
 }
 
 #[test]

@@ -14,10 +14,26 @@ use crate::client::trouble::Word;
 use crate::rules::address::Address;
 use crate::rules::pool::Pool;
 use crate::rules::time::Instant;
-use crate::table::{Attendance, Epoch, Reader, Refusal, ServerEntry, Snapshot, Stripes, Trust};
+use crate::table::{Attendance, Epoch, List, Reader, Refusal, ServerEntry, Snapshot, Stripes, Trust};
 
 /// How often a table that is missing, refused or unattended is looked for anew.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+fn describes(list: &List, pool: &Pool) -> bool {
+    list.name == pool.name
+        && list.options == pool.options
+        && list.slots == pool.slots()
+        && list.servers.iter().map(|entry| &entry.server).eq(pool.servers())
+}
+
+/// Whether a list is that of a pool, or there is neither.
+pub(super) fn is_same(list: Option<&List>, pool: Option<&Arc<Pool>>) -> bool {
+    match (list, pool) {
+        (Some(list), Some(pool)) => describes(list, pool),
+        (None, None) => true,
+        _ => false,
+    }
+}
 
 /// Where a pool's table is.
 #[derive(Clone, Debug)]
@@ -248,11 +264,7 @@ impl Ledger {
 
     /// Whether its list is that of `pool`.
     pub(super) fn lists(&self, pool: &Pool) -> bool {
-        let list = &self.snapshot.current;
-        list.name == pool.name
-            && list.options == pool.options
-            && list.slots == pool.slots()
-            && list.servers.iter().map(|entry| &entry.server).eq(pool.servers())
+        describes(&self.snapshot.current, pool)
     }
 
     /// What it says of a server that has this number in a list of ours: in one that changed, of the one

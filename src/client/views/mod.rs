@@ -109,9 +109,9 @@ impl Views {
         self.waits
     }
 
-    /// The stripes in which this pool's writers take turns at a key.
+    /// The stripes in which this pool's writers, and those who move its copies, take turns at a key.
     pub(super) fn stripes(&self) -> Option<&Arc<Stripes>> {
-        self.ledger.as_ref().filter(|_| self.view.pool.options.backups)?.stripes()
+        self.ledger.as_ref()?.stripes()
     }
 
     /// Whether the table is attended; `None`: there is no table, or nothing was ever read of it.
@@ -206,6 +206,13 @@ impl Views {
         self.by_table = self.waits && !self.judged;
         let adopts = standing == Standing::Unattended;
         self.relisted = ledger.standing() != Standing::Absent && !ledger.lists(&self.view.pool);
+        self.view.outdated = self.relisted;
+        let previous = ledger.snapshot().previous.as_ref().filter(|_| !self.relisted);
+        if !ledger::is_same(previous, self.view.previous()) {
+            let previous = previous.and_then(|list| list.pool().ok());
+            self.view.set_previous(previous.map(Arc::new));
+            self.generation += 1;
+        }
         self.seen = 0;
         if adopts {
             self.adopt(now);
@@ -295,6 +302,12 @@ impl Witness for Views {
     fn outlived(&self, server: ServerId, life: u16) -> bool {
         let seen = self.view.server(server);
         seen.state == State::Down || seen.incarnation != life
+    }
+
+    fn waits_for(&mut self, server: ServerId, now: Instant) {
+        if self.waits {
+            self.hasten(server, now);
+        }
     }
 
     fn may_try(&mut self, server: ServerId, now: Instant) -> bool {

@@ -1,4 +1,7 @@
 //! Broadcast: one question to every live server, or to one: flush_all, version, stats.
+//!
+//! A flush of all servers is asked twice of those that copies may be on their way to: one that was read before its
+//! source was flushed must not stay where it was stored after its target was.
 
 use super::round::{Fate, Round};
 use super::{Failure, Operation, Outcome, Tag};
@@ -31,6 +34,8 @@ pub struct Broadcast<'a> {
     only: Option<ServerId>,
     sink: Sink<'a>,
     begun: bool,
+    /// Every server was flushed once.
+    repeats: bool,
     round: Round<u8>,
     failure: Option<Outcome>,
     over: bool,
@@ -41,7 +46,17 @@ impl<'a> Broadcast<'a> {
     /// `only`: one server, live or not; `None`: every live one.
     pub fn new(what: Everywhere<'a>, only: Option<ServerId>, sink: Sink<'a>) -> Broadcast<'a> {
         let (round, refusal) = (Round::new(), Vec::new());
-        Broadcast { what, only, sink, begun: false, round, failure: None, over: false, refusal }
+        Broadcast {
+            what,
+            only,
+            sink,
+            begun: false,
+            repeats: false,
+            round,
+            failure: None,
+            over: false,
+            refusal,
+        }
     }
 
     fn begin(&mut self, view: &View) {
@@ -69,11 +84,32 @@ impl<'a> Broadcast<'a> {
 
     fn fail_server(&mut self, server: ServerId, outcome: Outcome) {
         self.failure = Some(outcome);
-        (self.sink)(server, Err(outcome));
+        self.tell(server, Err(outcome));
     }
 
-    fn settle(&mut self, tag: Tag, fate: Fate) {
-        self.over = self.round.settle(tag, fate);
+    /// Each server's answer is handed out once.
+    fn tell(&mut self, server: ServerId, answer: Result<&[u8], Outcome>) {
+        if !self.repeats {
+            (self.sink)(server, answer);
+        }
+    }
+
+    fn settle(&mut self, view: &View, tag: Tag, fate: Fate) {
+        if self.round.settle(tag, fate) {
+            self.over = !self.repeat(view);
+        }
+    }
+
+    /// Whether servers are flushed once more.
+    fn repeat(&mut self, view: &View) -> bool {
+        let flushes_all = matches!(self.what, Everywhere::FlushAll { .. }) && self.only.is_none();
+        if !flushes_all || std::mem::replace(&mut self.repeats, true) || self.failure.is_some() {
+            return false;
+        }
+        self.round.clear();
+        let targets = view.pool.ids().filter(|&server| view.live(server) && !view.complete(server));
+        targets.for_each(|server| self.round.ask(server, 0));
+        !self.round.legs().is_empty()
     }
 
     /// A server that went down under a flush is flushed before it comes back; any other question
@@ -84,7 +120,7 @@ impl<'a> Broadcast<'a> {
             && !view.live(server)
             && !view.isolated();
         if flushed_later {
-            (self.sink)(server, Ok(b""));
+            self.tell(server, Ok(b""));
         } else {
             self.fail_server(server, Outcome::Unavailable);
         }
@@ -107,18 +143,18 @@ impl Operation for Broadcast<'_> {
         }
     }
 
-    fn answer(&mut self, _view: &View, tag: Tag, reply: &Reply<'_>) {
+    fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
         let server = self.round.job(tag).0;
         match reply {
-            Reply::Ok => (self.sink)(server, Ok(b"")),
-            Reply::Version(text) | Reply::Stats(text) => (self.sink)(server, Ok(text)),
+            Reply::Ok => self.tell(server, Ok(b"")),
+            Reply::Version(text) | Reply::Stats(text) => self.tell(server, Ok(text)),
             Reply::Refused(text) => {
                 self.refusal = text.to_vec();
                 self.fail_server(server, Outcome::Refused);
             }
             _ => self.fail_server(server, Outcome::Unavailable),
         }
-        self.settle(tag, Fate::of(reply));
+        self.settle(view, tag, Fate::of(reply));
     }
 
     fn fail(&mut self, view: &View, tag: Tag, failure: Failure) {
@@ -129,7 +165,7 @@ impl Operation for Broadcast<'_> {
         } else {
             self.lost(view, server);
         }
-        self.settle(tag, failure.into());
+        self.settle(view, tag, failure.into());
     }
 
     fn outcome(&self) -> Option<Outcome> {

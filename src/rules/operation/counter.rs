@@ -16,7 +16,7 @@ use super::spread::Spread;
 use super::{Attempts, Failure, Operation, Outcome, Tag, decides_alone, refused, writable};
 use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
-use crate::rules::view::{State, View};
+use crate::rules::view::View;
 use crate::rules::wire::{Command, Direction, Reply};
 
 enum Stage<'a> {
@@ -145,11 +145,11 @@ impl<'a> Counter<'a> {
     /// The mirror counted and the decider did not, or will not say.
     fn mirror_counted(&mut self, view: &View, decider: Fate, value: u64) {
         let Some(mirror) = self.mirror else { return };
-        let steady = view.state(self.decider.server) == State::Steady;
+        let complete = view.complete(self.decider.server);
         match decider {
             // A steady home's miss is the truth; the mirror's copy was left over.
-            Fate::NotFound if steady => self.stage = Stage::Clearing(Box::new(Spread::delete(self.key))),
-            fate if fate.lost() || !steady => self.publish(mirror, Outcome::Number(value)),
+            Fate::NotFound if complete => self.stage = Stage::Clearing(Box::new(Spread::delete(self.key))),
+            fate if fate.lost() || !complete => self.publish(mirror, Outcome::Number(value)),
             // The decider holds something that is no number: so does the mirror from now on.
             _ => self.publish(self.decider, Outcome::Refused),
         }

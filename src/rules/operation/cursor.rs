@@ -59,6 +59,14 @@ impl Cursor {
         Cursor { insists: true, ..Cursor::new() }
     }
 
+    /// The place that was asked last has the value, and a copy is wanted at acting, which was asked and has none.
+    pub(super) fn displaced(&self, view: &View, key: &[u8]) -> bool {
+        let late = self.place > 0 && self.passed_by == NONE && !self.confirming;
+        late && Placement::of(view, key)
+            .and_then(|placement| placement.acting())
+            .is_some_and(|acting| acting != self.server() && !view.complete(acting))
+    }
+
     /// The server that was asked last.
     pub(super) fn server(&self) -> ServerId {
         ServerId(self.server)
@@ -145,8 +153,8 @@ impl Cursor {
             return Err(Outcome::Miss);
         }
         let placement = Placement::of(view, key).ok_or(Outcome::Unavailable)?;
-        let home_steady = view.state(placement.home) == State::Steady;
-        if home_steady && home_is_enough && self.server() == placement.home {
+        let home_complete = view.complete(placement.home);
+        if home_complete && home_is_enough && self.server() == placement.home {
             return Err(Outcome::Miss);
         }
         if self.waiting && !self.unable {
@@ -154,7 +162,7 @@ impl Cursor {
             return self.begin(view, key);
         }
         // A steady home's later places hold nothing of their own: only its mirror is worth asking.
-        let home_asked = home_steady && self.passed_by == NONE;
+        let home_asked = home_complete && self.passed_by == NONE;
         let worth = if home_asked { placement.places.len().min(2) } else { placement.places.len() };
         if self.confirming || self.waiting || worth < 2 {
             return Err(given_up(view, &placement));

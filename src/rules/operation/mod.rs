@@ -16,6 +16,8 @@
 //!   as `fail` with `Unsent`, and the operation plans anew. Reads pass such a server by, and give a
 //!   command for it only when no other place had the key: to ask it then means to wait for it. What
 //!   changes something does not look at the mark at all, and so waits too (rule 18);
+//! - an operation of which nothing is outstanding and that gives no command and no outcome waits for the pool's list of
+//!   servers ([`View::outdated`]): the driver changes over to it and calls `next` again;
 //! - when `outcome` is not `None` the operation is over, and no tag is outstanding, or the
 //!   answers to those that are do not matter (the driver drops their connections);
 //! - when time is up, drop it: every tag without an answer is a server that counts as down.
@@ -29,6 +31,7 @@ mod cursor;
 mod expiry;
 mod get_and_touch;
 mod many;
+mod mover;
 mod publish;
 mod put;
 mod read;
@@ -45,6 +48,7 @@ pub use conditional::Conditional;
 pub use counter::Counter;
 pub use get_and_touch::GetAndTouch;
 pub use many::{Many, Parts};
+pub use mover::{Found, Move, Moves, concerns};
 pub use read::{Batch, Read};
 pub use spread::Spread;
 pub use write::Write;
@@ -52,7 +56,7 @@ pub use write::Write;
 use super::hash::KeyHash;
 use super::places::Placement;
 use super::pool::ServerId;
-use super::view::{State, View};
+use super::view::View;
 use super::wire::{Command, Reply};
 
 /// Names one outstanding command of one operation.
@@ -125,6 +129,10 @@ pub trait Operation {
     /// Tells the hash of every key that it changes: whose stripes are to be held while it is at work (rule 12).
     fn hashes(&self, _tell: &mut dyn FnMut(KeyHash)) {}
 
+    /// Tells the keys whose values were read at a later place than acting, which is to have them, and from which server:
+    /// to be asked when it is over.
+    fn displaced(&self, _tell: &mut dyn FnMut(&[u8], ServerId)) {}
+
     /// Whether it changes anything on a server: then a server that is down meanwhile owes a flush.
     fn mutates(&self) -> bool {
         true
@@ -137,9 +145,8 @@ pub trait Operation {
 /// keep an older one, and could not come back unflushed.
 fn writable(view: &View, key: &[u8]) -> Result<Placement, Outcome> {
     let placement = Placement::of(view, key).ok_or(Outcome::Unavailable)?;
-    let steady = |server| view.state(server) == State::Steady;
     let backup = view.pool.server(placement.home).backup;
-    let at_home = steady(placement.home) && backup.is_none_or(steady);
+    let at_home = view.complete(placement.home) && backup.is_none_or(|backup| view.complete(backup));
     if placement.places.is_empty() || (view.isolated() && !at_home) {
         return Err(Outcome::Unavailable);
     }
@@ -150,9 +157,9 @@ fn writable(view: &View, key: &[u8]) -> Result<Placement, Outcome> {
 /// `None`: what the later places hold must be brought to acting before it can decide; and where there
 /// are none, a stub that a move left behind must be told from a value.
 fn decides_alone(view: &View, placement: &Placement) -> Option<ServerId> {
-    let home_steady = view.state(placement.home) == State::Steady;
+    let home_complete = view.complete(placement.home);
     let no_stubs = !view.pool.options.backups;
-    placement.acting().filter(|_| home_steady || (no_stubs && placement.places.len() == 1))
+    placement.acting().filter(|_| home_complete || (no_stubs && placement.places.len() == 1))
 }
 
 /// What is told of a server that was not asked: it is not able to take the key.

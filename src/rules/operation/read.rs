@@ -1,6 +1,9 @@
 //! Read: the values of one key or of many, each from the first of its places that has it.
 //!
 //! Every key goes its own way ([`Cursor`]); the driver joins what goes to one server at one time.
+//!
+//! A value that was found at a later place is wanted at acting: [`Operation::displaced`] tells the driver, who may have it
+//! moved ([`Move`](super::Move)), so that the next read of it asks one server.
 
 use smallvec::SmallVec;
 
@@ -37,6 +40,10 @@ pub struct Read<'a> {
     begun: usize,
     /// Keys that are to be asked (again), with the server.
     again: SmallVec<[(ServerId, Tag); 2]>,
+    /// Keys that were missed under a list of servers that is no longer the pool's.
+    held_back: SmallVec<[Tag; 2]>,
+    /// Keys whose values are wanted at acting, with the server that has them.
+    displaced: SmallVec<[(Tag, ServerId); 2]>,
     open: usize,
     last: Outcome,
     refusal: Vec<u8>,
@@ -53,6 +60,8 @@ impl<'a> Read<'a> {
             cursors: SmallVec::from_elem(Cursor::new(), keys),
             begun: 0,
             again: SmallVec::new(),
+            held_back: SmallVec::new(),
+            displaced: SmallVec::new(),
             open: keys,
             last: Outcome::Done,
             refusal: Vec::new(),
@@ -71,10 +80,22 @@ impl<'a> Read<'a> {
     }
 
     /// Goes on with one key.
-    fn proceed(&mut self, tag: Tag, step: Result<ServerId, Outcome>) {
+    fn proceed(&mut self, view: &View, tag: Tag, step: Result<ServerId, Outcome>) {
         match step {
             Ok(server) => self.again.push((server, tag)),
+            Err(Outcome::Miss) if view.outdated => self.held_back.push(tag),
             Err(outcome) => self.settle(tag, Err(outcome)),
+        }
+    }
+
+    /// What was held back begins anew when the view is that of the pool's list again.
+    fn resume(&mut self, view: &View) {
+        if view.outdated || self.held_back.is_empty() {
+            return;
+        }
+        for tag in std::mem::take(&mut self.held_back) {
+            let step = self.cursors[tag as usize].begin(view, self.batch.key(tag as usize));
+            self.proceed(view, tag, step);
         }
     }
 }
@@ -90,6 +111,7 @@ impl Operation for Read<'_> {
                 Err(outcome) => self.settle(tag, Err(outcome)),
             }
         }
+        self.resume(view);
         self.again.pop()
     }
 
@@ -101,8 +123,12 @@ impl Operation for Read<'_> {
     fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
         match reply {
             Reply::Value(value) if !value.is_stub() => {
+                let cursor = &self.cursors[tag as usize];
+                if cursor.displaced(view, self.batch.key(tag as usize)) {
+                    self.displaced.push((tag, cursor.server()));
+                }
                 // Not the life that is known now: an answer can come after news of a restart.
-                let life = self.cursors[tag as usize].life(view);
+                let life = cursor.life(view);
                 let cas = if self.with_cas { cas::token(life, value.cas) } else { 0 };
                 self.settle(tag, Ok(Value { cas, ..*value }));
             }
@@ -116,14 +142,14 @@ impl Operation for Read<'_> {
                     self.cursors[tag as usize].unable();
                 }
                 let step = self.cursors[tag as usize].missed(view, self.batch.key(tag as usize));
-                self.proceed(tag, step);
+                self.proceed(view, tag, step);
             }
         }
     }
 
     fn fail(&mut self, view: &View, tag: Tag, _failure: Failure) {
         let step = self.cursors[tag as usize].lost(view, self.batch.key(tag as usize));
-        self.proceed(tag, step);
+        self.proceed(view, tag, step);
     }
 
     fn outcome(&self) -> Option<Outcome> {
@@ -137,5 +163,9 @@ impl Operation for Read<'_> {
 
     fn mutates(&self) -> bool {
         false
+    }
+
+    fn displaced(&self, tell: &mut dyn FnMut(&[u8], ServerId)) {
+        self.displaced.iter().for_each(|&(tag, server)| tell(self.batch.key(tag as usize), server));
     }
 }

@@ -5,8 +5,13 @@ use super::{Attempts, Failure, Operation, Outcome, Tag, expiry, refused, writabl
 use crate::rules::hash::KeyHash;
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
-use crate::rules::view::{State, View};
+use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
+
+/// Whether copies of the key are moved to this server: it is to hold one, and not everything that belongs on it is there.
+fn is_target(view: &View, placement: &Placement, server: ServerId) -> bool {
+    !view.complete(server) && placement.holders().any(|holder| holder == server)
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum What {
@@ -17,11 +22,11 @@ enum What {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
     Begin,
-    /// Every place but acting. Only while a server is not steady: a copy may be on its way from
-    /// a later place to acting, and a delete that met acting first would miss it (rule 8).
-    Others,
-    /// Acting; every place while all servers are steady.
-    Acting,
+    /// Every place that a copy may be on its way from. Only while a server is not steady: a delete that met the place
+    /// first that the copy is going to would miss it (rule 8).
+    Origins,
+    /// The places that a copy may be on its way to; every place while all servers are steady.
+    Targets,
     Over(Outcome),
 }
 
@@ -79,18 +84,19 @@ impl<'a> Spread<'a> {
             Ok(placement) => placement,
             Err(outcome) => return self.stage = Stage::Over(outcome),
         };
-        let acting = placement.acting();
-        if placement.places.len() == 1 || view.all_steady() {
-            self.stage = Stage::Acting;
+        let in_one = !placement.places.iter().any(|&server| is_target(view, &placement, server));
+        if in_one {
+            self.stage = Stage::Targets;
         }
+        let targets = self.stage == Stage::Targets;
         for &server in &placement.places {
-            let wanted = match self.stage {
-                Stage::Others => Some(server) != acting,
-                _ => view.all_steady() || Some(server) == acting,
-            };
-            if wanted {
+            if in_one || targets == is_target(view, &placement, server) {
                 self.round.ask(server, self.exptime(view, &placement, server));
             }
+        }
+        if self.round.legs().is_empty() {
+            // Copies go to every place there is.
+            self.plan(view, Stage::Targets);
         }
     }
 
@@ -101,13 +107,13 @@ impl<'a> Spread<'a> {
             if self.attempts.spent(view, self.generation) {
                 return self.stage = Stage::Over(Outcome::Unavailable);
             }
-            return self.plan(view, Stage::Others);
+            return self.plan(view, Stage::Origins);
         }
         if self.round.legs().iter().any(|leg| leg.fate == Fate::Refused) || self.acting_unable(view) {
             return self.stage = Stage::Over(Outcome::Refused);
         }
         match self.stage {
-            Stage::Others => self.plan(view, Stage::Acting),
+            Stage::Origins => self.plan(view, Stage::Targets),
             _ => self.stage = Stage::Over(self.end()),
         }
     }
@@ -119,10 +125,10 @@ impl<'a> Spread<'a> {
         acting.and_then(|acting| self.round.fate(acting)) == Some(Fate::Unsupported)
     }
 
-    /// A steady home knows whether the key exists; without one, whoever has it does.
+    /// A complete home knows whether the key exists; without one, whoever has it does.
     fn found_by_round(&self, view: &View) -> bool {
         let home = Placement::of(view, self.key).map(|placement| placement.home);
-        let decides = home.filter(|home| view.state(*home) == State::Steady);
+        let decides = home.filter(|home| view.complete(*home));
         self.round
             .legs()
             .iter()
@@ -141,7 +147,7 @@ impl<'a> Spread<'a> {
 impl Operation for Spread<'_> {
     fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
         if self.stage == Stage::Begin {
-            self.plan(view, Stage::Others);
+            self.plan(view, Stage::Origins);
         }
         self.round.next()
     }

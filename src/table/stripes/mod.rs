@@ -232,6 +232,28 @@ impl Stripes {
         Ok(Held { map: &self.map, index, turn })
     }
 
+    /// Takes the stripe of the keys with this hash if it is free: for one who does not wait. Otherwise as [`Stripes::take`],
+    /// and it is never taken over from anybody.
+    pub fn take_if_free(
+        &self,
+        hash: u32,
+        deadline: u64,
+        process: u64,
+        now: impl Fn() -> u64,
+    ) -> Option<Held<'_>> {
+        let index = STRIPES_AT / 8 + hash as usize % STRIPES;
+        let this = self.owner(process);
+        let system = Linux { map: &self.map, index, this, now };
+        let turn = turn::take_free(&self.map.words()[index], this, deadline, &system)?;
+        Some(Held { map: &self.map, index, turn })
+    }
+
+    /// Whether nobody holds this stripe: 0 up to [`layout::STRIPES`]. One load.
+    pub fn is_free(&self, stripe: u32) -> bool {
+        let word = &self.map.words()[STRIPES_AT / 8 + stripe as usize % STRIPES];
+        word::Word(word.load(Ordering::Acquire)).pid() == 0
+    }
+
     fn owner(&self, process: u64) -> Owner {
         self.this.owner(process, &self.map.words()[NAMESPACES_AT / 8..][..NAMESPACES])
     }

@@ -141,6 +141,19 @@ pub fn try_take<W: SharedWord>(word: &W, owner: Owner, deadline: u64, system: &i
     Some(Turn { own, deadline, taken_over: found.pid() != 0 })
 }
 
+/// Takes the stripe until `deadline` if it is free, and from nobody: what a holder who is gone has sent is for those who
+/// wait for the stripe to prove.
+pub fn take_free<W: SharedWord>(word: &W, owner: Owner, deadline: u64, system: &impl System) -> Option<Turn> {
+    let now = system.now();
+    let deadline = deadline.min(now.saturating_add(LONGEST));
+    let own = Word::held(owner, deadline);
+    (deadline > now && word.exchange(Word::FREE.0, own.0).is_ok()).then_some(Turn {
+        own,
+        deadline,
+        taken_over: false,
+    })
+}
+
 /// Holds it until `deadline` from now on, also when its time was over: if nobody has taken it, nobody had it
 /// meanwhile. False: somebody has.
 pub fn prolong<W: SharedWord>(word: &W, turn: &mut Turn, deadline: u64) -> bool {
@@ -296,6 +309,21 @@ mod tests {
         let turn = try_take(&word, owner(1), u64::MAX, &system).expect("free");
         assert_eq!(turn.deadline, ONE + 50 + LONGEST);
         assert_eq!(system.naps.get(), 0);
+    }
+
+    #[test]
+    fn who_takes_a_free_one_takes_it_from_nobody() {
+        let (word, system) = (AtomicU64::new(0), fake());
+        let turn = take_free(&word, owner(1), ONE + 50, &system).expect("free");
+        assert!(is_held(&word, turn.own) && !turn.taken_over);
+        assert_eq!(take_free(&word, owner(2), ONE + 90, &system), None);
+        word.set(Word::held(system.gone, ONE + 99).0);
+        assert_eq!(take_free(&word, owner(2), ONE + 90, &system), None, "nor from one who is gone");
+        word.set(Word::HANDED_ON.0);
+        assert_eq!(take_free(&word, owner(2), ONE + 90, &system), None, "somebody is about to take it");
+        word.set(0);
+        assert_eq!(take_free(&word, owner(2), ONE, &system), None, "that time is over");
+        assert_eq!((word.get(), system.naps.get()), (0, 0));
     }
 
     #[test]

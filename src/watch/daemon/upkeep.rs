@@ -54,6 +54,7 @@ impl Daemon {
         // What is under way was asked before, and may have been answered before.
         let now = moment();
         self.servers.iter_mut().for_each(|watched| watched.drop_question(now));
+        self.sweeps.begin_anew();
         for round in 1.. {
             let now = moment();
             if let Some(ledger) = &self.ledger {
@@ -145,7 +146,8 @@ impl Daemon {
             }
             self.unsettled = Some(self.longest_call());
         }
-        let first = roster::snapshot(&self.plan, &self.servers, begun.stripes.id(), now);
+        let (plan, servers, sweeping) = (&self.plan, &self.servers, &self.sweeping);
+        let first = roster::snapshot(plan, servers, sweeping, begun.stripes.id(), now);
         begun.finish(terms, &first)
     }
 
