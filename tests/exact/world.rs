@@ -86,7 +86,6 @@ impl World {
         let table = scratch.path().join("exact.table");
         let pool_file = scratch.write("pool.toml", &pool_text(&table, &addresses));
         let watchd = Watchd::start(program("memcache-watchd"), &pool_file, &table);
-        let seed = std::env::var("EXACT_SEED").ok().and_then(|text| text.parse().ok());
         let mut world = World {
             client: crowd::program(&scratch),
             servers,
@@ -95,7 +94,7 @@ impl World {
             crowd: None,
             pool_file,
             faults: Vec::new(),
-            seed: seed.unwrap_or(1),
+            seed: seed(),
             table,
             rounds: 0,
             epochs: Vec::new(),
@@ -213,10 +212,21 @@ impl World {
         assert_eq!(report.count(Kind::Failed), 0, "seed {}: {report}", self.seed);
         // A call ends within its time. A busy machine gets as much again before it is a fault of ours; a soak does not.
         let limit = u64::try_from(TIMEOUT.as_nanos()).expect("a short time");
-        let strict = std::env::var_os("SOAK_MINUTES").is_some();
-        let limit = if strict { limit + checker::SLACK } else { 2 * limit };
+        let limit = if soak().is_some() { limit + checker::SLACK } else { 2 * limit };
         assert!(report.longest < limit, "a call took {} ns: {report}", report.longest);
     }
+}
+
+/// How long to go on: `make soak` says it, else one round will do.
+pub fn soak() -> Option<Duration> {
+    let minutes: f64 = std::env::var("SOAK_MINUTES").ok()?.parse().expect("SOAK_MINUTES is a number");
+    Some(Duration::from_secs_f64(minutes * 60.0))
+}
+
+/// The one that is asked for; else always the same, but for a soak another one each time.
+fn seed() -> u64 {
+    let asked = std::env::var("EXACT_SEED").ok().map(|text| text.parse().expect("EXACT_SEED is a number"));
+    asked.unwrap_or_else(|| if soak().is_some() { now_ns() % 1_000_000 } else { 1 })
 }
 
 /// A fault begins now; its end is still to come.
