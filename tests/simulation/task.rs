@@ -7,8 +7,8 @@
 use std::cell::RefCell;
 
 use memcache::rules::operation::{
-    Batch, Broadcast, Conditional, Counter, Everywhere, Failure, GetAndTouch, Move, Operation, Outcome,
-    Read, Spread, Tag, Write,
+    Batch, Broadcast, Conditional, Counter, Everywhere, Failure, GetAndTouch, Move, Operation, Outcome, Read,
+    Spread, Tag, Write,
 };
 use memcache::rules::pool::ServerId;
 use memcache::rules::rejoin::Rejoin;

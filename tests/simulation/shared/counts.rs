@@ -28,6 +28,8 @@ pub struct Counts {
     pub calms: u64,
     /// Reads that moved what they found.
     pub repaired: u64,
+    /// Answers that took a stub for a value which somebody left behind on a server that was swept since.
+    pub stubbed: u64,
     faults: [u64; Fault::KINDS],
 }
 

@@ -71,6 +71,8 @@ pub struct Land {
     writers: Vec<u32>,
     doubtful: Vec<bool>,
     clashed: Vec<bool>,
+    /// When each key last had a stub on a complete home.
+    stubbed: Vec<u64>,
     /// Since when each server is used; `None`: it is down.
     used_since: Vec<Option<u64>>,
     draining_since: Vec<Option<u64>>,
@@ -115,6 +117,7 @@ impl Land {
             writers: vec![0; keys],
             doubtful: vec![false; keys],
             clashed: vec![false; keys],
+            stubbed: vec![0; keys],
             used_since: (0..servers).map(|s| (s < pool.servers().len()).then_some(0)).collect(),
             draining_since: vec![None; servers],
             mode: Mode::Unattended,
@@ -331,7 +334,8 @@ impl Land {
 
     fn listen_to_sweeper(&mut self, daemon: &mut Daemon) {
         let Some(sweeper) = &mut daemon.sweeper else { return };
-        let (reports, overtook) = (std::mem::take(&mut sweeper.reports), std::mem::take(&mut sweeper.overtook));
+        let (reports, overtook) =
+            (std::mem::take(&mut sweeper.reports), std::mem::take(&mut sweeper.overtook));
         let broken = sweeper.broken.take();
         self.counts.walks += std::mem::take(&mut sweeper.walked);
         self.counts.cut_short += std::mem::take(&mut sweeper.cut_short);

@@ -91,8 +91,14 @@ impl Plan {
         let options =
             Options { backups: self.backups, window: Duration::from_secs(24 * 3600), ..Options::default() };
         let net = Net::new(Rng::new(self.seed), &vec![true; self.most], self.wires, trace);
-        let land =
-            Land::new(net, pool(self.servers, options), self.processes, self.keys, self.bound, (self.sweeps, self.planted));
+        let land = Land::new(
+            net,
+            pool(self.servers, options),
+            self.processes,
+            self.keys,
+            self.bound,
+            (self.sweeps, self.planted),
+        );
         let mut run = Running {
             plan: self,
             land,
@@ -207,7 +213,8 @@ impl Running<'_> {
     fn wait_until_complete(&mut self, what: &str) {
         for _ in 0..1000 {
             let daemon = self.land.daemon.as_ref();
-            let wanted = daemon.and_then(|daemon| daemon.sweeper.as_ref()).is_none_or(|it| it.sweep.is_wanted());
+            let wanted =
+                daemon.and_then(|daemon| daemon.sweeper.as_ref()).is_none_or(|it| it.sweep.is_wanted());
             if (self.land.is_complete() && !wanted) || self.land.bad.is_some() {
                 return;
             }
@@ -223,7 +230,8 @@ impl Running<'_> {
         let now = self.land.file.servers().len();
         let room = self.lists.chance(600) || now <= 2;
         let count = if room { now + 1 } else { now - 1 };
-        let calm = self.land.is_complete() && self.faults.iter().flatten().all(|fault| fault.server().is_none());
+        let calm =
+            self.land.is_complete() && self.faults.iter().flatten().all(|fault| fault.server().is_none());
         let free = self.land.board.previous.is_none() && (!self.plan.single || calm);
         if count <= self.plan.most && free {
             self.land.file = pool(count, self.land.pool.options.clone());

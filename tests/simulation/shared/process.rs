@@ -17,10 +17,10 @@ use memcache::rules::rejoin::Rejoin;
 use memcache::rules::time::Instant;
 use memcache::rules::view::{ServerView, State, View};
 
-use super::board::{Board, Holder, Mode};
-use super::errand::{Errand, Work};
 use self::calm::Calm;
 use self::repair::Repair;
+use super::board::{Board, Holder, Mode};
+use super::errand::{Errand, Work};
 use super::faults::Planted;
 use crate::calls::{Call, Key, key_bytes};
 use crate::carrier::{Carrier, Link, Phase};
@@ -215,8 +215,8 @@ impl Process {
         self.carrier.begun = net.now;
         self.carrier.deadline = net.now + self.timeout();
         self.entered = false;
-        let unruly = self.planted == Planted::NoStripes
-            || (self.planted == Planted::MoveNoStripe && task.is_move());
+        let unruly =
+            self.planted == Planted::NoStripes || (self.planted == Planted::MoveNoStripe && task.is_move());
         match key.filter(|_| self.turns) {
             Some(key) if !unruly => {
                 self.step = Step::Queued(task, key);

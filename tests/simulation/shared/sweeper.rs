@@ -75,8 +75,7 @@ pub struct Sweeper {
 
 impl Sweeper {
     pub fn new(board: &Board, planted: Planted) -> Sweeper {
-        let worker =
-            |index| Process::new(OWNERS + index, OWNERS + PROBES + index, board, planted);
+        let worker = |index| Process::new(OWNERS + index, OWNERS + PROBES + index, board, planted);
         Sweeper {
             sweep: Sweep::new(),
             workers: (0..WORKERS).map(worker).collect(),

@@ -74,6 +74,10 @@ fn a_delete_reaches_the_new_places_last() {
 fn a_counter_is_brought_from_where_it_was() {
     let (mut story, key) = grown();
     let mut counter = Counter::new(Direction::Incr, &key, 1);
+    assert_eq!(story.asks(&mut counter), ["s2 fetch"]);
+    story.answer(&mut counter, 2, Reply::Miss);
+    assert_eq!(story.asks(&mut counter), ["s3 fetch"]);
+    story.answer(&mut counter, 3, value(b"7"));
     assert_eq!(story.asks(&mut counter), ["s2 lease"]);
     story.answer(&mut counter, 2, stub(Lease::Won));
     assert_eq!(story.asks(&mut counter), ["s3 fetch"]);

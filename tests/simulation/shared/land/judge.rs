@@ -140,6 +140,11 @@ impl Land {
         if let (false, Some(means)) = (fits, means) {
             fits = self.keys[index].end(&active.call, means, value, span);
         }
+        if !fits && self.stubbed[index] > active.began {
+            self.counts.stubbed += 1;
+            self.doubtful[index] = true;
+            return self.keys[index].unanswered();
+        }
         if !fits {
             let text = format!(
                 "IMPOSSIBLE: {} ended as {outcome:?}; k{key} held {}. {}",

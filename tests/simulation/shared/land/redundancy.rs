@@ -9,6 +9,9 @@ impl Land {
             self.seen_executed = self.net.executed;
             for key in 0..self.keys.len() {
                 let held = self.holders_of(key as Key, |truth, data| truth.is_settled(data), u64::MAX);
+                if self.stub_at_home(key as Key) {
+                    self.stubbed[key] = self.net.now;
+                }
                 if held != 0 {
                     self.keys[key].copies = held;
                     self.keys[key].copies_faulted = 0;
@@ -20,6 +23,17 @@ impl Land {
             self.check_redundancy(false);
         }
         self.complete = complete;
+    }
+
+    /// A complete home has a stub: somebody was killed over it while the server was returned, and a failure took the
+    /// value that it was for. Until its time is over (5 s) it passes for a value there.
+    fn stub_at_home(&self, key: Key) -> bool {
+        let home = places::home(&self.board.list, key_bytes(key)).map(|home| home.index());
+        let complete =
+            |home: &usize| self.board.previous.is_none() && self.official(*home) == ServerState::Steady;
+        let process = home.filter(complete).and_then(|home| self.net.servers[home].process.as_ref());
+        let item = process.and_then(|process| process.item(key_bytes(key), self.net.unix_millis()));
+        item.is_some_and(|item| item.stub)
     }
 
     /// Every server is steady, and so is the list.
@@ -71,7 +85,10 @@ impl Land {
         let known = (0..self.board.listed()).filter(|server| self.as_known(*server));
         let (right, wrong): (Vec<_>, Vec<_>) = known.partition(|server| belongs(*server));
         if certain && wrong.iter().any(|server| item(*server).is_some()) {
-            return Some(format!("ELSEWHERE: k{key} is on a server that is none of its own. {}", self.contents(key)));
+            return Some(format!(
+                "ELSEWHERE: k{key} is on a server that is none of its own. {}",
+                self.contents(key)
+            ));
         }
         // What may expire, or may have been deleted on one server and be about to be on another, is no matter here.
         let held: Vec<_> = right.iter().map(|server| item(*server)).collect();
@@ -84,7 +101,9 @@ impl Land {
         }
         let mut values = held.iter().flatten().map(|item| (&item.data, item.flags, item.expires.is_some()));
         let first = values.next()?;
-        if certain && values.any(|other| (other.1, other.2) != (first.1, first.2) || !same_value(other.0, first.0)) {
+        if certain
+            && values.any(|other| (other.1, other.2) != (first.1, first.2) || !same_value(other.0, first.0))
+        {
             return Some(format!("UNEQUAL: k{key} has two copies that differ. {}", self.contents(key)));
         }
         None
