@@ -313,4 +313,8 @@ impl<P: Parts> Operation for Many<P> {
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         (0..self.parts.len()).for_each(|index| tell(KeyHash::of(self.parts.key(index))));
     }
+
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) {
+        (0..self.parts.len()).for_each(|index| tell(self.parts.key(index)));
+    }
 }

@@ -188,4 +188,8 @@ impl Operation for Spread<'_> {
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         tell(KeyHash::of(self.key));
     }
+
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) {
+        tell(self.key);
+    }
 }
