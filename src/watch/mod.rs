@@ -24,5 +24,6 @@ pub mod pool_file;
 pub mod roster;
 mod server;
 mod system;
+mod weed;
 
 pub use daemon::{End, run};
