@@ -12,6 +12,7 @@ mod faults;
 mod files;
 mod hostile;
 mod installed;
+mod keeping;
 mod reload;
 mod reports;
 mod times;
