@@ -77,11 +77,13 @@ impl State {
 }
 
 /// A word of the index. Bits 0-15: the first word of the key; 16-23: its length; 24-47: the upper bits of its
-/// CRC-32; 48-63: the tag. One with another tag is free.
+/// CRC-32; 48-63: the tag, never 0. Those with another tag are nobody's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Entry(u64);
 
 impl Entry {
+    const FREE: Entry = Entry(0);
+
     fn new(tag: u16, hash: u32, length: usize, at: u32) -> Entry {
         let (hash, at) = (u64::from(hash >> 8), u64::from(at & 0xffff));
         Entry(u64::from(tag) << 48 | hash << 24 | (length as u64 & 0xff) << 16 | at)
@@ -198,8 +200,9 @@ impl<W: SharedWord> Journal<'_, W> {
             let word = &self.index[(hash as usize).wrapping_add(step) % self.index.len()];
             let found = Entry(word.get());
             W::acquire_fence();
-            if found.tag() == tag {
-                if found.names(hash, key.len()) && self.holds(found, key) {
+            if found != Entry::FREE {
+                // One of another use of this journal came late, or this one is: nobody takes what is not free.
+                if found.tag() == tag && found.names(hash, key.len()) && self.holds(found, key) {
                     return Some(true);
                 }
                 step += 1;
