@@ -269,10 +269,18 @@ impl<W: SharedWord> Journal<'_, W> {
         let before = self.over();
         self.index.iter().for_each(|word| word.set(0));
         let tag = before % u16::MAX + 1;
-        self.state.set_release(State { used: 0, phase: Phase::Open, tag }.word());
+        self.swap(State { used: 0, phase: Phase::Open, tag });
         self.name.set_release(name);
         W::full_fence();
         tag
+    }
+
+    /// Whatever stands there: who is late with an exchange of his own finds this.
+    fn swap(&self, state: State) {
+        let mut found = self.state.get();
+        while let Err(other) = self.state.exchange(found, state.word()) {
+            found = other;
+        }
     }
 
     /// Nothing more is noted in it. It can be read to the end now.
@@ -349,7 +357,7 @@ impl<W: SharedWord> Journal<'_, W> {
     /// It is nobody's any more. The tag that it had.
     pub fn over(&self) -> u16 {
         let tag = State::of(self.state.get()).map_or(0, |state| state.tag);
-        self.state.set(State { used: 0, phase: Phase::Over, tag }.word());
+        self.swap(State { used: 0, phase: Phase::Over, tag });
         W::full_fence();
         self.name.set_release(0);
         tag
