@@ -16,6 +16,7 @@ mod calls;
 mod carrier;
 mod driver;
 mod memcached;
+mod keeping;
 mod message;
 mod model_vs_real;
 mod net;
