@@ -30,7 +30,7 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests sim bench-fleet install uninstall deb man clean help \
+.PHONY: all library programs demo check format lints tests sim bench-fleet bench-sweep install uninstall deb man clean help \
         need-build need-demo need-check
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
@@ -74,6 +74,10 @@ sim:
 bench-fleet: need-demo library programs
 	$(CARGO) bench --locked --bench fleet -- --watchd '$(TARGET)/programs/memcache-watchd' \
 	    --json '$(TARGET)/bench-fleet.json' $(FLEET)
+
+## bench-sweep: how fast a sweep is, and what a server under load notices of it; SWEEP="--keys 100000"
+bench-sweep: programs
+	$(CARGO) bench --locked --bench sweep -- --watchd '$(TARGET)/programs/memcache-watchd' $(SWEEP)
 
 ## install:   puts library, headers, manual and programs below DESTDIR/PREFIX (PREFIX is /usr/local unless given)
 install:

@@ -263,10 +263,14 @@ fn follow(known: Known, after: &PoolFile, goal: &Goal, time: Duration, answer: &
         }
         if Instant::now() >= deadline {
             answer.ending = Ending::TimeIsUp;
+            let why = if seen.snapshot.previous.is_some() {
+                "it follows when the change before is swept (`memcachectl status` says how far that is)"
+            } else {
+                "the daemon's log says what it makes of it"
+            };
+            let time = config::duration::Text(time);
             answer.notes.push(format!(
-                "the daemon has not shown the change within {}; it is in the file, and the daemon's log says \
-                 what it makes of it",
-                config::duration::Text(time)
+                "the daemon has not shown the change within {time}; it is in the file, and {why}"
             ));
             return;
         }

@@ -87,13 +87,15 @@ impl Known {
     pub fn view(&self) -> View {
         let from_table = self.seen().and_then(|seen| {
             let pool = seen.snapshot.current.pool().ok()?;
-            Some((pool, seen.snapshot.current.views().collect(), seen.snapshot.swept))
+            let previous = seen.snapshot.previous.as_ref().and_then(|list| list.pool().ok());
+            Some((pool, seen.snapshot.current.views().collect(), seen.snapshot.swept, previous))
         });
-        let (pool, views, swept) = from_table.unwrap_or_else(|| {
+        let (pool, views, swept, previous) = from_table.unwrap_or_else(|| {
             let views: Vec<ServerView> = self.file.orders.iter().map(|&order| ordered(order)).collect();
-            (self.file.pool.clone(), views, false)
+            (self.file.pool.clone(), views, false, None)
         });
         let mut view = View::new(pool.into());
+        view.set_previous(previous.map(Into::into));
         view.refresh(1, views.into_iter());
         view.swept = swept;
         view

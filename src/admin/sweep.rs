@@ -65,7 +65,8 @@ fn target(known: &Known, server: Option<&str>) -> Result<(Option<Address>, Strin
 /// Refuses what would come to nothing.
 fn can_be(known: &Known, server: Option<&str>) -> Result<(), Answer> {
     let Some(seen) = known.seen() else { return Ok(()) };
-    if !seen.snapshot.swept {
+    // A daemon that has only begun does not know its servers yet.
+    if !seen.snapshot.swept && known.attended().is_some() {
         return Err(Answer::wrong(unswept(&seen.snapshot)));
     }
     let Some(text) = server else { return Ok(()) };

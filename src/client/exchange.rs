@@ -89,6 +89,7 @@ impl Exchange {
             }
             if planned.seen.unreachable && !connection.owes() {
                 connection.hold_back(tag, planned);
+                witness.waits_for(server, now);
             } else if !connection.ask(tag, &operation.command(tag), planned, now) {
                 operation.answer(witness.view(), tag, &Reply::Unsupported);
             }
@@ -174,13 +175,15 @@ impl Exchange {
     ) {
         let mut lost = std::mem::take(&mut self.lost);
         let connection = &mut self.connections[index];
+        let server = connection.server();
         connection.lose(&mut lost);
         let doubt = operation.mutates() && unanswered(&lost);
         let waited = connection.parked();
         let late = doubt && loss == Loss::Silent;
         let what = Lost { doubt, late, waited, bound: waited || operation.mutates() };
-        if witness.lost(connection.server(), loss, what, now) {
+        if witness.lost(server, loss, what, now) {
             connection.park();
+            witness.waits_for(server, now);
         } else {
             connection.surrender(&mut lost);
         }

@@ -3,7 +3,7 @@
 //!
 //! - [`Client`] (here): the public face, one call at a time;
 //! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`: one of them;
-//! - `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
+//! - `reach`: a connection for a thread that waits for it; `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
 //! - `registry`: what this process knows of its servers; `views`: how a client sees them, by the pool's
 //!   table or by its own judgement; `trouble`: a server that only this process cannot reach;
 //! - `turn`: writers of one key take turns; `proof`: a turn that was taken over; `calm`: every call is over that began
@@ -32,6 +32,8 @@ mod inbox;
 mod lineup;
 mod messages;
 mod proof;
+#[cfg(feature = "programs")]
+pub(crate) mod reach;
 mod registry;
 mod repair;
 mod resolve;

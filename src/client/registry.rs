@@ -286,6 +286,14 @@ impl Known {
         self.is_due(word, now) && self.change(|inner| (inner.trouble.claim(word, now), false))
     }
 
+    /// A call waits for it that must have tried it by then.
+    pub(super) fn hasten(&self, word: Word, latest: Instant) {
+        self.change(|inner| {
+            inner.trouble.hasten(word, latest);
+            ((), false)
+        });
+    }
+
     /// Who claimed it did not try it.
     pub(super) fn unclaim(&self, now: Instant) {
         self.change(|inner| {

@@ -103,6 +103,13 @@ impl Trouble {
         }
     }
 
+    /// Somebody waits for it who cannot wait for longer: it may be tried then at the latest.
+    pub(super) fn hasten(&mut self, word: Word, latest: Instant) {
+        if let Some(found) = self.out_of_reach.as_mut().filter(|found| found.word == word) {
+            found.until = found.until.min(latest);
+        }
+    }
+
     /// It gave a good answer. Whether it counted as out of reach.
     pub(super) fn over(&mut self) -> bool {
         std::mem::take(self).out_of_reach.is_some()
@@ -147,6 +154,19 @@ mod tests {
         assert!(trouble.claim(word(2), at(10)));
         trouble.unclaim(at(11));
         assert!(trouble.claim(word(2), at(11)));
+    }
+
+    #[test]
+    fn who_waits_tries_in_time() {
+        let mut trouble = Trouble::default();
+        assert!((0..10).all(|n| trouble.unreached(word(2), at(2_000 * n))));
+        assert!(!trouble.may_try(word(2), at(18_500)), "it is left alone for a second");
+        trouble.hasten(word(4), at(18_200));
+        assert!(!trouble.may_try(word(2), at(18_500)), "that was said under another word of the table");
+        trouble.hasten(word(2), at(18_200));
+        assert!(!trouble.may_try(word(2), at(18_199)) && trouble.may_try(word(2), at(18_200)));
+        trouble.hasten(word(2), at(18_900));
+        assert!(trouble.may_try(word(2), at(18_200)), "it never becomes later");
     }
 
     #[test]

@@ -200,9 +200,73 @@ pub fn match_up(new: &[Server], old: &[&Server]) -> Vec<Option<usize>> {
     found
 }
 
+/// Whether both lists place every key, and its second copy, on the same servers: [`match_up`] tells which these are.
+pub fn place_alike(new: &Pool, old: &Pool) -> bool {
+    let known: Vec<&Server> = old.servers().iter().collect();
+    let was = match_up(new.servers(), &known);
+    let one = |new: ServerId, old: ServerId| was[new.index()] == Some(old.index());
+    let backups = |(new, old): (Option<ServerId>, Option<ServerId>)| match (new, old) {
+        (Some(new), Some(old)) => one(new, old),
+        (new, old) => new == old,
+    };
+    let matched = new.ids().all(|id| was[id.index()].is_some()) && new.servers().len() == old.servers().len();
+    let backed_up_alike = || {
+        let pairs = new
+            .servers()
+            .iter()
+            .zip(&was)
+            .map(|(server, was)| (server.backup, was.and_then(|at| old.servers()[at].backup)));
+        pairs.into_iter().all(backups)
+    };
+    let distributed_alike = || match new.options.distribution {
+        Distribution::Modulo => {
+            let slots = new.slots().iter().zip(old.slots());
+            new.slots().len() == old.slots().len() && slots.into_iter().all(|(new, old)| one(*new, *old))
+        }
+        // A ring's points are those of a server's name.
+        Distribution::Ketama => {
+            let points = |pool: &Pool| {
+                let servers = pool.servers().iter().map(|server| (server.name.clone(), server.weight));
+                servers.collect::<BTreeSet<_>>()
+            };
+            points(new) == points(old)
+        }
+    };
+    let (ours, theirs) = (&new.options, &old.options);
+    matched
+        && (ours.distribution, ours.backups) == (theirs.distribution, theirs.backups)
+        && backed_up_alike()
+        && distributed_alike()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_that_place_alike_are_told_from_others() {
+        let pool = |list: &[(&str, u16)], distribution| {
+            let mut servers = servers(list);
+            pair_up(&mut servers);
+            Pool::new("", Options { distribution, backups: true, ..Options::default() }, servers)
+        };
+        let old = [("a", 1), ("b", 2), ("c", 3), ("d", 4)];
+        for distribution in [Distribution::Modulo, Distribution::Ketama] {
+            let alike =
+                |new: &[(&str, u16)]| place_alike(&pool(new, distribution), &pool(&old, distribution));
+            assert!(alike(&old));
+            assert!(alike(&[("a", 1), ("b", 9), ("c", 3), ("d", 4)]), "the slot keeps its keys");
+            assert!(!alike(&old[..3]) && !alike(&[&old[..], &[("e", 5)]].concat()));
+            assert!(!alike(&[("a", 1), ("c", 3), ("b", 2), ("d", 4)]), "other pairs at least");
+            let renamed = alike(&[("x", 1), ("b", 2), ("c", 3), ("d", 4)]);
+            assert_eq!(renamed, distribution == Distribution::Modulo);
+        }
+        let (modulo, ketama) = (pool(&old, Distribution::Modulo), pool(&old, Distribution::Ketama));
+        assert!(!place_alike(&modulo, &ketama));
+        let mut alone = pool(&old, Distribution::Modulo);
+        alone.options.backups = false;
+        assert!(!place_alike(&alone, &modulo));
+    }
 
     fn servers(list: &[(&str, u16)]) -> Vec<Server> {
         let server = |(name, port): &(&str, u16)| Server {

@@ -21,11 +21,12 @@ use tokio::net::UnixDatagram;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant as Alarm, MissedTickBehavior, interval, sleep_until};
 
+use self::sweep::Sweeps;
 use super::carrier::SharedView;
 use super::journal;
 use super::ledger::{Begun, Ledger, Terms};
 use super::pool_file::{Follower, Plan, Source};
-use super::roster;
+use super::roster::{self, Sweeping};
 use super::server::{News, Watched};
 use super::system::{Asked, Signals, moment, prepare, readable, tick};
 use crate::rules::address::Address;
@@ -115,6 +116,10 @@ struct Daemon {
     /// What was said last about a socket that cannot be made.
     deaf: String,
     isolated: bool,
+    sweeping: Sweeping,
+    sweeps: Sweeps,
+    /// A plan with yet another list of servers: it waits until the change before is swept.
+    next_plan: Option<Plan>,
     news: UnboundedSender<News>,
     inbox: Option<UnboundedReceiver<News>>,
     /// What systemd was told last.
@@ -126,10 +131,11 @@ impl Daemon {
         let terms = terms(&plan);
         let lock = Lock::take(&plan.table).map_err(|error| error.to_string())?;
         let old = inherited(&plan);
+        let (plan, sweeping, next_plan) = change::take_over(plan, old.as_ref());
         let begun = Begun::new(lock, &terms)?;
         let now = moment();
         let servers = roster::begin(&plan, old.as_ref(), &begun.stripes, now);
-        let first = roster::snapshot(&plan, &servers, begun.stripes.id(), now);
+        let first = roster::snapshot(&plan, &servers, &sweeping, begun.stripes.id(), now);
         let lost = begun.stripes.is_new() && old.as_ref().is_some_and(|old| old.stripes != 0);
         let ledger = begun.finish(terms, &first)?;
         let (news, inbox) = unbounded_channel();
@@ -150,6 +156,9 @@ impl Daemon {
             trouble: String::new(),
             deaf: String::new(),
             isolated: false,
+            sweeping,
+            sweeps: Sweeps::new(),
+            next_plan,
             news,
             inbox: Some(inbox),
             status: String::new(),
@@ -168,6 +177,7 @@ impl Daemon {
 
     async fn watch(mut self, mut signals: Signals) -> End {
         let Some(mut inbox) = self.inbox.take() else { return End::Files };
+        let Some(mut sweeps) = self.sweeps.inbox() else { return End::Files };
         let mut heartbeat = interval(TableSettings::default().beat());
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looks = interval(LOOK);
@@ -177,6 +187,7 @@ impl Daemon {
         journal::tell(&[NotifyState::Ready]);
         loop {
             self.serve_due();
+            self.drive_sweep();
             let next = self.next_alarm();
             tokio::select! {
                 biased;
@@ -186,6 +197,7 @@ impl Daemon {
                     Asked::Reload => self.reload("a signal asks for it"),
                 },
                 Some(news) = inbox.recv() => self.learn(news),
+                Some(told) = sweeps.recv() => self.learn_of_sweep(told),
                 _ = readable(self.listener.as_ref()) => self.listen(),
                 _ = sleep_until(next) => {}
                 _ = looks.tick() => self.look(),
@@ -202,6 +214,7 @@ impl Daemon {
 
     fn end(mut self) -> End {
         journal::tell(&[NotifyState::Stopping]);
+        self.sweeps.end();
         let mut longest = Duration::ZERO;
         if let Some(ledger) = self.ledger.take() {
             longest = ledger.longest();
@@ -219,8 +232,11 @@ impl Daemon {
         self.by_address = servers.map(|(index, server)| (server.server.address.clone(), index)).collect();
         let pool = Arc::new(self.plan.file.pool.clone());
         let mut view = View::new(pool);
+        view.set_previous(self.sweeping.previous.clone());
         view.generation = self.view.borrow().generation;
+        view.swept = self.sweeping.on;
         *self.view.borrow_mut() = view;
+        self.sweeps.relist();
         self.wake_all();
     }
 
@@ -328,9 +344,11 @@ impl Daemon {
         let generation = self.view.borrow().generation + 1;
         let views: Vec<_> = self.servers.iter().map(|watched| watched.watcher.view()).collect();
         self.view.borrow_mut().refresh(generation, views.into_iter());
+        self.sweeps.see(&self.view.borrow(), &self.servers);
         if let Some(ledger) = &mut self.ledger {
-            let snapshot = roster::snapshot(&self.plan, &self.servers, ledger.stripes().id(), now);
-            let keeps = self.plan.keeps() && self.unsettled.is_none() && snapshot.previous.is_none();
+            let (plan, servers, sweeping) = (&self.plan, &self.servers, &self.sweeping);
+            let snapshot = roster::snapshot(plan, servers, sweeping, ledger.stripes().id(), now);
+            let keeps = plan.keeps() && self.unsettled.is_none() && snapshot.previous.is_none();
             note_changes(ledger, &mut self.servers, keeps);
             match ledger.publish(&snapshot) {
                 Ok(()) => self.servers.iter_mut().for_each(Watched::told),

@@ -1,5 +1,6 @@
 //! The pool file as the daemon follows it: read, read again when it changed, and never half.
 
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::config::{Order as FileOrder, PoolFile, Rejoin};
 use crate::rules::health::Order;
+use crate::rules::pool::{Options, Pool, Server};
 use crate::rules::watcher;
 
 /// What the file says, as the daemon needs it.
@@ -37,6 +39,30 @@ impl Plan {
             Some(FileOrder::Draining) => Order::Draining,
             Some(FileOrder::Down) => Order::Down,
         }
+    }
+}
+
+impl Plan {
+    /// The same plan with another list of servers: what is ordered for a server of it stays ordered, by its name.
+    pub fn with_list(&self, list: &Pool) -> Plan {
+        let file = &self.file;
+        let ordered: HashMap<&str, FileOrder> = file
+            .pool
+            .servers()
+            .iter()
+            .map(|server| server.name.as_str())
+            .zip(file.orders.iter().copied())
+            .collect();
+        let order = |server: &Server| ordered.get(server.name.as_str()).copied().unwrap_or_default();
+        let options = Options {
+            distribution: list.options.distribution,
+            backups: list.options.backups,
+            ..file.pool.options.clone()
+        };
+        let (servers, slots) = (list.servers().to_vec(), list.slots().to_vec());
+        let orders = list.servers().iter().map(order).collect();
+        let pool = Pool::with_slots(file.pool.name.clone(), options, servers, slots);
+        Plan { file: PoolFile { pool, orders, ..file.clone() }, ..self.clone() }
     }
 }
 

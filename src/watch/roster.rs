@@ -9,15 +9,16 @@
 //! there is nothing to tell a new one by, and nobody wants all of them emptied.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::ledger::epoch_in;
 use super::pool_file::Plan;
 use super::server::Watched;
-use crate::rules::pool::{Server, match_up};
+use crate::rules::pool::{Pool, Server, match_up};
 use crate::rules::time::Instant;
 use crate::rules::watcher::{Moment, Order, Published, Watcher};
 use crate::table::layout::ROOM;
-use crate::table::{List, ServerEntry, Snapshot, Stripes};
+use crate::table::{List, Progress, ServerEntry, Snapshot, Stripes};
 
 /// Gives out words of the stripes file that nobody has.
 struct Slots {
@@ -149,8 +150,25 @@ pub fn change(
     made
 }
 
-/// What is published of them.
-pub fn snapshot(plan: &Plan, servers: &[Watched], stripes: u64, now: Moment) -> Snapshot {
+/// What is published of sweeps.
+#[derive(Clone, Debug, Default)]
+pub struct Sweeping {
+    /// The pool is swept.
+    pub on: bool,
+    /// How far the sweep is that is under way.
+    pub progress: Option<Progress>,
+    /// The list of servers before the plan's, while what it placed is swept.
+    pub previous: Option<Arc<Pool>>,
+}
+
+/// What is published of the servers, and of their sweeps.
+pub fn snapshot(
+    plan: &Plan,
+    servers: &[Watched],
+    sweeping: &Sweeping,
+    stripes: u64,
+    now: Moment,
+) -> Snapshot {
     let pool = &plan.file.pool;
     let entry = |watched: &Watched| {
         let watcher = &watched.watcher;
@@ -178,10 +196,10 @@ pub fn snapshot(plan: &Plan, servers: &[Watched], stripes: u64, now: Moment) -> 
         generation: 0,
         published: now.unix_millis,
         stripes,
-        swept: false,
-        sweep: None,
+        swept: sweeping.on,
+        sweep: sweeping.progress,
         current,
-        previous: None,
+        previous: sweeping.previous.as_deref().map(|list| List::new(list, &[], now.unix_millis)),
     }
 }
 

@@ -175,10 +175,8 @@ fn another_life_than_the_tables_is_not_used() {
         });
         assert_eq!(held(&servers[0], &key), ["END"], "nothing is sent to it");
         let now = life(&servers[0]);
-        daemon.say(|snapshot| {
-            let entry = &mut snapshot.current.servers[0];
-            (entry.state, entry.incarnation, entry.mark) = (State::Returned, Some(now), 9);
-        });
+        daemon.say_nothing_but(|snapshot| snapshot.current.servers[0].incarnation = Some(now));
+        daemon.bring_back(FIRST);
         assert_eq!(writer.join().unwrap(), Outcome::Stored);
     });
     assert!(held(&servers[0], &key).contains(&"new".to_owned()));

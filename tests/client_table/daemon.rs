@@ -241,9 +241,9 @@ pub fn set(client: &mut Client, key: &[u8], value: &[u8]) -> Outcome {
     client.run(&mut Write::new(key, 0, 0, value))
 }
 
-struct One<'a> {
-    key: &'a [u8],
-    found: Result<Vec<u8>, Outcome>,
+pub struct One<'a> {
+    pub key: &'a [u8],
+    pub found: Result<Vec<u8>, Outcome>,
 }
 
 impl memcache::rules::operation::Batch for One<'_> {

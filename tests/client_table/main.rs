@@ -13,6 +13,7 @@ mod fake;
 mod files;
 mod journals;
 mod looks;
+mod moves;
 mod trials;
 mod turns;
 mod unattended;

@@ -31,6 +31,9 @@ pub struct Truth {
     pub faulted_meanwhile: u64,
     /// The servers on which that call left the value.
     pub holders: u64,
+    /// The servers that last held its newest value, and which of these failed since.
+    pub copies: u64,
+    pub copies_faulted: u64,
     /// When the last acknowledged call began that gave it a time to live, in microseconds. A copy on a
     /// stand-in is capped at the window (rule 6), and what is moved or counted keeps what is left of
     /// that (rule 8).
@@ -49,6 +52,8 @@ impl Truth {
             faulted: 0,
             faulted_meanwhile: 0,
             holders: 0,
+            copies: 0,
+            copies_faulted: 0,
             since: 0,
             outlived: false,
         }
@@ -79,6 +84,7 @@ impl Truth {
     /// A server failed.
     pub fn fault(&mut self, server: usize) {
         self.faulted |= 1 << server;
+        self.copies_faulted |= 1 << server;
         self.faulted_meanwhile |= 1 << server;
     }
 

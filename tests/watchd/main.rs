@@ -15,4 +15,5 @@ mod installed;
 mod keeping;
 mod reload;
 mod reports;
+mod sweep;
 mod times;

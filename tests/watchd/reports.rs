@@ -13,7 +13,7 @@ const RARELY: &str = "interval = \"60s\"";
 
 #[test]
 fn a_report_leads_to_a_probe_at_once() {
-    let server = Memcached::start();
+    let server = Memcached::without_lists();
     let files = Files::new(&[server.address()], RARELY);
     let _watchd = Watchd::start(&files);
     files.wait_until_met(1);
@@ -25,7 +25,7 @@ fn a_report_leads_to_a_probe_at_once() {
 
 #[test]
 fn the_end_of_its_connection_is_as_good_as_a_report() {
-    let mut server = Memcached::start();
+    let mut server = Memcached::without_lists();
     let files = Files::new(&[server.address()], RARELY);
     let _watchd = Watchd::start(&files);
     files.wait_until_met(1);
@@ -34,8 +34,24 @@ fn the_end_of_its_connection_is_as_good_as_a_report() {
 }
 
 #[test]
+fn who_asks_for_a_sweep_is_heard() {
+    let servers = [Memcached::without_lists(), Memcached::without_lists()];
+    let files = Files::new(&[servers[0].address(), servers[1].address()], RARELY);
+    let watchd = Watchd::start(&files);
+    files.wait_until_met(2);
+    assert!(notice::send(&files.table, &Notice::Sweep(Some("127.0.0.1:1".parse().expect("an address")))));
+    assert!(notice::send(&files.table, &Notice::Sweep(None)));
+    watchd.wait_to_say("a program asks for a sweep of the pool ");
+    let second = servers[1].address();
+    assert!(notice::send(&files.table, &Notice::Sweep(Some(second.parse().expect("an address")))));
+    watchd.wait_to_say("a program asks for a sweep of what belongs on s1");
+    assert_eq!(watchd.said().matches("asks for a sweep").count(), 2, "a server that is not there is none");
+    assert_eq!(files.look().expect("a table").0, Attendance::Attended);
+}
+
+#[test]
 fn ten_thousand_datagrams_of_anything_do_nothing() {
-    let server = Memcached::start();
+    let server = Memcached::without_lists();
     let files = Files::new(&[server.address()], RARELY);
     let watchd = Watchd::start(&files);
     files.wait_until_met(1);
@@ -69,10 +85,10 @@ impl Random {
         self.0
     }
 
-    /// Noise, or a report with one byte changed, or one of a server that is not there.
+    /// Noise, or a report with one byte changed, or something about a server that is not there.
     fn datagram(&mut self, round: usize, good: &str) -> Vec<u8> {
         let length = (self.next() % 700) as usize;
-        match round % 3 {
+        match round % 4 {
             0 => (0..length).map(|_| self.next() as u8).collect(),
             1 => {
                 let mut bytes = good.as_bytes().to_vec();
@@ -81,6 +97,7 @@ impl Random {
                 bytes[at] ^= 1 << (self.next() % 8);
                 bytes
             }
+            2 => format!("mc1 sweep 127.0.0.1:{}\n", 1 + self.next() % 9_000).into_bytes(),
             _ => format!("mc1 failed 127.0.0.1:{}\n", 1 + self.next() % 9_000).into_bytes(),
         }
     }

@@ -34,6 +34,8 @@ pub(in crate::client) trait Witness {
     fn endures(&mut self, _server: ServerId, _now: Instant) -> bool {
         false
     }
+    /// A command waits for a server that cannot be reached.
+    fn waits_for(&mut self, _server: ServerId, _now: Instant) {}
     /// Whether a server for which commands wait may be tried now. Who is told so tries it.
     fn may_try(&mut self, _server: ServerId, _now: Instant) -> bool {
         true

@@ -52,6 +52,8 @@ pub(super) struct Agreed {
     rests: Option<Epoch>,
     /// The state that everybody knows of, before what this process found alone.
     state: State,
+    /// The life that this process met in an epoch.
+    met: Option<(Epoch, Incarnation)>,
 }
 
 /// What became of the wish to pass a server by.
@@ -278,6 +280,26 @@ impl Known {
             }
             ((), follows)
         });
+    }
+
+    /// A life of it was met. Whether this process met another one in the same epoch before: then it was restarted, and
+    /// whoever brought it back, or names the second life, does not know of the first. Its epoch is made the next one, and
+    /// what is known of it is waited for.
+    pub(in crate::client) fn meets_another(&self, epochs: Epochs<'_>, life: Incarnation) -> bool {
+        let Some(epoch) = epochs.now().filter(|epoch| epoch.usable()) else { return false };
+        self.change(|inner| match inner.agreed.met.filter(|(of, _)| *of == epoch) {
+            Some((_, met)) if !met.same_as(life) => {
+                epochs.catch_up();
+                // Where it cannot be done, somebody else has done it.
+                let _ = epochs.stripes.restarted(epochs.slot, epoch);
+                (true, false)
+            }
+            Some(_) => (false, false),
+            None => {
+                inner.agreed.met = Some((epoch, life));
+                (false, false)
+            }
+        })
     }
 
     /// It was told, and nobody objected.

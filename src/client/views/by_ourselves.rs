@@ -50,7 +50,8 @@ impl Views {
     ) -> Welcome {
         let server = connection.server();
         let known = &self.known[server.index()];
-        let counts = known.met(now, connection.begun(), greeting, self.epochs(server), &self.settings);
+        let counts = known.met(now, connection.begun(), greeting, self.epochs(server), &self.settings)
+            && !self.is_another(server, greeting.incarnation());
         self.refresh(now);
         let seen = self.view.server(server);
         if !counts {

@@ -8,6 +8,7 @@ use crate::client::connection::{Connection, Loss};
 use crate::client::exchange::{Lost, Welcome};
 use crate::client::trouble::Word;
 use crate::rules::greeting::Greeting;
+use crate::rules::health::Incarnation;
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
 use crate::rules::view::State;
@@ -47,7 +48,7 @@ impl Views {
             self.known[server.index()].incarnation()
         };
         let met = greeting.incarnation();
-        if told.is_some_and(|told| met.is_none_or(|met| !told.same_as(met))) {
+        if told.is_some_and(|told| met.is_none_or(|met| !told.same_as(met))) || self.is_another(server, met) {
             return Welcome::Refuse;
         }
         self.tried = self.tried.filter(|tried| *tried != server);
@@ -58,6 +59,19 @@ impl Views {
             Welcome::Replan
         } else {
             Welcome::Use
+        }
+    }
+
+    /// Whether this process met another life in the epoch that it is in.
+    pub(super) fn is_another(&self, server: ServerId, met: Option<Incarnation>) -> bool {
+        let (Some(epochs), Some(met)) = (self.epochs(server), met) else { return false };
+        self.known[server.index()].meets_another(epochs, met)
+    }
+
+    /// A call waits for a server: it is tried after a quarter of a call's time, however long others leave it alone.
+    pub(super) fn hasten(&mut self, server: ServerId, now: Instant) {
+        if let Some(word) = self.word(server) {
+            self.known[server.index()].hasten(word, now + self.view.pool.options.timeout / 4);
         }
     }
 

@@ -323,6 +323,12 @@ impl Witness for Views {
         seen.state == State::Down || seen.incarnation != life
     }
 
+    fn waits_for(&mut self, server: ServerId, now: Instant) {
+        if self.waits {
+            self.hasten(server, now);
+        }
+    }
+
     fn may_try(&mut self, server: ServerId, now: Instant) -> bool {
         !self.waits || self.claim(server, now)
     }

@@ -12,6 +12,9 @@
 //! stub when they write or delete, and the store under the lease fails. So the lease comes first and the source is
 //! read after it; and deletes reach the places that copies come from before those that they go to ([`Spread`](super::Spread)).
 //!
+//! **A complete home knows.** What it does not have exists nowhere: what the others hold of it then was left over by an
+//! eviction. It is looked at and gets no stub: operations that it decides alone would take that for a value.
+//!
 //! **Every place's copy is as good as another one's**: a write stores on acting and mirror and deletes on all the others, so
 //! what a place holds is the newest value. What a server holds that is no place (`found` may be one) may be of any age:
 //! it is nobody's source, and is deleted.
@@ -74,6 +77,11 @@ impl<'a> Parts for Moves<'a> {
     }
 }
 
+/// Whether what this server does not have exists nowhere.
+fn knows(view: &View, placement: &Placement, server: ServerId) -> bool {
+    placement.home == server && view.complete(server)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Job {
     /// Is it there? If not, a stub takes its place, whose CAS value is the lease.
@@ -128,6 +136,8 @@ pub struct Move<'a> {
     leases: SmallVec<[(ServerId, u64); 2]>,
     sources: SmallVec<[ServerId; 4]>,
     copy: Copied,
+    /// A complete home does not have it.
+    gone: bool,
     moved: bool,
     generation: u64,
     attempts: Attempts,
@@ -148,6 +158,7 @@ impl<'a> Move<'a> {
             leases: SmallVec::new(),
             sources: SmallVec::new(),
             copy: Copied::default(),
+            gone: false,
             moved: false,
             generation: 0,
             attempts: Attempts::default(),
@@ -161,6 +172,11 @@ impl<'a> Move<'a> {
     }
 
     fn placement(&mut self, view: &View) -> Option<Placement> {
+        if self.found.index() >= view.pool.servers().len() {
+            // The list became shorter before the key's turn came: its number is nobody's now.
+            self.end(Outcome::Unavailable);
+            return None;
+        }
         match writable(view, self.key) {
             Ok(placement) => Some(placement),
             Err(outcome) => {
@@ -175,22 +191,25 @@ impl<'a> Move<'a> {
         self.generation = view.generation;
         self.wanted.clear();
         self.taken.clear();
-        let holders: SmallVec<[ServerId; 2]> = placement.holders().collect();
+        self.gone = false;
         self.sources = placement.places.iter().copied().filter(|&place| place != self.found).collect();
         if placement.places.contains(&self.found) {
             self.sources.insert(0, self.found);
         }
-        self.ask_holders(view, holders.into_iter().filter(|&server| server != self.found).collect());
+        let found = self.found;
+        self.ask_holders(view, &placement, placement.holders().filter(|&server| server != found));
     }
 
     /// Asks acting and mirror, or those of them that had somebody else's stub.
-    fn ask_holders(&mut self, view: &View, holders: SmallVec<[ServerId; 2]>) {
+    fn ask_holders(&mut self, view: &View, placement: &Placement, holders: impl Iterator<Item = ServerId>) {
         self.round.clear();
         self.stage = Stage::Leasing;
-        // Readers of a pool without backups send classic gets, to which a stub is an empty value.
-        let job = if view.pool.options.backups { Job::Lease } else { Job::Look };
-        holders.iter().for_each(|&server| self.round.ask(server, job));
-        if holders.is_empty() {
+        for server in holders {
+            // Readers of a pool without backups send classic gets, to which a stub is an empty value.
+            let no_stub = knows(view, placement, server) || !view.pool.options.backups;
+            self.round.ask(server, if no_stub { Job::Look } else { Job::Lease });
+        }
+        if self.round.legs().is_empty() {
             self.leased(view);
         }
     }
@@ -227,7 +246,13 @@ impl<'a> Move<'a> {
         if !self.taken.is_empty() {
             return self.wait_for_others(view);
         }
-        if self.wanted.is_empty() { self.clear(view) } else { self.search(view, 0) }
+        if self.gone {
+            self.end_leases(view);
+        } else if self.wanted.is_empty() {
+            self.clear(view);
+        } else {
+            self.search(view, 0);
+        }
     }
 
     /// Somebody else is moving it at this moment, or was when he died.
@@ -235,7 +260,8 @@ impl<'a> Move<'a> {
         let taken = std::mem::take(&mut self.taken);
         if self.looks < LOOKS {
             self.looks += 1;
-            return self.ask_holders(view, taken.iter().map(|taken| taken.0).collect());
+            let Some(placement) = self.placement(view) else { return };
+            return self.ask_holders(view, &placement, taken.iter().map(|taken| taken.0));
         }
         self.looks = 0;
         self.round.clear();
@@ -282,13 +308,17 @@ impl<'a> Move<'a> {
     }
 
     fn stored(&mut self, view: &View) {
-        // Where it was not stored somebody wrote or deleted it meanwhile, and that counts.
-        self.moved |= self.round.legs().iter().any(|leg| leg.fate == Fate::Yes);
-        if self.round.legs().iter().any(|leg| matches!(leg.fate, Fate::Refused | Fate::Unsupported)) {
+        let fates = || self.round.legs().iter().map(|leg| leg.fate);
+        self.moved |= fates().any(|fate| fate == Fate::Yes);
+        if fates().any(|fate| matches!(fate, Fate::Refused | Fate::Unsupported)) {
             // What it was found on keeps its copy: it may be the only one.
-            return self.end(Outcome::Refused);
+            self.end(Outcome::Refused);
+        } else if fates().all(|fate| fate == Fate::Yes) {
+            self.clear(view);
+        } else {
+            // Somebody wrote or deleted it meanwhile, and that counts; or the stub's time was over.
+            self.plan_again(view);
         }
-        self.clear(view);
     }
 
     fn clear(&mut self, view: &View) {
@@ -311,8 +341,12 @@ impl<'a> Move<'a> {
     }
 
     /// What acting or mirror says of itself.
-    fn holder_answered(&mut self, server: ServerId, reply: &Reply<'_>) {
+    fn holder_answered(&mut self, view: &View, server: ServerId, reply: &Reply<'_>) {
+        let placement = Placement::of(view, self.key);
+        let knows = placement.is_some_and(|placement| knows(view, &placement, server));
         match reply {
+            // Somebody else's stub, which no reader takes for a value.
+            Reply::Value(value) if value.is_stub() && knows => self.gone = true,
             Reply::Value(value) if !value.is_stub() => {}
             Reply::Value(value) => {
                 let ours = value.lease == Some(Lease::Won) || self.leases.contains(&(server, value.cas));
@@ -323,6 +357,7 @@ impl<'a> Move<'a> {
                     self.taken.push((server, value.cas));
                 }
             }
+            Reply::Miss if knows => self.gone = true,
             Reply::Miss => self.wanted.push(Wanted { server, lease: None }),
             _ => self.end(Outcome::Refused),
         }
@@ -379,7 +414,7 @@ impl Operation for Move<'_> {
         let stage = self.stage;
         let over = self.round.settle(tag, Fate::of(reply));
         match job {
-            Job::Lease | Job::Look => self.holder_answered(server, reply),
+            Job::Lease | Job::Look => self.holder_answered(view, server, reply),
             Job::Fetch => self.source_answered(view, reply),
             _ => {}
         }

@@ -57,6 +57,7 @@ impl Daemon {
             watched.drop_question(now);
             watched.forget_changes(now);
         }
+        self.sweeps.begin_anew();
         for round in 1.. {
             let now = moment();
             if let Some(ledger) = &self.ledger {
@@ -148,7 +149,8 @@ impl Daemon {
             }
             self.unsettled = Some(self.longest_call());
         }
-        let first = roster::snapshot(&self.plan, &self.servers, begun.stripes.id(), now);
+        let (plan, servers, sweeping) = (&self.plan, &self.servers, &self.sweeping);
+        let first = roster::snapshot(plan, servers, sweeping, begun.stripes.id(), now);
         begun.finish(terms, &first)
     }
 

@@ -74,6 +74,10 @@ fn a_delete_reaches_the_new_places_last() {
 fn a_counter_is_brought_from_where_it_was() {
     let (mut story, key) = grown();
     let mut counter = Counter::new(Direction::Incr, &key, 1);
+    assert_eq!(story.asks(&mut counter), ["s2 fetch"]);
+    story.answer(&mut counter, 2, Reply::Miss);
+    assert_eq!(story.asks(&mut counter), ["s3 fetch"]);
+    story.answer(&mut counter, 3, value(b"7"));
     assert_eq!(story.asks(&mut counter), ["s2 lease"]);
     story.answer(&mut counter, 2, stub(Lease::Won));
     assert_eq!(story.asks(&mut counter), ["s3 fetch"]);
@@ -89,7 +93,7 @@ fn a_miss_under_a_list_that_is_no_longer_the_pools_is_held_back() {
     let mut story = Story { view: View::new(story.view.previous().expect("a list").clone()), asked: vec![] };
     let mut one = One { key: b"some-key".to_vec(), ..One::default() };
     let mut read = Read::new(&mut one);
-    let mut home = |story: &mut Story, read: &mut Read<'_>, reply| {
+    let home = |story: &mut Story, read: &mut Read<'_>, reply| {
         assert_eq!(story.asks(read).len(), 1);
         let server = story.asked[0].0.0 + 1;
         story.answer(read, server, reply);

@@ -64,20 +64,44 @@ fn what_is_in_its_place_is_asked_of_one_server() {
     assert_eq!(moving.outcome(), Some(Outcome::NotStored));
 }
 
+/// The copy is on its way to a returned home, whose answer is this.
+fn stored_under_the_lease<'a>(story: &mut Story, key: &'a [u8], reply: Reply<'_>) -> Move<'a> {
+    let mut moving = Move::new(key, S2);
+    story.asks(&mut moving);
+    story.answer(&mut moving, 1, stub(Lease::Won));
+    story.asks(&mut moving);
+    story.answer(&mut moving, 2, value(b"v"));
+    story.asks(&mut moving);
+    story.answer(&mut moving, 1, reply);
+    assert_eq!(story.asks(&mut moving), ["s1 lease"], "what happened meanwhile is looked at");
+    moving
+}
+
 #[test]
-fn who_wrote_or_deleted_meanwhile_counts() {
-    for reply in [Reply::Exists, Reply::NotFound] {
+fn who_wrote_meanwhile_counts() {
+    let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
+    let key = key(&story);
+    let mut moving = stored_under_the_lease(&mut story, &key, Reply::Exists);
+    story.answer(&mut moving, 1, value(b"newer"));
+    assert!(story.asks(&mut moving).is_empty());
+    assert_eq!(moving.outcome(), Some(Outcome::NotStored));
+}
+
+#[test]
+fn who_deleted_meanwhile_counts_and_a_stub_whose_time_was_over_does_not() {
+    for deleted in [true, false] {
         let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
         let key = key(&story);
-        let mut moving = Move::new(&key, S2);
-        story.asks(&mut moving);
+        let mut moving = stored_under_the_lease(&mut story, &key, Reply::NotFound);
         story.answer(&mut moving, 1, stub(Lease::Won));
-        story.asks(&mut moving);
-        story.answer(&mut moving, 2, value(b"v"));
-        story.asks(&mut moving);
-        story.answer(&mut moving, 1, reply);
-        assert!(story.asks(&mut moving).is_empty());
-        assert_eq!(moving.outcome(), Some(Outcome::NotStored));
+        assert_eq!(story.asks(&mut moving), ["s2 fetch"]);
+        if deleted {
+            story.answer(&mut moving, 2, Reply::Miss);
+            assert_eq!(story.asks(&mut moving), ["s3 fetch"]);
+        } else {
+            story.answer(&mut moving, 2, value(b"v"));
+            assert_eq!(story.asks(&mut moving), ["s1 store-leased 60 c5"]);
+        }
     }
 }
 
@@ -103,15 +127,56 @@ fn what_lies_where_nobody_looks_for_it_is_nobodys_source() {
     let mut story = Story::new([STEADY; 4]);
     let key = key(&story);
     let mut moving = Move::new(&key, S4);
-    assert_eq!(story.asks(&mut moving), ["s1 lease", "s2 lease"]);
-    story.answer(&mut moving, 1, stub(Lease::Won));
+    assert_eq!(story.asks(&mut moving), ["s1 fetch", "s2 lease"], "a complete home gets no stub");
+    story.answer(&mut moving, 1, Reply::Miss);
     story.answer(&mut moving, 2, stub(Lease::Won));
-    assert_eq!(story.asks(&mut moving), ["s1 end-lease c5", "s2 end-lease c5"]);
-    story.answer(&mut moving, 1, Reply::Deleted);
+    assert_eq!(story.asks(&mut moving), ["s2 end-lease c5"]);
     story.answer(&mut moving, 2, Reply::Deleted);
     assert_eq!(story.asks(&mut moving), ["s4 delete"]);
     story.answer(&mut moving, 4, Reply::Deleted);
     assert_eq!(moving.outcome(), Some(Outcome::NotStored));
+}
+
+#[test]
+fn a_server_that_is_no_longer_in_the_list_is_left_alone() {
+    let mut story = Story::new([STEADY; 4]);
+    let key = key(&story);
+    let mut moving = Move::new(&key, ServerId(4));
+    assert!(story.asks(&mut moving).is_empty());
+    assert_eq!(moving.outcome(), Some(Outcome::Unavailable));
+}
+
+#[test]
+fn what_an_eviction_left_over_at_the_mirror_is_left_alone() {
+    let mut story = Story::new([STEADY; 4]);
+    let key = key(&story);
+    let mut moving = Move::new(&key, S2);
+    assert_eq!(story.asks(&mut moving), ["s1 fetch"]);
+    story.answer(&mut moving, 1, Reply::Miss);
+    assert!(story.asks(&mut moving).is_empty());
+    assert_eq!(moving.outcome(), Some(Outcome::NotStored));
+}
+
+#[test]
+fn a_stand_ins_miss_proves_nothing() {
+    let mut story = Story::new([DOWN, RETURNED, STEADY, STEADY]);
+    let key = key(&story);
+    let mut moving = Move::new(&key, S2);
+    assert_eq!(story.asks(&mut moving), ["s3 lease"]);
+    story.answer(&mut moving, 3, stub(Lease::Won));
+    assert_eq!(story.asks(&mut moving), ["s2 fetch"]);
+}
+
+#[test]
+fn a_second_copy_that_is_missing_is_made_anew() {
+    let mut story = Story::new([STEADY; 4]);
+    let key = key(&story);
+    let mut moving = Move::new(&key, S1);
+    assert_eq!(story.asks(&mut moving), ["s2 lease"]);
+    story.answer(&mut moving, 2, stub(Lease::Won));
+    assert_eq!(story.asks(&mut moving), ["s1 fetch"]);
+    story.answer(&mut moving, 1, value(b"v"));
+    assert_eq!(story.asks(&mut moving), ["s2 store-leased 60 c5"]);
 }
 
 #[test]

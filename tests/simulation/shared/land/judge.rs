@@ -140,6 +140,11 @@ impl Land {
         if let (false, Some(means)) = (fits, means) {
             fits = self.keys[index].end(&active.call, means, value, span);
         }
+        if !fits && self.stubbed[index] > active.began {
+            self.counts.stubbed += 1;
+            self.doubtful[index] = true;
+            return self.keys[index].unanswered();
+        }
         if !fits {
             let text = format!(
                 "IMPOSSIBLE: {} ended as {outcome:?}; k{key} held {}. {}",
@@ -167,7 +172,7 @@ impl Land {
 
     /// A draining server gets no new key as long as two others can.
     pub(super) fn check_draining(&mut self, key: Key, active: &Active) {
-        let servers = 0..self.used_since.len();
+        let servers = 0..self.board.listed();
         let others = servers
             .clone()
             .filter(|s| !matches!(self.official(*s), ServerState::Down | ServerState::Draining))
@@ -200,7 +205,11 @@ impl Land {
         if truth.possible.contains(&None) || self.flushed_late {
             return true;
         }
-        let every_holder_failed = truth.holders & !truth.faulted == 0;
+        let every_holder_failed = if self.board.swept {
+            self.copies_failed(usize::from(key))
+        } else {
+            truth.holders & !truth.faulted == 0
+        };
         let held = self.holders_of(key, |truth, data| truth.is_settled(data), EPOCH_MILLIS + began / 1000);
         let readable = (0..self.used_since.len())
             .filter(|server| held & (1 << server) != 0)
