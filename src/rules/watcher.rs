@@ -18,19 +18,22 @@
 //! elsewhere what is on it, so there is no counting of missed writes: it comes back emptied, or as a
 //! certainly younger process.
 
+mod keeping;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
 use super::address::Address;
 use super::greeting::Greeting;
-use super::health::{Event, Health, Incarnation, KEPT, Settings as HealthSettings};
+use super::health::{Event, Health, Incarnation, Settings as HealthSettings};
 use super::mark::mark;
 use super::operation::Outcome;
 use super::pool::{Options, ServerId};
 use super::rejoin::Rejoin;
 use super::time::Instant;
-use super::view::{Meta, ServerView, State, View};
+use super::view::{ServerView, State, View};
 
+use self::keeping::Keeping;
 pub use super::health::Order;
 
 /// Reports of others lead to one probe in so much time, whatever their number.
@@ -155,10 +158,7 @@ pub struct Watcher {
     unmet: bool,
     /// Why its last trial did not bring it back, when it answered there.
     trial: Option<&'static str>,
-    /// It fell by our own probes, after it was met, and that was not asked for yet.
-    fell: bool,
-    /// It came back with what it held, but for so many keys.
-    kept: Option<usize>,
+    keeping: Keeping,
 }
 
 impl Watcher {
@@ -229,8 +229,7 @@ impl Watcher {
             inherited: None,
             unmet: false,
             trial: None,
-            fell: false,
-            kept: None,
+            keeping: Keeping::default(),
         }
     }
 
@@ -278,14 +277,9 @@ impl Watcher {
     /// Why it is in its state, in a few words for a message.
     pub fn reason(&self) -> Cow<'_, str> {
         let reason = self.inherited.as_deref().unwrap_or(self.health.reason());
-        if let Some(keys) = self.kept.filter(|_| reason == KEPT) {
-            let keys = if keys == 1 { "1 key".into() } else { format!("{keys} keys") };
-            return Cow::Owned(format!("back, with what it held but {keys} changed meanwhile"));
-        }
-        match self.trial.filter(|_| self.state() == State::Down) {
-            Some(trial) => Cow::Owned(format!("{reason}; on trial: {trial}")),
-            None => Cow::Borrowed(reason),
-        }
+        let trial = self.trial.filter(|_| self.state() == State::Down);
+        let trial = trial.map(|trial| format!("{reason}; on trial: {trial}"));
+        self.why_kept(reason).or(trial).map_or(Cow::Borrowed(reason), Cow::Owned)
     }
 
     /// When [`Watcher::task`] or [`Watcher::tick`] has something to do even if nothing happens; `None`: it has not.
@@ -362,10 +356,7 @@ impl Watcher {
                 let Some(event) = failing.event() else { return false };
                 self.failures = self.failures.saturating_add(1);
                 self.next = now.clock;
-                let met = self.incarnation().is_some() && self.view().meta == Meta::Yes;
-                let changed = self.failures >= self.settings.fall && self.on(now, event);
-                self.fell = met && self.order == Order::Up && self.state() == State::Down;
-                changed
+                self.failures >= self.settings.fall && self.falls(now, event)
             }
         }
     }
@@ -375,27 +366,14 @@ impl Watcher {
         self.at_work = false;
         let before = self.trial;
         self.trial = rejoin.greeted().then(|| rejoin.reason());
-        let (incarnation, meta) = (rejoin.incarnation(), rejoin.meta());
         let event = match outcome {
-            Some(Outcome::Done) if rejoin.kept().is_some() => Event::Kept { incarnation, meta },
-            Some(Outcome::Done) => Event::Rejoined { incarnation, meta },
+            Some(Outcome::Done) => keeping::back(rejoin),
             Some(_) if rejoin.held_back() => Event::HeldBack,
             _ => Event::TrialFailed,
         };
         let changed = self.on(now, event) | (self.trial != before);
-        self.kept = rejoin.kept().filter(|_| self.state() != State::Down);
+        self.keeping.kept = rejoin.kept().filter(|_| self.state() != State::Down);
         changed
-    }
-
-    /// Whether it fell by our own probes, after it was met, since this was asked last: from now on it can be known which keys are
-    /// changed without it, if that is noted from before its fall is published.
-    pub fn take_fall(&mut self) -> bool {
-        std::mem::take(&mut self.fell) && self.state() == State::Down
-    }
-
-    /// Whether what it holds is from before its last fall. (Then it may hold what is no longer where it belongs.)
-    pub fn kept(&self) -> bool {
-        self.kept.is_some()
     }
 
     /// The task that was given will not be reported: its driver dropped it.
@@ -415,10 +393,8 @@ impl Watcher {
     pub fn replaced(&mut self, now: Moment, reason: &'static str) -> bool {
         let before = self.seen();
         self.health = Health::new();
-        self.at_work = false;
-        self.good = None;
+        (self.at_work, self.good, self.keeping.fell) = (false, None, false);
         self.epoch = fitting(self.epoch, State::Steady);
-        self.fell = false;
         self.on(now, Event::Failed(reason));
         // A wait is for a server that did not answer.
         self.health.hasten(now.clock);
@@ -443,7 +419,7 @@ impl Watcher {
     /// It was not watched for a while, and `epoch` is what others made of its epoch meanwhile. It is to be proved
     /// anew: a probe is due at once.
     pub fn settle(&mut self, now: Moment, epoch: u64) -> bool {
-        self.fell = false;
+        self.keeping.fell = false;
         self.next = self.next.min(now.clock);
         if epoch <= self.epoch {
             // Nobody did anything; or the file is younger than what was published, which is then the better word.
@@ -477,7 +453,7 @@ impl Watcher {
         self.health.on(now.clock, event, &self.settings.health);
         if was != State::Down && self.state() == State::Down {
             self.failures = 0;
-            (self.trial, self.kept) = (None, None);
+            (self.trial, self.keeping.kept) = (None, None);
             // Its trial meets it; a life that follows on that is a restart.
             self.unmet = false;
             self.health.on(now.clock, Event::MissedWrite, &self.settings.health);
@@ -493,9 +469,7 @@ impl Watcher {
             (down, is) if down != is => self.epoch.saturating_add(1),
             _ => self.epoch,
         };
-        if restarted {
-            self.kept = None;
-        }
+        self.keeping.kept = self.keeping.kept.filter(|_| !restarted);
         if (was, since) != (self.state(), self.health.since()) {
             self.since = now.unix_millis;
         }

@@ -198,18 +198,18 @@ impl Carrier {
     }
 
     /// Drives an operation that asks one server, all that it has to ask before any answer is awaited: no more than fits
-    /// into a socket. The server has the meta commands. How it ended; `None`: its connection was lost.
+    /// into a socket. The server has the meta commands. Whether it is done; if not, its connection is lost.
     pub async fn drive_together(
         &mut self,
         operation: &mut dyn Operation,
         server: ServerId,
         sites: Option<Sites>,
-    ) -> Option<Outcome> {
-        let asked = self.ask_together(operation, server, sites).await;
-        if asked.is_none() {
+    ) -> bool {
+        let done = self.ask_together(operation, server, sites).await.is_some();
+        if !done {
             self.lose(server);
         }
-        asked.and_then(|()| operation.outcome())
+        done
     }
 
     async fn ask_together(

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use crate::table::stripes::{Epoch, Stands};
 use crate::table::{
-    JournalKeeper, Lock, Settling, Snapshot, Stripes, StripesSettings, TrialTurn, Trust, Writer, identity, notice,
+    JournalKeeper, Lock, Settling, Snapshot, Stripes, StripesSettings, TrialTurn, Trust, Writer, identity,
+    notice,
 };
 
 /// The permission bits of what the pool's clients write to.

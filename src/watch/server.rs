@@ -266,7 +266,11 @@ impl Watched {
             }
             let outcome = rejoin.outcome().filter(|_| turn.goes_on());
             let socket = (outcome == Some(Outcome::Done)).then(|| carrier.take(id)).flatten();
-            let _ = news.send(News { server, ticket, found: Found::Tried(rejoin, outcome, socket, turn, journal) });
+            let _ = news.send(News {
+                server,
+                ticket,
+                found: Found::Tried(rejoin, outcome, socket, turn, journal),
+            });
         });
         self.question = Some(Task { ticket, handle });
     }

@@ -9,7 +9,6 @@ use tokio::time::sleep;
 
 use super::carrier::{Carrier, Sites};
 use super::ledger::Turn;
-use crate::rules::operation::Outcome;
 use crate::rules::pool::ServerId;
 use crate::rules::rejoin::Weeding;
 use crate::table::JournalKeeper;
@@ -64,8 +63,7 @@ impl Weeder<'_> {
                 return None;
             }
             let weeding = &mut Weeding::new(self.server, some);
-            let outcome = self.carrier.drive_together(weeding, self.server, self.sites.clone()).await;
-            if outcome != Some(Outcome::Done) {
+            if !self.carrier.drive_together(weeding, self.server, self.sites.clone()).await {
                 return None;
             }
         }

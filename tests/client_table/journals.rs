@@ -166,7 +166,11 @@ fn while_nobody_attends_it_is_noted_too_and_a_closed_one_is_not_believed() {
     assert_eq!(scene.daemon.epoch(FIRST), 3);
     journal.close().expect("it is open");
     assert_eq!(set(&mut scene.client, &key, b"newer"), Outcome::Stored);
-    assert_eq!(scene.daemon.epoch(FIRST), 5, "whatever the daemon says when it goes on, it has to be emptied");
+    assert_eq!(
+        scene.daemon.epoch(FIRST),
+        5,
+        "whatever the daemon says when it goes on, it has to be emptied"
+    );
 }
 
 /// Changes that were sent to it, and whose time is up when its fall is about to be published.

@@ -15,8 +15,8 @@
 mod calls;
 mod carrier;
 mod driver;
-mod memcached;
 mod keeping;
+mod memcached;
 mod message;
 mod model_vs_real;
 mod net;

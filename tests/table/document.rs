@@ -75,8 +75,8 @@ fn the_document_and_the_code_agree() {
 #[test]
 fn the_document_of_the_stripes_file_and_the_code_agree() {
     use memcache::table::stripes::layout::{
-        EPOCHS_AT, FILE_BYTES, INDEXES_AT, JOURNALS_AT, KEYS_AT, NAMESPACES_AT, STRIPES_AT, TRIALS_AT, VERSION,
-        header, journal,
+        EPOCHS_AT, FILE_BYTES, INDEXES_AT, JOURNALS_AT, KEYS_AT, NAMESPACES_AT, STRIPES_AT, TRIALS_AT,
+        VERSION, header, journal,
     };
     let mut coded = BTreeMap::new();
     coded.extend(

@@ -21,11 +21,7 @@ struct Place {
 impl Place {
     fn new() -> Arc<Place> {
         let word = |_| Word(AtomicU64::new(0));
-        Arc::new(Place {
-            heads: [0, 1].map(word),
-            index: [0, 1, 2].map(word),
-            keys: [0, 1, 2].map(word),
-        })
+        Arc::new(Place { heads: [0, 1].map(word), index: [0, 1, 2].map(word), keys: [0, 1, 2].map(word) })
     }
 
     fn journal(&self) -> Journal<'_, Word> {

@@ -189,11 +189,7 @@ fn what_is_not_changed_is_kept(scene: &mut Scene, away: impl Fn(&Scene), here: i
 #[test]
 fn one_that_hangs_keeps_what_was_not_changed() {
     let mut scene = scene(4);
-    what_is_not_changed_is_kept(
-        &mut scene,
-        |scene| scene.servers[0].hang(),
-        |scene| scene.servers[0].wake(),
-    );
+    what_is_not_changed_is_kept(&mut scene, |scene| scene.servers[0].hang(), |scene| scene.servers[0].wake());
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicU64;
 use super::Stripes;
 use super::epoch::Epoch;
 use super::journal::{self, Journal, Noted, Spoilt};
-use super::layout::{INDEXES_AT, JOURNAL_KEYS, JOURNAL_WORDS, JOURNALS, JOURNALS_AT, KEYS_AT, journal as head};
+use super::layout::{
+    INDEXES_AT, JOURNAL_KEYS, JOURNAL_WORDS, JOURNALS, JOURNALS_AT, KEYS_AT, journal as head,
+};
 
 impl Stripes {
     fn journal(&self, number: usize) -> Journal<'_, AtomicU64> {
@@ -49,9 +51,8 @@ impl Stripes {
     /// is no free one.
     pub fn open_journal(self: &Arc<Self>, slot: u16, epoch: Epoch) -> Option<JournalKeeper> {
         let name = journal::name(slot, epoch.number());
-        let free = |number: &usize| {
-            self.journal(*number).name.load(std::sync::atomic::Ordering::Acquire) == 0
-        };
+        let free =
+            |number: &usize| self.journal(*number).name.load(std::sync::atomic::Ordering::Acquire) == 0;
         let number = (0..JOURNALS).find(free)?;
         let tag = self.journal(number).open(name);
         let (stripes, dealt) = (Arc::clone(self), vec![false; JOURNAL_KEYS].into());
