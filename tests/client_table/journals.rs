@@ -8,7 +8,9 @@ use std::time::Duration;
 use memcache::client::Client;
 use memcache::rules::hash::KeyHash;
 use memcache::rules::mark::mark;
-use memcache::rules::operation::{Broadcast, Counter, Everywhere, Operation, Outcome, Spread};
+use memcache::rules::operation::{
+    Broadcast, Counter, Everywhere, Found, Many, Moves, Operation, Outcome, Spread,
+};
 use memcache::rules::pool::{Options, Pool, ServerId};
 use memcache::rules::view::State;
 use memcache::rules::wire::Direction;
@@ -106,6 +108,16 @@ fn every_change_is_noted_once_and_nothing_else() {
     assert_eq!((flushed, noted(&mut journal)), (Outcome::Done, None));
 }
 
+/// A copy that is moved is the value that the server holds, too.
+#[test]
+fn what_is_only_moved_is_not_noted() {
+    let mut scene = scene(options());
+    let mut journal = scene.fall();
+    let found = [Found { key: scene.keys[0].clone(), server: ServerId(1) }];
+    assert_eq!(scene.run(&mut Many::new(Moves(&found))), Outcome::Done);
+    is_noted(&mut journal, &[]);
+}
+
 /// A home that was completed while the server was away was completed without it.
 #[test]
 fn what_became_complete_since_proves_nothing() {
@@ -119,7 +131,7 @@ fn what_became_complete_since_proves_nothing() {
 
 #[test]
 fn who_finds_it_closed_waits_for_the_tables_word() {
-    let mut scene = scene(options());
+    let scene = scene(options());
     let journal = scene.fall();
     journal.close().expect("it is open");
     let (key, before) = (scene.keys[0].clone(), scene.sets());

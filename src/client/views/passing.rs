@@ -73,11 +73,11 @@ impl Views {
             return;
         }
         changing.until = until;
-        operation.keys(&mut |key| {
+        let all = operation.keys(&mut |key| {
             changing.bytes.extend_from_slice(key);
             changing.ends.push(changing.bytes.len());
         });
-        changing.unknown = changing.ends.is_empty();
+        changing.unknown = !all;
     }
 
     /// Whether the call must end without having sent anything.

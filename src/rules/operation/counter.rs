@@ -302,7 +302,8 @@ impl Operation for Counter<'_> {
         tell(KeyHash::of(self.key));
     }
 
-    fn keys(&self, tell: &mut dyn FnMut(&[u8])) {
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
         tell(self.key);
+        true
     }
 }

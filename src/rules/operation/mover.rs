@@ -71,6 +71,10 @@ impl<'a> Parts for Moves<'a> {
         &self.0[index].key
     }
 
+    fn moves(&self) -> bool {
+        true
+    }
+
     fn part(&self, index: usize) -> Move<'a> {
         let Found { key, server } = &self.0[index];
         Move::new(key, *server)
@@ -445,7 +449,7 @@ impl Operation for Move<'_> {
         tell(KeyHash::of(self.key));
     }
 
-    fn keys(&self, tell: &mut dyn FnMut(&[u8])) {
-        tell(self.key);
+    fn keys(&self, _: &mut dyn FnMut(&[u8])) -> bool {
+        true
     }
 }

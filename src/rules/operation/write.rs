@@ -44,7 +44,8 @@ impl Operation for Write<'_> {
         tell(KeyHash::of(self.0.key()));
     }
 
-    fn keys(&self, tell: &mut dyn FnMut(&[u8])) {
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
         tell(self.0.key());
+        true
     }
 }

@@ -1,3 +1,5 @@
+//! Journals in memory: what is noted is read, and whatever is damaged is not believed.
+
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 
