@@ -182,6 +182,9 @@ impl Client {
             }
             // The table is looked at after the turn has come.
             let now = turn.came(start);
+            if operation.mutates() {
+                self.views.changes(operation, turn.deadline());
+            }
             self.begin(operation.mutates(), now);
             let other = self.views.stripes().filter(|_| operation.mutates()).map(|other| other.id());
             if other == stripes.as_deref().map(Stripes::id) {
@@ -219,6 +222,9 @@ impl Client {
     /// anew after every wait that was not the last.
     fn drive(&mut self, operation: &mut dyn Operation, start: Instant, turn: &Turn<'_>) -> Outcome {
         let deadline = turn.deadline();
+        if self.views.is_overdue() {
+            return Outcome::Timeout;
+        }
         let mut now = turn.now(start);
         let mut generation = self.views.view().generation;
         loop {

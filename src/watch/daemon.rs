@@ -352,8 +352,11 @@ impl Daemon {
         if let Some(ledger) = &mut self.ledger {
             let (plan, servers, sweeping) = (&self.plan, &self.servers, &self.sweeping);
             let snapshot = roster::snapshot(plan, servers, sweeping, ledger.stripes().id(), now);
-            if let Err(fault) = ledger.publish(&snapshot) {
-                log::error!("cannot publish: {fault}");
+            let keeps = plan.keeps() && self.unsettled.is_none() && snapshot.previous.is_none();
+            note_changes(ledger, &mut self.servers, keeps);
+            match ledger.publish(&snapshot) {
+                Ok(()) => self.servers.iter_mut().for_each(Watched::told),
+                Err(fault) => log::error!("cannot publish: {fault}"),
             }
         }
         self.servers.iter_mut().for_each(Watched::note);
@@ -377,6 +380,19 @@ impl Daemon {
             } else {
                 log::info!("most servers answer again");
             }
+        }
+    }
+}
+
+/// What is changed without a server that fell just now is noted, if it may keep the rest.
+fn note_changes(ledger: &Ledger, servers: &mut [Watched], keeps: bool) {
+    for watched in servers {
+        if watched.watcher.take_fall() && keeps {
+            let journal = ledger.open_journal(watched.slot, watched.watcher.epoch());
+            if journal.is_none() {
+                log::info!("{}: too many servers are down, so it will be emptied", watched.title());
+            }
+            watched.note_changes(journal);
         }
     }
 }

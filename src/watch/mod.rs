@@ -26,5 +26,6 @@ pub mod roster;
 mod server;
 pub mod sweep;
 mod system;
+mod weed;
 
 pub use daemon::{End, run};

@@ -16,6 +16,7 @@ mod faults;
 mod files;
 mod hostile;
 mod installed;
+mod keeping;
 mod reload;
 mod reports;
 mod sweep;

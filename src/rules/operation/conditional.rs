@@ -247,4 +247,9 @@ impl Operation for Conditional<'_> {
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         tell(KeyHash::of(self.key));
     }
+
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        tell(self.key);
+        true
+    }
 }

@@ -52,6 +52,8 @@ impl Daemon {
         let old = std::mem::take(&mut self.servers);
         let stripes = self.ledger.as_ref().map(Ledger::stripes);
         self.servers = roster::change(&plan, old, stripes, now, &mut self.next_key);
+        // What the keys are that a server may hold is not known across a change of lists.
+        self.servers.iter_mut().for_each(|watched| watched.forget_changes(now));
         self.plan = plan;
         self.index();
         self.publish(now);

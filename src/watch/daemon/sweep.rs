@@ -108,7 +108,7 @@ impl Sweeps {
     /// How the servers are seen has changed.
     pub(super) fn see(&mut self, view: &View, servers: &[Watched]) {
         let epochs = servers.iter().map(|watched| watched.watcher.epoch());
-        self.rules.see(view, epochs, |_| false);
+        self.rules.see(view, epochs, |server| servers[server.index()].watcher.kept());
     }
 
     /// Another list of servers: ids mean others, and threads have clients of the old one.
