@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use support::old::OldAge;
 use support::relay::{Mode, Relay};
 use support::server::Memcached;
 use support::wait;
