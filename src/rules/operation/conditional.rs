@@ -152,8 +152,8 @@ impl<'a> Conditional<'a> {
             }
             Stage::Publishing(publish, outcome) => match (publish.end(), *outcome) {
                 (Some(End::Published), outcome) => self.stage = Stage::Over(outcome),
-                (Some(End::SourceLost), Outcome::Stored) => self.begin_again(view),
-                (Some(End::SourceLost), outcome) => self.stage = Stage::Over(outcome),
+                // Whatever it did, its copy is given up, and no other place knows of it.
+                (Some(End::SourceLost), _) => self.begin_again(view),
                 (Some(End::Failed(_)), _) => self.stage = Stage::Over(Outcome::Unavailable),
                 (None, _) => {}
             },

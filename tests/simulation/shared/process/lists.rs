@@ -50,6 +50,9 @@ impl Process {
     pub(super) fn waits_for_the_list(&self, board: &Board) -> bool {
         let idle = self.held.is_empty() && !self.carrier.links.iter().flatten().any(Link::owes);
         let waits = |task: &Task| task.outcome().is_none();
-        self.lineup != board.lineup && idle && self.stripe.is_none() && self.carrier.task.as_ref().is_some_and(waits)
+        self.lineup != board.lineup
+            && idle
+            && self.stripe.is_none()
+            && self.carrier.task.as_ref().is_some_and(waits)
     }
 }
