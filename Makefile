@@ -70,6 +70,12 @@ tests:
 sim:
 	$(CARGO) test --locked --release --test simulation -- --nocapture
 
+## soak:      eight servers restarted one after another under load, then whatever can happen by chance, SOAK_MINUTES (20)
+##            each; prints seed (EXACT_SEED chooses one) and figures, and ends at the first answer that is wrong
+soak: need-demo
+	SOAK_MINUTES='$(or $(SOAK_MINUTES),20)' $(CARGO) test --locked --profile programs --features programs --test exact -- \
+	    --nocapture --test-threads=1 rolling:: chaos::one_failure
+
 ## bench-fleet: 64 processes on eight servers of which one dies, with and without memcache-watchd; FLEET="--help"
 bench-fleet: need-demo library programs
 	$(CARGO) bench --locked --bench fleet -- --watchd '$(TARGET)/programs/memcache-watchd' \

@@ -74,7 +74,7 @@ fn main() {
     world.wait_until_it_moves();
     let before = world.moved();
     let beside = world.load(seconds);
-    let moved = world.moved() - before;
+    let moved = world.moved().saturating_sub(before);
     println!("load on the server that is walked, without a sweep          {alone:>9.0} calls/s");
     println!("the same beside a sweep with a tenth of the time            {beside:>9.0} calls/s");
     println!(

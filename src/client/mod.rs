@@ -240,9 +240,9 @@ impl Client {
                 return Outcome::Timeout;
             }
             if self.exchange.idle() {
-                if self.views.relisted() && !operation.mutates() {
-                    // What it missed may be where the pool's list of servers places it by now.
-                    self.begin(false, now);
+                if self.views.relisted() && turn.is_free_of_stripes() {
+                    // What it missed, or did not flush, may be where the pool's list of servers places it by now.
+                    self.begin(operation.mutates(), now);
                     if !self.views.relisted() {
                         continue;
                     }

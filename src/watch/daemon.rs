@@ -235,8 +235,12 @@ impl Daemon {
         view.set_previous(self.sweeping.previous.clone());
         view.generation = self.view.borrow().generation;
         view.swept = self.sweeping.on;
-        *self.view.borrow_mut() = view;
-        self.sweeps.relist();
+        let before = self.view.replace(view);
+        let pool = &self.plan.file.pool;
+        let same_list = (before.pool.slots(), before.pool.servers()) == (pool.slots(), pool.servers());
+        if !same_list || (&before.pool.name, &before.pool.options) != (&pool.name, &pool.options) {
+            self.sweeps.relist();
+        }
         self.wake_all();
     }
 

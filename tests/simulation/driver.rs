@@ -13,10 +13,14 @@ use memcache::rules::time::Instant;
 use memcache::rules::view::{Meta, ServerView, State, View};
 use memcache::rules::wire::Reply;
 
+mod repair;
+
 use super::carrier::{Carrier, Link, Manners, Phase, Planted, planted_answer};
 use super::message::{Answer, Ask};
 use super::net::{ConnId, Delivery, EPOCH_MILLIS, Event, Net};
 use super::task::Task;
+
+pub use self::repair::Repair;
 
 pub struct Driver {
     pub net: Net,
@@ -32,6 +36,10 @@ pub struct Driver {
     pub changes: Vec<(usize, State, State)>,
     /// A broken contract, in words.
     pub broken: Option<String>,
+    /// Reads repair.
+    pub repairs: bool,
+    /// How often one did.
+    pub moves: u64,
     generation: u64,
     /// When a connection to each server was last given up with an unanswered change on it.
     doubts: Vec<u64>,
@@ -51,6 +59,8 @@ impl Driver {
             ended: Vec::new(),
             changes: Vec::new(),
             broken: None,
+            repairs: false,
+            moves: 0,
             generation: 0,
             doubts: vec![0; servers],
         };
@@ -459,6 +469,10 @@ impl Driver {
             }
         }
         self.note_missed_writes(carrier);
+        if self.begins_repair(carrier, outcome) {
+            return self.go_on(carrier);
+        }
+        let outcome = self.end_repair(carrier).unwrap_or(outcome);
         if let Some(server) = self.carriers[carrier].trial_of {
             self.end_trial(carrier, server, outcome);
         } else {

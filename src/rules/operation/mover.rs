@@ -142,6 +142,8 @@ pub struct Move<'a> {
     copy: Copied,
     /// A complete home does not have it.
     gone: bool,
+    /// A server will not do it.
+    refused: bool,
     moved: bool,
     generation: u64,
     attempts: Attempts,
@@ -163,6 +165,7 @@ impl<'a> Move<'a> {
             sources: SmallVec::new(),
             copy: Copied::default(),
             gone: false,
+            refused: false,
             moved: false,
             generation: 0,
             attempts: Attempts::default(),
@@ -195,7 +198,7 @@ impl<'a> Move<'a> {
         self.generation = view.generation;
         self.wanted.clear();
         self.taken.clear();
-        self.gone = false;
+        (self.gone, self.refused) = (false, false);
         self.sources = placement.places.iter().copied().filter(|&place| place != self.found).collect();
         if placement.places.contains(&self.found) {
             self.sources.insert(0, self.found);
@@ -250,7 +253,7 @@ impl<'a> Move<'a> {
         if !self.taken.is_empty() {
             return self.wait_for_others(view);
         }
-        if self.gone {
+        if self.gone || self.refused {
             self.end_leases(view);
         } else if self.wanted.is_empty() {
             self.clear(view);
@@ -315,8 +318,10 @@ impl<'a> Move<'a> {
         let fates = || self.round.legs().iter().map(|leg| leg.fate);
         self.moved |= fates().any(|fate| fate == Fate::Yes);
         if fates().any(|fate| matches!(fate, Fate::Refused | Fate::Unsupported)) {
-            // What it was found on keeps its copy: it may be the only one.
-            self.end(Outcome::Refused);
+            self.refused = true;
+            let fate = |wanted: &Wanted| self.round.fate(wanted.server);
+            self.wanted.retain(|wanted| matches!(fate(wanted), Some(Fate::Refused | Fate::Unsupported)));
+            self.end_leases(view);
         } else if fates().all(|fate| fate == Fate::Yes) {
             self.clear(view);
         } else {
@@ -326,6 +331,10 @@ impl<'a> Move<'a> {
     }
 
     fn clear(&mut self, view: &View) {
+        if self.refused {
+            // What it was found on keeps its copy: it may be the only one.
+            return self.end(Outcome::Refused);
+        }
         let Some(placement) = self.placement(view) else { return };
         if placement.holders().any(|holder| holder == self.found) || !view.live(self.found) {
             return self.cleared();
@@ -342,6 +351,14 @@ impl<'a> Move<'a> {
             (false, true) => Outcome::Stored,
             (false, false) => Outcome::NotStored,
         });
+    }
+
+    /// A source will not give it away: leases that were had for it are ended.
+    fn refuse(&mut self, view: &View) {
+        self.refused = true;
+        if self.generation == view.generation {
+            self.end_leases(view);
+        }
     }
 
     /// What acting or mirror says of itself.
@@ -363,7 +380,7 @@ impl<'a> Move<'a> {
             }
             Reply::Miss if knows => self.gone = true,
             Reply::Miss => self.wanted.push(Wanted { server, lease: None }),
-            _ => self.end(Outcome::Refused),
+            _ => self.refused = true,
         }
     }
 
@@ -377,9 +394,9 @@ impl<'a> Move<'a> {
             }
             Reply::Value(value) if !value.is_stub() => {
                 self.refusal = UNABLE.to_vec();
-                self.end(Outcome::Refused);
+                self.refuse(view);
             }
-            Reply::Refused(_) => self.end(Outcome::Refused),
+            Reply::Refused(_) => self.refuse(view),
             _ => {}
         }
     }

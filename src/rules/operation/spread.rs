@@ -125,10 +125,11 @@ impl<'a> Spread<'a> {
         acting.and_then(|acting| self.round.fate(acting)) == Some(Fate::Unsupported)
     }
 
-    /// A complete home knows whether the key exists; without one, whoever has it does.
+    /// A complete home knows whether the key exists; without one, or when it did not answer, whoever has it does.
     fn found_by_round(&self, view: &View) -> bool {
         let home = Placement::of(view, self.key).map(|placement| placement.home);
-        let decides = home.filter(|home| view.complete(*home));
+        let answered = |home: &ServerId| self.round.fate(*home).is_some_and(|fate| !fate.lost());
+        let decides = home.filter(|home| view.complete(*home) && answered(home));
         self.round
             .legs()
             .iter()

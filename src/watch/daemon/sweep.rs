@@ -11,6 +11,8 @@ mod support;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -72,6 +74,8 @@ pub(super) struct Sweeps {
     calm: Option<Job>,
     calm_not_before: Instant,
     walks: Vec<Walk>,
+    /// How much of the time walks take, in percent: those under way go by it too.
+    share: Arc<AtomicU32>,
     /// How long the next failure of this server's walk makes it wait, and what was said of the last, by its key.
     failures: HashMap<u64, (Duration, String)>,
 }
@@ -91,6 +95,7 @@ impl Sweeps {
             calm: None,
             calm_not_before: Instant::now(),
             walks: Vec::new(),
+            share: Arc::new(AtomicU32::new(100)),
             failures: HashMap::new(),
         }
     }
@@ -182,7 +187,7 @@ impl Daemon {
             Told::Calm(tick, Some(items)) => {
                 self.sweeps.calm = None;
                 self.sweeps.rules.calmed(tick);
-                self.sweeps.counts.keys_total.store(items, std::sync::atomic::Ordering::Relaxed);
+                self.sweeps.counts.keys_total.store(items, Relaxed);
             }
             Told::Calm(_, None) => {
                 self.sweeps.calm = None;
@@ -210,7 +215,9 @@ impl Daemon {
     fn marked(&mut self, holder: Holder) {
         match &holder {
             Holder::Ours => {}
-            Holder::Other(other) => log::info!("{} is swept by another daemon: {other}", self.pool_name()),
+            Holder::Other(other) => {
+                log::info!("the pool {} is swept by another daemon: {other}", self.pool_name());
+            }
             Holder::Unknown => log::warn!(
                 "cannot tell other machines' daemons that this one sweeps (no server stores it); it goes on"
             ),
@@ -274,6 +281,7 @@ impl Daemon {
 
     fn begin_walks(&mut self) {
         let most = self.plan.file.watch.sweep_servers.max(1) as usize;
+        self.sweeps.share.store(self.plan.file.watch.sweep_share, Relaxed);
         let at_work = |walks: &[Walk]| walks.iter().filter(|walk| walk.job.is_some()).count();
         while at_work(&self.sweeps.walks) < most
             && let Some((server, begun)) = self.sweeps.rules.next_walk()
@@ -299,7 +307,7 @@ impl Daemon {
             let pool = Arc::clone(&self.view.borrow().pool);
             let goals = pool.ids().map(|id| self.sweeps.rules.is_goal(id)).collect();
             let address = self.servers[server.index()].server.address.clone();
-            let order = Order { source: server, address, goals, share: self.plan.file.watch.sweep_share };
+            let order = Order { source: server, address, goals, share: Arc::clone(&self.sweeps.share) };
             let counts = Arc::clone(&self.sweeps.counts);
             self.sweeps.walks[at].job = Some(self.crew().walk(order, begun, counts));
         }

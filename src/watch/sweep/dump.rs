@@ -10,7 +10,8 @@
 //!   bucket's lock held*, for ever: no reader was disconnected within four minutes. A thread of the server that comes upon a key of that bucket waits
 //!   too, with all of its connections: three of four hung within a few thousand gets. The table does not grow meanwhile. All goes on when the reader reads or hangs up (2 ms).
 //!   So a list is read to its end at once, into memory, and worked through afterwards; the keys that nobody wants are dropped as they come, and if
-//!   those that are left are too many, they are read in several goes ([`part`](super::part)).
+//!   those that are left are too many, they are read in several goes ([`part`](super::part)). A daemon that is stopped in the middle of a list (SIGSTOP, a
+//!   debugger, a machine cut off) does this to the server as long as it is: all that can be done about it is that a list is read in half a second per million keys.
 //! - Another `metadump` while one is under way is answered `BUSY currently processing crawler request`, but when that one's reader is slow, it is answered
 //!   nothing, and the thread that was asked hangs. So `stats` (`lru_crawler_running`) is asked first. The server crawls now and then by itself, too.
 //! - With the crawler switched off (`lru_crawler disable`, `-o no_lru_crawler`) everything is answered `CLIENT_ERROR lru crawler disabled`; a class that is none,

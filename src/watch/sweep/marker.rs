@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use super::pace::Pace;
@@ -94,7 +94,7 @@ impl Marker {
 
     /// Tries to have it, and then keeps it, until it is told to stop; then it is given back. Tells every change.
     pub fn keep(mut self, stop: Arc<AtomicBool>, mut tell: impl FnMut(Holder)) {
-        let pace = Pace::new(100, stop);
+        let pace = Pace::new(Arc::new(AtomicU32::new(100)), stop);
         loop {
             let holder = self.look();
             if self.holder.as_ref() != Some(&holder) {

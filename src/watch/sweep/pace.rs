@@ -6,7 +6,7 @@
 //! where the share is small, and fewer still when the last one took long.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Who rests looks so often whether he is to end.
@@ -24,17 +24,22 @@ const LONG: Duration = Duration::from_millis(5);
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Pace {
-    share: u32,
+    share: Arc<AtomicU32>,
     /// Keys of the next batch.
     batch: u32,
     stop: Arc<AtomicBool>,
 }
 
 impl Pace {
-    /// `share`: percents of the time, 1 to 100. `stop` ends every rest.
-    pub fn new(share: u32, stop: Arc<AtomicBool>) -> Pace {
-        let share = share.clamp(1, 100);
-        Pace { share, batch: most(share), stop }
+    /// `share`: percents of the time, 1 to 100, which may change. `stop` ends every rest.
+    pub fn new(share: Arc<AtomicU32>, stop: Arc<AtomicBool>) -> Pace {
+        let mut pace = Pace { share, batch: 0, stop };
+        pace.batch = most(pace.share());
+        pace
+    }
+
+    fn share(&self) -> u32 {
+        self.share.load(Ordering::Relaxed).clamp(1, 100)
     }
 
     /// How many keys are moved at once.
@@ -47,13 +52,14 @@ impl Pace {
         if work > LONG {
             self.batch = (self.batch / 2).max(FEWEST);
         } else if work < LONG / 2 {
-            self.batch = (self.batch + self.batch / 4).min(most(self.share));
+            self.batch = (self.batch + self.batch / 4).min(most(self.share()));
         }
     }
 
     /// How long to rest after so much work.
     fn span(&self, work: Duration) -> Duration {
-        work * (100 - self.share) / self.share
+        let share = self.share();
+        work * (100 - share) / share
     }
 
     /// Rests after so much work. False: it is time to end.
@@ -89,17 +95,17 @@ mod tests {
 
     #[test]
     fn a_share_of_the_time_and_batches_to_go_with_it() {
-        let pace = |share| Pace::new(share, Arc::default());
+        let pace = |share| Pace::new(Arc::new(AtomicU32::new(share)), Arc::default());
         let work = Duration::from_millis(10);
         for (share, rest, batch) in [(1, 990, 64), (10, 90, 64), (50, 10, 263), (100, 0, 512)] {
             assert_eq!((pace(share).span(work).as_millis(), pace(share).batch()), (rest, batch), "{share} %");
         }
-        assert_eq!((pace(0).share, pace(1000).share), (1, 100));
+        assert_eq!((pace(0).share(), pace(1000).share()), (1, 100));
     }
 
     #[test]
     fn batches_that_take_long_become_small_and_grow_again() {
-        let mut pace = Pace::new(100, Arc::default());
+        let mut pace = Pace::new(Arc::new(AtomicU32::new(100)), Arc::default());
         let mut after = |millis| {
             pace.took(Duration::from_millis(millis));
             pace.batch()
@@ -112,7 +118,8 @@ mod tests {
     #[test]
     fn who_is_to_end_does_not_rest() {
         let stop = Arc::new(AtomicBool::new(true));
-        assert!(!Pace::new(1, stop).rest(Duration::from_secs(3600)));
-        assert!(Pace::new(100, Arc::default()).rest(Duration::from_secs(3600)));
+        let share = |share| Arc::new(AtomicU32::new(share));
+        assert!(!Pace::new(share(1), stop).rest(Duration::from_secs(3600)));
+        assert!(Pace::new(share(100), Arc::default()).rest(Duration::from_secs(3600)));
     }
 }

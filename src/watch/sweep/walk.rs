@@ -8,7 +8,7 @@
 //! could not be asked for in several tries, makes it one that is not; it is then begun anew some time later.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
 
 use super::counts::{Counts, add};
@@ -22,7 +22,7 @@ use crate::rules::operation::{Found, Many, Moves, Outcome, concerns};
 use crate::rules::pool::ServerId;
 
 /// Bytes of keys that one walk keeps at a time.
-const ROOM: usize = 16 << 20;
+const ROOM: usize = 32 << 20;
 /// A copy that could not be asked for is tried so often.
 const TRIES: u8 = 5;
 /// How long to wait before what could not be asked for is tried again.
@@ -42,8 +42,8 @@ pub struct Order {
     pub address: Address,
     /// Which servers are to be completed although they are steady, by their number.
     pub goals: Vec<bool>,
-    /// How much of the time it may take, in percent.
-    pub share: u32,
+    /// How much of the time it may take, in percent; it can change meanwhile.
+    pub share: Arc<AtomicU32>,
 }
 
 /// What came of a walk: every key was looked at and is where it belongs, or why not, in words for a person.
@@ -76,7 +76,7 @@ pub struct Walk {
 impl Walk {
     /// `client` is the walk's own, and follows the pool's table.
     pub fn new(order: Order, client: Client, counts: Arc<Counts>, stop: Arc<AtomicBool>) -> Walk {
-        let pace = Pace::new(order.share, Arc::clone(&stop));
+        let pace = Pace::new(Arc::clone(&order.share), Arc::clone(&stop));
         Walk {
             order,
             client,

@@ -50,7 +50,8 @@ impl Plan {
         let sweeps = rng.chance(750);
         let changes = sweeps && rng.chance(400);
         let most = plain.servers + if changes { rng.between(1, 2) as usize } else { 0 };
-        Plan { sweeps, most, ..plain }
+        let backups = plain.backups && !(sweeps && rng.chance(100));
+        Plan { sweeps, most, backups, ..plain }
     }
 
     /// Without sweeps: so the worlds that were found before there were any stay what they were.
@@ -237,7 +238,7 @@ impl Running<'_> {
             self.land.file = pool(count, self.land.pool.options.clone());
             self.land.counts.grown += 1;
         }
-        let wait = self.plan.calm / 2 + self.lists.below(self.plan.calm * 4);
+        let wait = self.plan.calm / 8 + self.lists.below(self.plan.calm * 2);
         self.land.net.at(self.land.net.now + wait, Event::Fault(LISTS));
     }
 

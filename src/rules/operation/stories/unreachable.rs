@@ -183,3 +183,30 @@ fn what_only_one_server_can_tell_is_not_waited_for() {
     let mut flush = Broadcast::new(Everywhere::FlushAll { delay: 0 }, None, &mut sink);
     assert_eq!(story.asks(&mut flush).len(), 4);
 }
+
+/// The table that calls home steady is about to be nobody's: the generation changes before anybody has found home down.
+#[test]
+fn a_delete_that_waited_for_its_home_knows_that_the_mirror_had_the_value() {
+    let mut story = Story::new([STEADY; 4]);
+    story.mark_unreachable(&[1]);
+    let key = key(&story);
+    let mut delete = Spread::delete(&key);
+    assert_eq!(story.asks(&mut delete), ["s1 delete", "s2 delete"]);
+    story.answer(&mut delete, 2, Reply::Deleted);
+    story.turn([STEADY; 4]);
+    story.fail(&mut delete, 1, Failure::Unsent);
+    assert_eq!(story.asks(&mut delete), ["s1 delete", "s2 delete"]);
+    story.answer(&mut delete, 2, Reply::NotFound);
+    story.turn([DOWN, STEADY, STEADY, STEADY]);
+    story.fail(&mut delete, 1, Failure::Unsent);
+    while delete.outcome().is_none() {
+        let asked = story.asks(&mut delete);
+        assert!(!asked.is_empty(), "it goes on");
+        for n in 1..=4 {
+            if asked.contains(&format!("s{n} delete")) {
+                story.answer(&mut delete, n, Reply::NotFound);
+            }
+        }
+    }
+    assert_eq!(delete.outcome(), Some(Outcome::Deleted), "the mirror had it, and it was deleted there");
+}

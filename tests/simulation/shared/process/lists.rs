@@ -46,10 +46,10 @@ impl Process {
         self.look(net, board);
     }
 
-    /// A read has nothing more to ask under its list, and the pool has another one by now.
+    /// A call without a turn (a read, a flush) has nothing more to ask under its list, and the pool has another one by now.
     pub(super) fn waits_for_the_list(&self, board: &Board) -> bool {
         let idle = self.held.is_empty() && !self.carrier.links.iter().flatten().any(Link::owes);
-        let waits = |task: &Task| task.outcome().is_none() && !task.mutates();
-        self.lineup != board.lineup && idle && self.carrier.task.as_ref().is_some_and(waits)
+        let waits = |task: &Task| task.outcome().is_none();
+        self.lineup != board.lineup && idle && self.stripe.is_none() && self.carrier.task.as_ref().is_some_and(waits)
     }
 }
