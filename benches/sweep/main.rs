@@ -9,6 +9,8 @@
 //! set, pipelined); then with the share that is the default, while others keep the server that is walked busy.
 
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
 
 mod plain;
 mod scenario;
@@ -69,16 +71,21 @@ fn main() {
     drop(world);
 
     let mut world = World::new(&asked.watchd, "", keys, bytes);
-    let alone = world.load(seconds);
+    let span = Duration::from_secs(seconds);
+    let alone = world.load(|| sleep(span));
     world.begin_sweep();
-    world.wait_until_it_moves();
+    let listing = world.load(|| world.wait_until_it_moves());
     let before = world.moved();
-    let beside = world.load(seconds);
+    let beside = world.load(|| sleep(span));
     let moved = world.moved().saturating_sub(before);
-    println!("load on the server that is walked, without a sweep          {alone:>9.0} calls/s");
-    println!("the same beside a sweep with a tenth of the time            {beside:>9.0} calls/s");
-    println!(
-        "that is {:.0} % of it; meanwhile {moved} keys were moved in {seconds} s",
-        100.0 * beside / alone
-    );
+    println!("calls on the server that is walked, a second, and the longest of them:");
+    for (what, load) in [
+        ("without a sweep", &alone),
+        ("while a sweep with a tenth of the time lists its keys, and rests", &listing),
+        ("while it moves them", &beside),
+    ] {
+        let share = 100.0 * load.per_second / alone.per_second;
+        println!("{:>9.0}  {share:>3.0} %  {:>7.2} ms  {what}", load.per_second, load.longest_ms);
+    }
+    println!("{moved} keys were moved in {seconds} s");
 }

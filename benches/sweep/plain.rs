@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 /// Commands that are sent before their answers are awaited.
 const AT_ONCE: u32 = 512;
@@ -90,12 +91,21 @@ impl Plain {
         }
     }
 
-    /// Asks for one key at a time, and stores one of ten, until the end; adds to the count of calls.
-    pub fn load(&mut self, keys: u32, bytes: usize, mut seed: u32, end: &AtomicBool, calls: &AtomicU64) {
+    /// Asks for one key at a time, and stores one of ten, until the end; adds to the count of calls, and to the longest (in
+    /// microseconds).
+    pub fn load(
+        &mut self,
+        keys: u32,
+        bytes: usize,
+        mut seed: u32,
+        end: &AtomicBool,
+        (calls, longest): (&AtomicU64, &AtomicU64),
+    ) {
         let value = "y".repeat(bytes);
         while !end.load(Ordering::Relaxed) {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let key = key((seed >> 4) % keys);
+            let begin = Instant::now();
             if seed.is_multiple_of(10) {
                 self.send(format!("set {key} 0 0 {bytes}\r\n{value}\r\n").as_bytes());
                 self.receive(b"STORED\r\n", 1);
@@ -104,6 +114,7 @@ impl Plain {
                 self.receive(b"END\r\n", 1);
             }
             calls.fetch_add(1, Ordering::Relaxed);
+            longest.fetch_max(begin.elapsed().as_micros() as u64, Ordering::Relaxed);
         }
     }
 }

@@ -31,6 +31,12 @@ impl Speed {
     }
 }
 
+/// Calls in a second, and the longest of all.
+pub struct Load {
+    pub per_second: f64,
+    pub longest_ms: f64,
+}
+
 /// See the module.
 pub struct World {
     servers: [Memcached; 2],
@@ -114,19 +120,22 @@ impl World {
         self.servers[0].stat("curr_items").expect("it answers")
     }
 
-    /// Calls a second that a few connections get done on the server that is walked.
-    pub fn load(&self, seconds: u64) -> f64 {
-        let (end, calls) = (AtomicBool::new(false), AtomicU64::new(0));
+    /// What a few connections get done on the server that is walked, while something is waited for.
+    pub fn load(&self, wait: impl FnOnce()) -> Load {
+        let (end, calls, longest) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
         let begin = Instant::now();
         std::thread::scope(|scope| {
             for seed in 0..CONNECTIONS {
-                let (end, calls, address) = (&end, &calls, self.servers[1].address());
-                scope.spawn(move || Plain::new(&address).load(self.keys, self.bytes, seed, end, calls));
+                let (end, calls, longest) = (&end, &calls, &longest);
+                let mut plain = Plain::new(&self.servers[1].address());
+                scope.spawn(move || plain.load(self.keys, self.bytes, seed, end, (calls, longest)));
             }
-            std::thread::sleep(Duration::from_secs(seconds));
+            wait();
             end.store(true, Ordering::Relaxed);
         });
-        calls.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64()
+        let calls = calls.load(Ordering::Relaxed) as f64;
+        let longest_ms = longest.load(Ordering::Relaxed) as f64 / 1e3;
+        Load { per_second: calls / begin.elapsed().as_secs_f64(), longest_ms }
     }
 
     /// The most memory that the daemon took, in MiB.

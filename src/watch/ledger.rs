@@ -124,9 +124,12 @@ impl Ledger {
         &self.stripes
     }
 
-    /// A journal for the server of this slot, before it is published as down in this epoch; `None`: there is no free one.
+    /// A journal for the server of this slot, before it is published as down in this epoch. `None`: there is no free one; or
+    /// a client gave the server up at the same moment, and what it leaves in doubt nobody has noted.
     pub fn open_journal(&self, slot: u16, epoch: u64) -> Option<JournalKeeper> {
-        self.stripes.open_journal(slot, Epoch::new(epoch))
+        let journal = self.stripes.open_journal(slot, Epoch::new(epoch))?;
+        let before = Epoch::new(epoch.saturating_sub(1));
+        self.stripes.make_odd(slot, before).ok().map(|()| journal)
     }
 
     /// The turn to try the server of this slot; `None`: a client that judged by itself is at it.

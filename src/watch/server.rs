@@ -220,6 +220,11 @@ impl Watched {
         self.journal = journal;
     }
 
+    /// Whether what is changed without it is noted.
+    pub fn notes_changes(&self) -> bool {
+        self.journal.is_some() || self.lent
+    }
+
     /// It must be flushed when it comes back, and nothing is noted for it any more.
     pub fn forget_changes(&mut self, now: Moment) {
         self.journal = None;

@@ -3,7 +3,8 @@
 //!
 //! The processes (`client.c`, driven by [`crowd`]) record every call with start, end and answer. The driver ([`faults`])
 //! knows when what happened and since when the processes could know it. Both together are a [`history`], and
-//! the [`checker`] reads nothing else. Faults, mix and seed are printed; `EXACT_SEED` chooses another one. `make soak`
+//! the [`checker`] reads nothing else. Faults, mix and seed are printed; `EXACT_SEED` chooses another one, and `EXACT_REJOIN=keep`
+//! lets servers keep what they held. `make soak`
 //! plays the same for long: `SOAK_MINUTES`.
 
 #![cfg(feature = "programs")]

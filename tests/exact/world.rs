@@ -280,7 +280,8 @@ pub fn program(name: &str) -> &'static Path {
 fn pool_text(table: &Path, addresses: &[String]) -> String {
     let table = table.display();
     let mut text = format!("[pool]\nname = \"exact\"\nbackup = \"pairs\"\ntable = \"{table}\"\n{OPTIONS}");
-    text.push_str("\n[watch]\ninterval = \"100ms\"\n");
+    let rejoin = std::env::var("EXACT_REJOIN").unwrap_or_else(|_| "flush".to_owned());
+    let _ = write!(text, "\n[watch]\ninterval = \"100ms\"\nrejoin = \"{rejoin}\"\n");
     for address in addresses {
         let _ = write!(text, "\n[[server]]\naddress = \"{address}\"\n");
     }

@@ -31,7 +31,9 @@ pub struct Truth {
     pub faulted_meanwhile: u64,
     /// The servers on which that call left the value.
     pub holders: u64,
-    /// The servers that last held its newest value, and which of these failed since.
+    /// What it may hold by calls that were answered alone.
+    pub sure: BTreeSet<State>,
+    /// The servers that last held such a value, and which of these failed since.
     pub copies: u64,
     pub copies_faulted: u64,
     /// When the last acknowledged call began that gave it a time to live, in microseconds. A copy on a
@@ -52,6 +54,7 @@ impl Truth {
             faulted: 0,
             faulted_meanwhile: 0,
             holders: 0,
+            sure: BTreeSet::from([None]),
             copies: 0,
             copies_faulted: 0,
             since: 0,
@@ -137,6 +140,7 @@ impl Truth {
     /// An acknowledged call left new copies.
     pub fn acknowledged(&mut self, call: &Call, holders: u64, began: u64) {
         self.holders = holders;
+        self.sure = self.possible.clone();
         let keeps_ttl =
             matches!(call, Call::Count { .. } | Call::Store { verb: Verb::Append | Verb::Prepend, .. });
         if !keeps_ttl {
@@ -149,6 +153,11 @@ impl Truth {
     /// Whether these bytes are a value that the call under way has not changed yet.
     pub fn is_settled(&self, data: &[u8]) -> bool {
         self.possible.iter().flatten().any(|held| same_value(&held.data, data))
+    }
+
+    /// Whether these bytes are a value of a call that was answered.
+    pub fn is_sure(&self, data: &[u8]) -> bool {
+        self.sure.iter().flatten().any(|held| same_value(&held.data, data))
     }
 
     /// Whether a server that holds these bytes holds what a read may find.

@@ -2,6 +2,9 @@
 //! and nothing else. Real servers, a real daemon, and clients that write while one of them is away.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +15,8 @@ use memcache::rules::places;
 use memcache::rules::pool::ServerId;
 use memcache::rules::view::State;
 use memcache::rules::wire::{Direction, Value};
-use memcache::table::{ServerEntry, Trust};
+use memcache::table::stripes::layout::{FILE_BYTES, INDEXES_AT, JOURNALS_AT, KEYS_AT, journal as head};
+use memcache::table::{ServerEntry, Stripes, Trust};
 
 use crate::daemon::{Files, Watchd};
 use crate::support::relay::{Mode, Relay};
@@ -265,6 +269,64 @@ fn a_daemon_that_begins_meanwhile_flushes() {
         scene.watchd.take().expect("one").kill();
         scene.watchd = Some(Watchd::start(&scene.files));
     });
+}
+
+/// The first word of a part of the stripes file that is not 0 becomes this.
+fn damage(files: &Files, part: Range<usize>, value: u64) {
+    let path = Stripes::path_for(&files.table);
+    let file = OpenOptions::new().read(true).write(true).open(path).expect("the stripes file");
+    let mut words = vec![0; part.len()];
+    file.read_exact_at(&mut words, part.start as u64).expect("so many words");
+    let word = words.chunks(8).position(|word| word != [0; 8]).expect("one that is in use");
+    file.write_all_at(&value.to_ne_bytes(), (part.start + 8 * word) as u64).expect("a store");
+}
+
+#[test]
+fn a_key_that_is_lost_and_it_is_flushed() {
+    is_flushed(|scene| damage(&scene.files, INDEXES_AT..KEYS_AT, 0));
+}
+
+#[test]
+fn a_key_that_is_another_one_and_it_is_flushed() {
+    is_flushed(|scene| damage(&scene.files, KEYS_AT..FILE_BYTES, u64::from_ne_bytes(*b"anything")));
+}
+
+#[test]
+fn a_name_that_is_none_and_it_is_flushed() {
+    is_flushed(|scene| {
+        damage(&scene.files, JOURNALS_AT..INDEXES_AT, 7);
+        let key = (0..).map(|n| format!("more-{n}")).find(|key| scene.is_of_first(key)).expect("one");
+        scene.set(&key, "is not noted");
+    });
+}
+
+#[test]
+fn a_state_that_is_none_keeps_nobody_waiting_and_it_is_flushed() {
+    is_flushed(|scene| {
+        damage(&scene.files, JOURNALS_AT + head::STATE..INDEXES_AT, 7);
+        let key = (0..).map(|n| format!("more-{n}")).find(|key| scene.is_of_first(key)).expect("one");
+        scene.set(&key, "cannot be noted");
+        scene.watchd().wait_to_say("a client gave up a server by itself");
+    });
+}
+
+/// It is swept too, and then there are two copies of everything again.
+#[test]
+fn when_it_is_swept_its_partner_can_go() {
+    let mut scene = scene(4);
+    let keys = scene.keys(60);
+    scene.servers[0].hang();
+    let newest = change(&mut scene, &keys);
+    scene.servers[0].wake();
+    assert!(scene.back().reason.contains("with what it held"));
+    scene.files.wait_for(0, State::Steady);
+    scene.servers[1].kill();
+    scene.files.wait_for(1, State::Down);
+    scene.is_right(&newest);
+    for key in &keys[30..] {
+        assert_eq!(get(&mut scene.client, key).as_deref(), Some("old"));
+    }
+    assert_eq!(scene.flushes(), 0);
 }
 
 #[test]

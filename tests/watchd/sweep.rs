@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use memcache::rules::operation::{Outcome, Spread};
 use memcache::rules::view::State;
-use memcache::table::{Notice, notice};
+use memcache::table::{Notice, Stripes, Trust, notice};
 
 use crate::support::server::Memcached;
 use crate::support::wait;
 use crate::swept::{World, get, key, set};
 
-const QUICK: &str = "interval = \"50ms\"\nsweep_share = \"100%\"";
+const QUICK: &str = "deadline = \"2s\"\ninterval = \"50ms\"\nsweep_share = \"100%\"";
 /// A sweep that is under way for a while: [`hurry`] ends that.
-const SLOW: &str = "interval = \"50ms\"\nsweep_share = \"2%\"";
+const SLOW: &str = "deadline = \"2s\"\ninterval = \"50ms\"\nsweep_share = \"2%\"";
 
 fn hurry(world: &World) {
     world.take_share("\"2%\"", "\"100%\"");
@@ -269,6 +269,60 @@ fn what_make_bench_sweep_measures() {
     );
     assert!(swept.seconds > 0.0 && world.peak_mib() > 0.0);
     world.begin_sweep();
-    world.wait_until_it_moves();
-    println!("beside another sweep: {:.0} calls/s; {} keys were moved", world.load(1), world.moved());
+    let load = world.load(|| world.wait_until_it_moves());
+    println!("beside another: {:.0} calls/s, the longest {:.1} ms", load.per_second, load.longest_ms);
+}
+
+#[test]
+fn one_that_is_asked_to_end_meanwhile_holds_nothing_up() {
+    let mut world = World::new(2, SLOW);
+    world.wait_until_swept();
+    world.fill(1_500);
+    world.kill(0);
+    world.restart(0);
+    world.wait_until_under_way();
+    let mut watchd = world.watchd.take().expect("it runs");
+    watchd.signal(libc::SIGTERM);
+    assert!(watchd.status().success());
+    let stripes = Stripes::open(&world.files.table, &Trust::default()).expect("a stripes file");
+    let held: Vec<_> = (0..1 << 14).filter(|&stripe| !stripes.is_free(stripe)).collect();
+    assert!(held.is_empty(), "{held:?}\n{}", watchd.said());
+}
+
+#[test]
+fn stubs_that_somebody_left_behind_are_in_nobodys_way() {
+    let mut world = World::new(2, SLOW);
+    world.wait_until_swept();
+    world.fill(1_000);
+    world.kill(0);
+    world.restart(0);
+    world.wait_until_under_way();
+    let lines: String = (0..1_000).map(|number| format!("mg {} N600 q\r\n", key(number))).collect();
+    let answers = world.servers[0].ask(&format!("{lines}mn\r\n"), "MN").expect("asked");
+    assert!(answers.len() > 1);
+    hurry(&world);
+    world.wait_until_steady();
+    world.check_places((0..1_000).map(key));
+    world.kill(1);
+    world.check_values(0..1_000);
+}
+
+#[test]
+fn what_a_server_would_not_take_keeps_its_sweep_from_its_end() {
+    let servers = vec![Memcached::start(), Memcached::start_with(&["-I", "4m"])];
+    let mut world = World::of(servers, QUICK);
+    world.wait_until_swept();
+    world.fill(100);
+    let large =
+        (0..).map(|number| format!("large-{number}")).find(|key| world.home(key) == 1).expect("a key");
+    let line = format!("set {large} 0 0 1500000\r\n{}\r\n", "x".repeat(1_500_000));
+    world.servers[1].ask(&line, "STORED").expect("it takes it");
+    world.kill(0);
+    world.restart(0);
+    let watchd = world.watchd.as_ref().expect("it runs");
+    watchd.wait_to_say("not swept yet: 1 copies were refused where they belong");
+    assert_eq!(world.files.entry(0).state, State::Returned);
+    world.servers[1].ask(&format!("delete {large}\r\n"), "DELETED").expect("it is there");
+    world.wait_until_steady();
+    world.check_places((0..100).map(key));
 }

@@ -122,6 +122,12 @@ impl World {
         wait::until("a server that is back", || (self.files.entry(index).state != State::Down).then_some(()));
     }
 
+    /// The number of a key's home.
+    pub fn home(&self, key: &str) -> usize {
+        let mut client = self.client();
+        Placement::of(client.view(), key.as_bytes()).expect("a place").home.index()
+    }
+
     /// The keys of the pool, by the number of their home.
     pub fn keys_at_home(&self) -> Vec<Vec<String>> {
         let mut client = self.client();

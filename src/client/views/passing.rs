@@ -63,6 +63,15 @@ struct Journal {
     epoch: Epoch,
 }
 
+/// It came too late to be noted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Late {
+    /// The epoch of the journal.
+    epoch: Epoch,
+    /// The server is about to come back; else the journal is damaged.
+    closed: bool,
+}
+
 impl Views {
     /// The call that is about to begin changes what the operation tells, and must be over then. Its stripes are held.
     pub(in crate::client) fn changes(&mut self, operation: &dyn Operation, until: Instant) {
@@ -93,31 +102,29 @@ impl Views {
             if self.changing.is_nothing() || self.view.live(server) {
                 continue;
             }
-            let Some(epoch) = self.note(server, true) else { continue };
-            self.wait_until_noted(server, epoch);
+            let Some(late) = self.note(server, true) else { continue };
+            self.wait_until_noted(server, late);
             waited = true;
         }
         waited
     }
 
-    /// Notes the keys of the call, those alone that the server may hold if it is `passed_by`. The epoch of a journal in which
-    /// nothing can be noted any more.
-    fn note(&self, server: ServerId, passed_by: bool) -> Option<Epoch> {
+    /// Notes the keys of the call, those alone that the server may hold if it is `passed_by`. `None`: that is done, or need
+    /// not be.
+    fn note(&self, server: ServerId, passed_by: bool) -> Option<Late> {
         let Journal { stripes, slot, epoch } = self.journal(server)?;
+        let mut noted = Noted::Done;
         if self.changing.unknown {
-            return (stripes.note_all(slot, epoch) == Noted::Closed).then_some(epoch);
+            noted = stripes.note_all(slot, epoch);
         }
-        for key in self.changing.keys() {
-            if passed_by && !self.may_hold(server, key) {
-                continue;
-            }
-            match stripes.note(slot, epoch, key) {
-                Noted::Done => {}
-                Noted::Nowhere => return None,
-                Noted::Closed => return Some(epoch),
-            }
+        let mut keys = self.changing.keys().filter(|key| !passed_by || self.may_hold(server, key));
+        while noted == Noted::Done
+            && let Some(key) = keys.next()
+        {
+            noted = stripes.note(slot, epoch, key);
         }
-        None
+        let late = matches!(noted, Noted::Closed | Noted::Damaged);
+        late.then_some(Late { epoch, closed: noted == Noted::Closed })
     }
 
     fn journal(&self, server: ServerId) -> Option<Journal> {
@@ -145,11 +152,12 @@ impl Views {
 
     /// The server is about to come back: there is word of it soon. If that does not come, it has to be emptied, unless nothing
     /// was sent yet.
-    fn wait_until_noted(&mut self, server: ServerId, closed: Epoch) {
+    fn wait_until_noted(&mut self, server: ServerId, late: Late) {
         loop {
             let now = clock::now();
             let attendance = self.attendance(now);
-            let waits = matches!(attendance, Some(Attendance::Attended | Attendance::Settling));
+            let attended = matches!(attendance, Some(Attendance::Attended | Attendance::Settling));
+            let waits = attended && late.closed;
             if waits && now < self.changing.until {
                 std::thread::sleep(LOOK);
             } else if waits && self.changing.begins {
@@ -157,9 +165,9 @@ impl Views {
                 self.changing.overdue = true;
                 return;
             } else {
-                return self.outdo(server, closed, now);
+                return self.outdo(server, late.epoch, now);
             }
-            if self.note(server, true) != Some(closed) {
+            if self.note(server, true) != Some(late) {
                 return;
             }
         }
@@ -180,7 +188,7 @@ impl Views {
             known.leave_doubt(epochs, now, &self.settings);
             // It is down by the daemon's word perhaps, and comes back with what it holds.
             match self.note(server, false) {
-                Some(closed) if !self.changing.is_nothing() => self.outdo(server, closed, now),
+                Some(late) => self.outdo(server, late.epoch, now),
                 _ if epochs.now().is_some_and(Epoch::usable) => {}
                 _ => return,
             }

@@ -142,6 +142,10 @@ pub struct Move<'a> {
     copy: Copied,
     /// A complete home does not have it.
     gone: bool,
+    /// Where it was found there is nothing but a stub: it is a holder that lacks it.
+    lacks: bool,
+    /// The source that was asked last has a stub.
+    stub: bool,
     /// A server will not do it.
     refused: bool,
     moved: bool,
@@ -165,6 +169,8 @@ impl<'a> Move<'a> {
             sources: SmallVec::new(),
             copy: Copied::default(),
             gone: false,
+            lacks: false,
+            stub: false,
             refused: false,
             moved: false,
             generation: 0,
@@ -203,8 +209,8 @@ impl<'a> Move<'a> {
         if placement.places.contains(&self.found) {
             self.sources.insert(0, self.found);
         }
-        let found = self.found;
-        self.ask_holders(view, &placement, placement.holders().filter(|&server| server != found));
+        let spared = (!self.lacks).then_some(self.found);
+        self.ask_holders(view, &placement, placement.holders().filter(|&server| Some(server) != spared));
     }
 
     /// Asks acting and mirror, or those of them that had somebody else's stub.
@@ -240,7 +246,7 @@ impl<'a> Move<'a> {
         match self.stage {
             Stage::Leasing => self.leased(view),
             Stage::TakingOver => self.plan_again(view),
-            Stage::Searching(at) => self.search(view, at + 1),
+            Stage::Searching(at) => self.missed(view, at),
             Stage::Storing => self.stored(view),
             Stage::EndingLeases => self.clear(view),
             Stage::Clearing => self.cleared(),
@@ -274,6 +280,18 @@ impl<'a> Move<'a> {
         self.round.clear();
         taken.iter().for_each(|&(server, lease)| self.round.ask(server, Job::TakeOver(lease)));
         self.stage = Stage::TakingOver;
+    }
+
+    /// The source of this number has nothing.
+    fn missed(&mut self, view: &View, at: usize) {
+        let Some(placement) = self.placement(view) else { return };
+        let stub = std::mem::take(&mut self.stub) && self.sources[at] == self.found;
+        if stub && !self.lacks && placement.holders().any(|holder| holder == self.found) {
+            // It had a stub that somebody left behind, and is to get what the others have.
+            self.lacks = true;
+            return self.plan(view);
+        }
+        self.search(view, at + 1);
     }
 
     /// Asks the source of this number, or finds that there is nothing to be moved.
@@ -396,6 +414,7 @@ impl<'a> Move<'a> {
                 self.refusal = UNABLE.to_vec();
                 self.refuse(view);
             }
+            Reply::Value(_) => self.stub = true,
             Reply::Refused(_) => self.refuse(view),
             _ => {}
         }

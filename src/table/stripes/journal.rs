@@ -115,6 +115,8 @@ pub enum Noted {
     Nowhere,
     /// The server is about to come back: there is word of it soon.
     Closed,
+    /// Its state is none. The server must be flushed, but that the daemon knows nobody can say.
+    Damaged,
 }
 
 /// The journal is not to be believed, or was spoilt: the server must be flushed.
@@ -176,12 +178,12 @@ impl<W: SharedWord> Journal<'_, W> {
         if self.name.get() != name {
             return Err(Noted::Nowhere);
         }
-        // One that is damaged is read by nobody, but when that is found out nobody can say here.
-        match state {
-            Some(state) if state.phase == Phase::Open => Ok(state),
-            Some(state) if state.phase == Phase::Spoilt => Err(Noted::Done),
-            Some(state) if state.phase == Phase::Over => Err(Noted::Nowhere),
-            _ => Err(Noted::Closed),
+        let state = state.ok_or(Noted::Damaged)?;
+        match state.phase {
+            Phase::Open => Ok(state),
+            Phase::Spoilt => Err(Noted::Done),
+            Phase::Closed | Phase::Committed => Err(Noted::Closed),
+            Phase::Over => Err(Noted::Nowhere),
         }
     }
 

@@ -378,3 +378,20 @@ fn a_flush_of_all_goes_on_with_the_pools_list() {
     story.view.outdated = false;
     assert_eq!(story.asks(&mut flush).len(), 4);
 }
+
+#[test]
+fn where_a_stub_was_found_is_a_holder_that_lacks_it() {
+    let mut story = Story::new([RETURNED, RETURNED, STEADY, STEADY]);
+    let key = key(&story);
+    let mut moving = Move::new(&key, S1);
+    assert_eq!(story.asks(&mut moving), ["s2 lease"]);
+    story.answer(&mut moving, 2, stub(Lease::Won));
+    assert_eq!(story.asks(&mut moving), ["s1 fetch"]);
+    story.answer(&mut moving, 1, stub(Lease::Taken));
+    assert_eq!(story.asks(&mut moving), ["s1 lease", "s2 lease"]);
+    story.answer(&mut moving, 2, stub(Lease::Taken));
+    story.answer(&mut moving, 1, Reply::Miss);
+    assert_eq!(story.asks(&mut moving), ["s3 fetch"]);
+    story.answer(&mut moving, 3, value(b"v"));
+    assert_eq!(story.asks(&mut moving), ["s1 add 60 v", "s2 store-leased 60 c5"]);
+}

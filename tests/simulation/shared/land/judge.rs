@@ -210,7 +210,10 @@ impl Land {
         } else {
             truth.holders & !truth.faulted == 0
         };
-        let held = self.holders_of(key, |truth, data| truth.is_settled(data), EPOCH_MILLIS + began / 1000);
+        let swept = self.board.swept;
+        let wanted =
+            |truth: &Truth, data: &[u8]| if swept { truth.is_sure(data) } else { truth.is_settled(data) };
+        let held = self.holders_of(key, wanted, EPOCH_MILLIS + began / 1000);
         let readable = (0..self.used_since.len())
             .filter(|server| held & (1 << server) != 0)
             .filter(|s| {

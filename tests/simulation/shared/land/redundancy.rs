@@ -8,7 +8,7 @@ impl Land {
         if self.seen_executed != self.net.executed {
             self.seen_executed = self.net.executed;
             for key in 0..self.keys.len() {
-                let held = self.holders_of(key as Key, |truth, data| truth.is_settled(data), u64::MAX);
+                let held = self.holders_of(key as Key, |truth, data| truth.is_sure(data), u64::MAX);
                 if self.stub_at_home(key as Key) {
                     self.stubbed[key] = self.net.now;
                 }
