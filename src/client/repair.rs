@@ -30,6 +30,10 @@ impl Client {
             return;
         }
         let stripes = self.views.stripes().cloned();
+        if stripes.is_none() && !self.pool.options.backups {
+            // Nothing would keep it from beating a delete: there is no lease in a pool without backups, and no turn.
+            return;
+        }
         let turn = match stripes.as_deref() {
             None => Turn::free(deadline),
             Some(stripes) => Turn::take_what_is_free(stripes, &mut found, deadline),

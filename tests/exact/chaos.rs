@@ -16,12 +16,11 @@ fn by_chance(reach: Reach, kinds: &[Kind]) {
     let mut world = World::new(8, reach);
     let mut chance = Rng::new(world.seed);
     loop {
-        world.begin(Shape::EIGHT);
-        for _ in 0..8 {
-            faults::by_chance(&mut world, kinds, &mut chance, STEPS);
-        }
-        let report = world.end();
-        world.demand_all_is_right(&report);
+        world.plays(Shape::EIGHT, |world| {
+            for _ in 0..8 {
+                faults::by_chance(world, kinds, &mut chance, STEPS);
+            }
+        });
         if soak().is_none_or(|length| began.elapsed() >= length) {
             return;
         }
@@ -35,12 +34,11 @@ fn one_failure_at_a_time_by_chance() {
 
 fn one_after_another(kinds: &[Kind]) {
     let mut world = World::new(4, Reach::Plain);
-    world.begin(Shape::EIGHT);
-    for kind in kinds {
-        faults::happen(&mut world, *kind, 2, STEPS);
-    }
-    let report = world.end();
-    world.demand_all_is_right(&report);
+    world.plays(Shape::EIGHT, |world| {
+        for kind in kinds {
+            faults::happen(world, *kind, 2, STEPS);
+        }
+    });
 }
 
 #[test]

@@ -21,6 +21,8 @@ const OPERATIONS: usize = 14;
 impl Mix {
     /// Everything that the library can do with a key.
     pub const EVERYTHING: Mix = Mix([24, 8, 4, 3, 14, 2, 6, 5, 8, 7, 6, 3, 7, 3]);
+    /// What neither asks nor minds what is there.
+    pub const PLAIN: Mix = Mix([30, 10, 6, 4, 30, 4, 0, 0, 0, 0, 12, 0, 0, 0]);
     /// What does not build on the value that is there: all but append and counters.
     pub const CONDITIONAL: Mix = Mix([26, 8, 4, 3, 20, 4, 10, 8, 12, 0, 10, 0, 0, 0]);
     /// Counting, and a look at the counter now and then.

@@ -5,19 +5,18 @@ use crate::world::{Reach, World};
 
 fn all_get_on(shape: Shape) {
     let mut world = World::new(2, Reach::Plain);
-    world.begin(shape);
-    let before = world.crowd().processes();
-    world.works(50);
-    let after = world.crowd().processes();
-    let made: Vec<_> = after.iter().zip(&before).map(|(after, before)| after.steps - before.steps).collect();
-    let (least, most) = (made.iter().min().expect("many"), made.iter().max().expect("many"));
-    println!(
-        "{} calls of 64 processes on one key: the slowest made {least}, the fastest {most}, {:.1} times as many",
-        made.iter().sum::<u64>(),
-        *most as f64 / *least as f64
-    );
-    let report = world.end();
-    world.demand_all_is_right(&report);
+    let report = world.plays(shape, |world| {
+        let before = world.crowd().processes();
+        world.works(50);
+        let after = world.crowd().processes();
+        let made: Vec<_> = after.iter().zip(&before).map(|(after, before)| after.steps - before.steps).collect();
+        let (least, most) = (made.iter().min().expect("many"), made.iter().max().expect("many"));
+        println!(
+            "{} calls of 64 processes on one key: the slowest made {least}, the fastest {most}, {:.1} times as many",
+            made.iter().sum::<u64>(),
+            *most as f64 / *least as f64
+        );
+    });
     assert_eq!(report.failed, 0, "calls failed: {report}");
 }
 

@@ -8,6 +8,7 @@ use crate::support::crowd::now_ns;
 use crate::support::relay::Mode;
 use crate::world::{World, strike};
 use memcache::rules::view::State;
+use memcache::table::Snapshot;
 
 /// What happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,9 +68,7 @@ pub fn happen(world: &mut World, kind: Kind, server: usize, steps: u64) {
         }
         _ => {
             go(world, kind, server);
-            world.table("the table calls the server down", |snapshot| {
-                snapshot.current.servers[server].state == State::Down
-            });
+            known(world, server);
             fault.known = now_ns();
             world.works(steps);
             world.count_uninvited(Some(server));
@@ -107,6 +106,16 @@ fn come_back(world: &mut World, kind: Kind, server: usize) {
         Kind::Cut | Kind::Refused => world.relays[server].set(Mode::Pass),
         _ => world.servers[server].restart(),
     }
+}
+
+/// Waits until the table calls the server down, or all processes do: a daemon that a busy machine keeps from its work may leave
+/// that to them.
+fn known(world: &mut World, server: usize) {
+    world.wait("the server is known to be down", |world| {
+        let down = |snapshot: &Snapshot| snapshot.current.servers[server].state == State::Down;
+        world.snapshot().is_some_and(|snapshot| down(&snapshot))
+            || world.crowd().processes().iter().all(|process| process.state(server) == DOWN)
+    });
 }
 
 /// Waits until the table knows that the server lives again, in another epoch than before.

@@ -15,12 +15,11 @@ fn eight_servers_are_restarted_one_after_another() {
     let began = Instant::now();
     let mut world = World::new(8, Reach::Plain);
     loop {
-        world.begin(Shape::EIGHT);
-        for server in 0..8 {
-            faults::happen(&mut world, Kind::Killed, server, STEPS);
-        }
-        let report = world.end();
-        world.demand_all_is_right(&report);
+        world.plays(Shape::EIGHT, |world| {
+            for server in 0..8 {
+                faults::happen(world, Kind::Killed, server, STEPS);
+            }
+        });
         if soak().is_none_or(|length| began.elapsed() >= length) {
             return;
         }

@@ -58,8 +58,12 @@ pub struct World {
     rounds: u64,
     /// The epochs of the servers as they should be: what changes them beside our faults is another failure.
     epochs: Vec<u64>,
-    /// Failures that nobody planned.
-    pub uninvited: u64,
+    /// Failures that nobody planned, since the crowd began.
+    uninvited: u64,
+    /// Calls that fail without a reason are none of the promises.
+    pub lenient: bool,
+    /// Crowds whose history did not count because of them.
+    spoilt: u64,
     /// The last to go: everything above lies in it.
     _scratch: Scratch,
     _alone: MutexGuard<'static, ()>,
@@ -99,6 +103,8 @@ impl World {
             rounds: 0,
             epochs: Vec::new(),
             uninvited: 0,
+            spoilt: 0,
+            lenient: false,
             _scratch: scratch,
             _alone: alone,
         };
@@ -107,9 +113,11 @@ impl World {
     }
 
     /// Sends a crowd to work, on keys of its own.
-    pub fn begin(&mut self, shape: Shape) {
+    fn begin(&mut self, shape: Shape) {
+        self.settle();
         self.rounds += 1;
         self.faults.clear();
+        self.uninvited = 0;
         let seed = self.seed.wrapping_add(self.rounds);
         println!("round {}, seed {}: {shape:?}", self.rounds, self.seed);
         self.crowd = Some(Crowd::start(&self.client, &self.pool_file, shape, seed, self.rounds));
@@ -131,6 +139,12 @@ impl World {
         let mut snapshot = Snapshot::default();
         reader.snapshot(&mut snapshot).ok()?;
         reader.attended(boot_millis()).then_some(snapshot)
+    }
+
+    /// Waits until that is so.
+    pub fn wait(&mut self, what: &str, mut is_so: impl FnMut(&mut World) -> bool) {
+        let done = wait::within(PATIENCE, || is_so(self).then_some(()));
+        assert!(done.is_some(), "waited in vain until {what}\n{}", self.watchd.said());
     }
 
     /// Waits until the table says so of itself.
@@ -182,7 +196,7 @@ impl World {
     }
 
     /// Sends the crowd home and checks what it recorded.
-    pub fn end(&mut self) -> Report {
+    fn end(&mut self) -> Report {
         let calls = self.crowd.take().expect("a crowd is at work").stop();
         self.count_uninvited(None);
         let began = calls.iter().map(|call| call.start).min().unwrap_or(0);
@@ -201,19 +215,40 @@ impl World {
         report
     }
 
-    /// Nothing was wrong, nothing failed that knew better, and only what should fail did.
-    pub fn demand_all_is_right(&self, report: &Report) {
-        assert_eq!(
-            self.uninvited, 0,
-            "healthy servers failed, so that failures overlapped: the machine is too busy for this test\n{report}"
-        );
+    /// Demands that nothing was wrong and nothing failed that knew better. False: it does not count, because the machine
+    /// was too busy: it made a healthy server fail, and where failures overlap values are lost; still none is old.
+    fn is_right(&mut self, report: &Report) -> bool {
+        let old = [Kind::Stale, Kind::Revived, Kind::Foreign].map(|kind| report.count(kind));
+        assert_eq!(old, [0; 3], "seed {}: {report}", self.seed);
+        if self.uninvited > 0 {
+            self.spoilt += 1;
+            assert!(
+                self.spoilt < 5,
+                "healthy servers failed again and again: the machine is too busy for this test"
+            );
+            return false;
+        }
         assert_eq!(report.wrong(), 0, "seed {}: {report}", self.seed);
         assert_eq!(report.undecided, 0, "{report}");
-        assert_eq!(report.count(Kind::Failed), 0, "seed {}: {report}", self.seed);
+        assert!(self.lenient || report.count(Kind::Failed) == 0, "seed {}: {report}", self.seed);
         // A call ends within its time. A busy machine gets as much again before it is a fault of ours; a soak does not.
         let limit = u64::try_from(TIMEOUT.as_nanos()).expect("a short time");
         let limit = if soak().is_some() { limit + checker::SLACK } else { 2 * limit };
         assert!(report.longest < limit, "a call took {} ns: {report}", report.longest);
+        self.spoilt = 0;
+        true
+    }
+
+    /// Plays it with a crowd, and once more while what came of it does not count. How it was.
+    pub fn plays(&mut self, shape: Shape, mut play: impl FnMut(&mut World)) -> Report {
+        loop {
+            self.begin(shape);
+            play(self);
+            let report = self.end();
+            if self.is_right(&report) {
+                return report;
+            }
+        }
     }
 }
 

@@ -138,6 +138,11 @@ fn a_delta_sent_twice_is_found() {
 }
 
 #[test]
+fn a_repair_without_a_lease_is_found() {
+    must_be_found(Planted::RepairWithoutLease);
+}
+
+#[test]
 fn a_stub_taken_for_a_value_is_found() {
     must_be_found(Planted::StubIsValue);
 }

@@ -17,6 +17,7 @@
 //! answered "exists", that something was there to change the token.
 
 mod bounds;
+mod path;
 mod paths;
 mod report;
 mod steps;

@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 
 use super::bounds::{Bounds, bounds};
+use super::path::{Barrier, Link, Path, Waiting};
 use super::report::Kind;
 use super::steps::{Role, Seen, apply, fading, is_blind, left_by, role};
 use super::{Call, State, in_words};
@@ -22,140 +23,13 @@ pub struct Found {
     pub undecided: u64,
 }
 
-/// A state of the key, and until when a read may have begun that still finds it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Link {
-    state: State,
-    until: u64,
-}
-
-/// A change that has no place yet.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Waiting {
-    call: usize,
-    /// It has no answer, and a later change was acknowledged: it will never have a place.
-    gone: bool,
-}
-
-/// The last plain store that found its place: what came before it made no difference, so that a store that was under way
-/// then may still be put there.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Barrier {
-    at: u64,
-    until: u64,
-    link: usize,
-}
-
-/// One possible order.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Path {
-    /// The last is what is there now.
-    links: Vec<Link>,
-    waiting: Vec<Waiting>,
-    barrier: Option<Barrier>,
-}
-
 /// So many paths, and steps to find the next ones, are enough.
 const PATHS: usize = 500;
 const STEPS: usize = 10_000;
+/// More paths than this are made fewer, and those more general.
+const FEW: usize = 32;
 /// All orders are tried of so many changes without an answer.
 const GHOSTS: usize = 6;
-
-impl Path {
-    fn new(state: State, waiting: Vec<Waiting>) -> Path {
-        Path { links: vec![Link { state, until: u64::MAX }], waiting, barrier: None }
-    }
-
-    fn state(&self) -> State {
-        self.links.last().expect("there is always a state").state
-    }
-
-    fn waits(&self, call: usize) -> bool {
-        self.waiting.iter().any(|waiting| waiting.call == call && !waiting.gone)
-    }
-
-    /// The path on which `call` comes now.
-    fn placed(&self, calls: &[Call], call: usize, now: u64) -> Option<Path> {
-        let state = apply(&calls[call], self.state())?;
-        let mut path = self.without(calls, call);
-        let answered = !calls[call].failed();
-        let same = state == self.state();
-        if answered {
-            let overwritten = self.links.len() - usize::from(same);
-            path.overwrite(overwritten, calls[call].end);
-            if let Some(barrier) = &mut path.barrier {
-                barrier.until = barrier.until.min(calls[call].end);
-            }
-        }
-        if !same {
-            path.links.push(Link { state, until: u64::MAX });
-        }
-        if answered && is_blind(&calls[call]) {
-            let link = path.links.len() - 1;
-            path.barrier = Some(Barrier { at: now, until: calls[call].end, link });
-        }
-        Some(path)
-    }
-
-    /// The path on which the plain store `call` came just before the last one.
-    fn slipped_in(&self, calls: &[Call], call: usize) -> Option<Path> {
-        let before = self.barrier.filter(|barrier| calls[call].start < barrier.at)?;
-        let mut path = self.without(calls, call);
-        path.overwrite(before.link, calls[call].end);
-        let link = Link { state: left_by(&calls[call]), until: before.until };
-        path.links.insert(before.link, link);
-        path.barrier = Some(Barrier { link: before.link + 1, ..before });
-        Some(path)
-    }
-
-    /// Reads that begin after `end` do not find the first `count` states.
-    fn overwrite(&mut self, count: usize, end: u64) {
-        self.links[..count].iter_mut().for_each(|link| link.until = link.until.min(end));
-    }
-
-    /// `call` has its place: what was without an answer before it began takes effect no longer, if it was acknowledged.
-    fn without(&self, calls: &[Call], call: usize) -> Path {
-        let mut path = self.clone();
-        path.waiting.retain(|waiting| waiting.call != call);
-        if !calls[call].failed() {
-            for waiting in &mut path.waiting {
-                let other = &calls[waiting.call];
-                waiting.gone |= other.failed() && other.end < calls[call].start;
-            }
-        }
-        path
-    }
-
-    /// Whether everything that is possible on `other` is possible here too.
-    fn covers(&self, other: &Path, calls: &[Call]) -> bool {
-        self.state() == other.state() && self.leaves_as_much_as(other, calls) && self.shows_as_much_as(other)
-    }
-
-    /// Whether the same calls wait, and perhaps more without an answer. On all paths they are in the same order.
-    fn leaves_as_much_as(&self, other: &Path, calls: &[Call]) -> bool {
-        let mut others = other.waiting.iter().peekable();
-        let same_or_unanswered = |it: &Waiting| others.next_if_eq(&it).is_some() || calls[it.call].failed();
-        self.waiting.iter().all(same_or_unanswered) && others.next().is_none()
-    }
-
-    /// Whether a read finds all that it finds on `other`, and stores slip in as well.
-    fn shows_as_much_as(&self, other: &Path) -> bool {
-        let last = |path: &Path| path.barrier.filter(|barrier| barrier.link + 1 == path.links.len());
-        let slips = match (last(self), last(other)) {
-            (_, None) if other.barrier.is_none() => true,
-            (Some(own), Some(others)) => own.at >= others.at && own.until >= others.until,
-            _ => return self.barrier == other.barrier && self.links == other.links,
-        };
-        let shown =
-            |link: &Link| self.links.iter().any(|own| own.state == link.state && own.until >= link.until);
-        slips && other.links.iter().all(shown)
-    }
-
-    /// Whether a call waits that is no plain store.
-    fn waits_with_condition(&self, calls: &[Call]) -> bool {
-        self.waiting.iter().any(|it| !it.gone && !is_blind(&calls[it.call]))
-    }
-}
 
 /// Follows the calls of one key, which are in the order of their starts.
 pub fn follow(calls: &[Call]) -> Found {
@@ -210,6 +84,12 @@ struct Key<'a> {
 impl Key<'_> {
     fn began(&mut self, at: usize) {
         match role(&self.calls[at]) {
+            Role::Change if self.is_unknown(at) && !self.calls[at].failed() => {
+                // What comes after it in time may come before it in order: nothing is known until it has ended too.
+                self.unknown_until = self.unknown_until.max(Some(self.calls[at].end));
+                self.once.insert(left_by(&self.calls[at]));
+                self.found.undecided += 1;
+            }
             Role::Change => {
                 for path in &mut self.paths {
                     path.waiting.push(Waiting { call: at, gone: false });
@@ -237,11 +117,15 @@ impl Key<'_> {
         self.tidy(now);
     }
 
+    /// Whether the key was given up before this call, and nothing is known of it yet.
+    fn is_unknown(&self, at: usize) -> bool {
+        self.unknown_until.is_some_and(|until| self.calls[at].start <= until)
+    }
+
     /// A change was acknowledged: it has its place by now.
     fn changed(&mut self, at: usize, now: u64) {
-        if self.unknown_until.is_some_and(|until| self.calls[at].start <= until) {
-            self.once.insert(left_by(&self.calls[at]));
-            return self.paths.iter_mut().for_each(|path| path.waiting.retain(|it| it.call != at));
+        if self.is_unknown(at) {
+            return;
         }
         let mut search = Search { now, steps: 0, paths: Vec::new() };
         for path in &self.paths {
@@ -412,6 +296,17 @@ impl Key<'_> {
                 if !kept.iter().any(|other| other.covers(&path, self.calls)) {
                     kept.retain(|other| !path.covers(other, self.calls));
                     kept.push(path);
+                }
+            }
+            self.paths = kept;
+        }
+        if self.paths.len() > FEW {
+            let mut kept: Vec<Path> = Vec::new();
+            for path in self.paths.drain(..) {
+                let same = |other: &&mut Path| other.state() == path.state() && other.waiting == path.waiting;
+                match kept.iter_mut().find(same) {
+                    Some(other) => other.merge(&path),
+                    None => kept.push(path),
                 }
             }
             self.paths = kept;

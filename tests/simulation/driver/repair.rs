@@ -12,16 +12,21 @@ pub struct Repair {
 impl Driver {
     /// A call has come to its end. Whether it goes on with the move of what it read.
     pub(super) fn begins_repair(&mut self, carrier: usize, outcome: Outcome) -> bool {
+        if !self.repairs {
+            return false;
+        }
         let c = &mut self.carriers[carrier];
         let Some(task) = c.task.as_mut().filter(|task| !task.mutates()) else { return false };
         let over =
             c.trial_of.is_none() && c.repair.is_none() && matches!(outcome, Outcome::Hit | Outcome::Done);
-        if !self.repairs || !over {
+        if !over {
             return false;
         }
         let Some(&(key, server)) = task.displaced().first() else { return false };
         let in_time = c.deadline.saturating_sub(self.net.now) > self.net.now - c.begun;
-        if !in_time || self.view.state(server) == State::Down {
+        // Without backups there is no lease, and nothing would keep it from beating a delete.
+        let safe = self.view.pool.options.backups || self.planted == Planted::RepairWithoutLease;
+        if !in_time || !safe || self.view.state(server) == State::Down {
             return false;
         }
         self.net.note(|| format!("carrier {carrier} moves k{key}, which it read on s{}", server.0));

@@ -248,10 +248,11 @@ impl Daemon {
             return;
         }
         self.view.unix_millis = net.unix_millis();
-        if let Some(errand) = &mut self.errands[server] {
-            errand.deliver(net, &self.view, conn, delivery);
-        }
         if self.stage == Stage::Attended && !self.overslept(net, board) {
+            // (Else others may have had the turn to try it meanwhile, and all of it is dropped.)
+            if let Some(errand) = &mut self.errands[server] {
+                errand.deliver(net, &self.view, conn, delivery);
+            }
             self.finish(net, board, server);
             // A failed probe is repeated at once.
             self.watch(net, board);

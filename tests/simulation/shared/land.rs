@@ -73,6 +73,11 @@ pub struct Land {
     clashed: Vec<bool>,
     /// When each key last had a stub on a complete home.
     stubbed: Vec<u64>,
+    /// What an append made of one is anybody's guess, until the key is stored or deleted.
+    wild: Vec<bool>,
+    /// When servers failed that held a key's value, and when nobody held it any more.
+    holders_failed: Vec<Vec<(u64, usize)>>,
+    emptied: Vec<u64>,
     /// Since when each server is used; `None`: it is down.
     used_since: Vec<Option<u64>>,
     draining_since: Vec<Option<u64>>,
@@ -118,6 +123,9 @@ impl Land {
             doubtful: vec![false; keys],
             clashed: vec![false; keys],
             stubbed: vec![0; keys],
+            wild: vec![false; keys],
+            holders_failed: vec![Vec::new(); keys],
+            emptied: vec![0; keys],
             used_since: (0..servers).map(|s| (s < pool.servers().len()).then_some(0)).collect(),
             draining_since: vec![None; servers],
             mode: Mode::Unattended,
@@ -287,7 +295,7 @@ impl Land {
             match (state, self.used_since[server]) {
                 (ServerState::Down, Some(_)) => {
                     self.used_since[server] = None;
-                    self.keys.iter_mut().for_each(|truth| truth.fault(server));
+                    self.disturb(server);
                 }
                 (ServerState::Down, None) | (_, Some(_)) => {}
                 (_, None) => self.used_since[server] = Some(now),

@@ -229,7 +229,8 @@ impl Running<'_> {
     /// The pool file names another list: one server more, or one less, if what it holds is elsewhere too.
     fn list_turn(&mut self) {
         let now = self.land.file.servers().len();
-        let room = self.lists.chance(600) || now <= 2;
+        // What a server without a backup holds is gone when it leaves the list.
+        let room = self.lists.chance(600) || now <= 2 || !self.plan.backups;
         let count = if room { now + 1 } else { now - 1 };
         let calm =
             self.land.is_complete() && self.faults.iter().flatten().all(|fault| fault.server().is_none());

@@ -62,11 +62,13 @@ fn a_write_clears_what_the_list_before_placed() {
 fn a_delete_reaches_the_new_places_last() {
     let (mut story, key) = grown();
     let mut delete = Spread::delete(&key);
-    assert_eq!(story.asks(&mut delete), ["s3 delete"]);
+    assert_eq!(story.asks(&mut delete), ["s1 delete", "s3 delete"]);
     story.answer(&mut delete, 3, Reply::Deleted);
-    assert_eq!(story.asks(&mut delete), ["s1 delete", "s2 delete"]);
     story.answer(&mut delete, 1, Reply::NotFound);
+    assert_eq!(story.asks(&mut delete), ["s2 delete"]);
     story.answer(&mut delete, 2, Reply::NotFound);
+    assert_eq!(story.asks(&mut delete), ["s1 delete"], "a copy may have been on its way from acting");
+    story.answer(&mut delete, 1, Reply::NotFound);
     assert_eq!(delete.outcome(), Some(Outcome::Deleted));
 }
 
@@ -104,4 +106,17 @@ fn a_miss_under_a_list_that_is_no_longer_the_pools_is_held_back() {
     story.view.outdated = false;
     home(&mut story, &mut read, value(b"v"));
     assert_eq!(read.outcome(), Some(Outcome::Hit));
+}
+
+#[test]
+fn a_miss_under_a_changed_list_asked_every_place_twice() {
+    let (mut story, key) = grown();
+    let mut one = One { key, ..One::default() };
+    let mut read = Read::new(&mut one);
+    for expected in ["s2 get", "s3 get", "s1 get", "s2 get", "s3 get", "s1 get", "s2 get"] {
+        assert_eq!(story.asks(&mut read), [expected]);
+        let server = story.asked[0].0.0 + 1;
+        story.answer(&mut read, server, Reply::Miss);
+    }
+    assert_eq!(read.outcome(), Some(Outcome::Miss));
 }

@@ -53,6 +53,9 @@ impl Land {
         found: Option<(Bytes, u32)>,
         span: (i64, i64),
     ) {
+        if self.wild[usize::from(key)] {
+            return;
+        }
         let readable = &active.readable[&key];
         if may_find(readable, &found, span) {
             return;
@@ -107,6 +110,9 @@ impl Land {
         span: (i64, i64),
     ) {
         let index = usize::from(key);
+        if self.wild[index] {
+            self.doubtful[index] = true;
+        }
         for reader in 0..self.active.len() {
             let began =
                 self.active[reader].as_ref().filter(|a| a.readable.contains_key(&key)).map(|a| a.began);
@@ -140,9 +146,9 @@ impl Land {
         if let (false, Some(means)) = (fits, means) {
             fits = self.keys[index].end(&active.call, means, value, span);
         }
-        if !fits && self.stubbed[index] > active.began {
+        if !fits && (self.wild[index] || self.stubbed[index] > active.began) {
             self.counts.stubbed += 1;
-            self.doubtful[index] = true;
+            (self.doubtful[index], self.wild[index]) = (true, true);
             return self.keys[index].unanswered();
         }
         if !fits {
@@ -164,7 +170,7 @@ impl Land {
             let holders = self.holders(key);
             self.keys[index].acknowledged(&active.call, holders, active.began);
             if matches!(active.call, Call::Store { verb: Verb::Set, .. } | Call::Delete { .. }) {
-                self.doubtful[index] = false;
+                (self.doubtful[index], self.wild[index]) = (false, false);
                 self.check_draining(key, active);
             }
         }

@@ -3,8 +3,14 @@
 use super::*;
 
 impl Land {
-    fn disturb(&mut self, server: usize) {
-        self.keys.iter_mut().for_each(|truth| truth.fault(server));
+    pub(super) fn disturb(&mut self, server: usize) {
+        let now = self.net.now;
+        for (truth, failed) in self.keys.iter_mut().zip(&mut self.holders_failed) {
+            if truth.copies & (1 << server) != 0 {
+                failed.push((now, server));
+            }
+            truth.fault(server);
+        }
     }
 
     pub fn inflict(&mut self, fault: Fault) {

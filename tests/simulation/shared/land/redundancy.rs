@@ -13,8 +13,11 @@ impl Land {
                     self.stubbed[key] = self.net.now;
                 }
                 if held != 0 {
+                    self.emptied[key] = 0;
                     self.keys[key].copies = held;
                     self.keys[key].copies_faulted = 0;
+                } else if self.emptied[key] == 0 {
+                    self.emptied[key] = self.net.now;
                 }
             }
         }
@@ -109,9 +112,14 @@ impl Land {
         None
     }
 
-    /// Whether the servers that held a key's newest value last all failed since.
+    /// Whether the servers that held a key's value last all failed since; or as many as can hold it did while it was being
+    /// moved to them, so that its way was cleared for nothing.
     pub(super) fn copies_failed(&self, key: usize) -> bool {
         let truth = &self.keys[key];
-        truth.copies & !truth.copies_faulted == 0
+        let fatal = if self.pool.options.backups { 2 } else { 1 };
+        let moving = self.emptied[key].saturating_sub(self.pool.options.timeout.as_micros() as u64);
+        let failed = self.holders_failed[key].iter().filter(|(at, _)| *at >= moving);
+        let failed: BTreeSet<usize> = failed.map(|(_, server)| *server).collect();
+        truth.copies & !truth.copies_faulted == 0 || failed.len() >= fatal
     }
 }
