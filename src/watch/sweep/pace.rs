@@ -62,19 +62,23 @@ impl Pace {
         work * (100 - share) / share
     }
 
-    /// Rests after so much work. False: it is time to end.
+    /// Rests after so much work. False: it is time to end. A share that changes counts for the rest under way.
     pub fn rest(&self, work: Duration) -> bool {
-        self.wait(self.span(work))
+        self.wait_for(|| self.span(work))
     }
 
     /// Waits. False: it is time to end.
     pub fn wait(&self, span: Duration) -> bool {
-        let until = Instant::now() + span;
+        self.wait_for(|| span)
+    }
+
+    fn wait_for(&self, span: impl Fn() -> Duration) -> bool {
+        let begin = Instant::now();
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return false;
             }
-            let left = until.saturating_duration_since(Instant::now());
+            let left = span().saturating_sub(begin.elapsed());
             if left.is_zero() {
                 return true;
             }
@@ -113,6 +117,15 @@ mod tests {
         assert_eq!([after(6), after(3), after(500)], [256, 256, 128]);
         assert_eq!((0..10).map(|_| after(500)).last(), Some(8));
         assert_eq!((0..30).map(|_| after(1)).last(), Some(512));
+    }
+
+    #[test]
+    fn a_share_that_grows_ends_a_rest() {
+        let share = Arc::new(AtomicU32::new(1));
+        let pace = Pace::new(Arc::clone(&share), Arc::default());
+        let resting = std::thread::spawn(move || pace.rest(Duration::from_secs(3600)));
+        share.store(100, Ordering::Relaxed);
+        assert!(resting.join().expect("no panic"), "it goes on");
     }
 
     #[test]
