@@ -14,6 +14,7 @@ use memcache::rules::view::{Meta, ServerView, State, View};
 use memcache::rules::wire::Reply;
 
 mod repair;
+mod trials;
 
 use super::carrier::{Carrier, Link, Manners, Phase, Planted, planted_answer};
 use super::message::{Answer, Ask};
@@ -121,26 +122,6 @@ impl Driver {
             }
         }
         self.start(carrier, task);
-    }
-
-    fn begin_trial(&mut self, server: usize) {
-        let since = EPOCH_MILLIS + self.health[server].since().0.max(self.doubts[server]) / 1000;
-        self.tell(server, HealthEvent::TrialBegun);
-        self.look();
-        let rejoin = Rejoin::new(&self.view, ServerId(server as u16), &self.health[server], since);
-        let free = self.carriers.iter().position(|c| c.trial_of == Some(server));
-        let carrier = free.unwrap_or(self.carriers.len());
-        if free.is_some() {
-            self.abandon(carrier);
-        } else {
-            self.carriers.push(Carrier::of(self.health.len()));
-        }
-        self.carriers[carrier].trial_of = Some(server);
-        let (owed, life) = (self.health[server].missed_write(), self.health[server].incarnation());
-        self.net.note(|| {
-            format!("s{server} TRIAL begins, owes a flush: {owed}, down since {since}, last met as {life:?}")
-        });
-        self.start(carrier, Task::trial(rejoin));
     }
 
     fn start(&mut self, carrier: usize, task: Task) {
@@ -478,30 +459,6 @@ impl Driver {
         } else {
             self.ended.push((carrier, outcome));
         }
-    }
-
-    fn end_trial(&mut self, carrier: usize, server: usize, outcome: Outcome) {
-        let verdict = match self.carriers[carrier].task.as_ref().and_then(Task::rejoin) {
-            Some(rejoin) if outcome == Outcome::Done => {
-                HealthEvent::Rejoined { incarnation: rejoin.incarnation(), meta: rejoin.meta() }
-            }
-            Some(rejoin) if rejoin.held_back() => HealthEvent::HeldBack,
-            _ => HealthEvent::TrialFailed,
-        };
-        self.net.note(|| format!("s{server} TRIAL ends: {outcome:?}"));
-        self.abandon(carrier);
-        self.tell(server, verdict);
-    }
-
-    /// Drops what a carrier does, without a word.
-    pub fn abandon(&mut self, carrier: usize) {
-        for server in 0..self.health.len() {
-            if let Some(link) = self.carriers[carrier].links[server].take() {
-                self.net.reset(link.conn);
-            }
-        }
-        self.carriers[carrier].task = None;
-        self.carriers[carrier].armed = None;
     }
 }
 
