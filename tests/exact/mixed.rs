@@ -34,17 +34,17 @@ fn its_partner_fails_under_plain_calls() {
 }
 
 #[test]
-fn the_old_server_fails_under_conditional_calls() {
+fn the_old_server_fails() {
     befalls(0, Mix::CONDITIONAL, true);
 }
 
 #[test]
-fn its_partner_fails_under_conditional_calls() {
+fn its_partner_fails() {
     befalls(1, Mix::CONDITIONAL, true);
 }
 
 /// Whatever is done with a key: the one copy that is on the old server stays there as long as that lives.
 #[test]
-fn another_one_fails_under_all_calls() {
+fn another_one_fails() {
     befalls(4, Mix::EVERYTHING, true);
 }
