@@ -8,7 +8,7 @@ use crate::faults::{self, Kind};
 use crate::world::{Reach, World, soak};
 
 /// So many steps of each process between two things that happen.
-const STEPS: u64 = 200;
+const STEPS: u64 = 150;
 
 /// Some at a time, then what was recorded is checked.
 fn by_chance(reach: Reach, kinds: &[Kind]) {
@@ -17,7 +17,7 @@ fn by_chance(reach: Reach, kinds: &[Kind]) {
     let mut chance = Rng::new(world.seed);
     loop {
         world.plays(Shape::EIGHT, |world| {
-            for _ in 0..8 {
+            for _ in 0..6 {
                 faults::by_chance(world, kinds, &mut chance, STEPS);
             }
         });
@@ -43,15 +43,15 @@ fn one_after_another(kinds: &[Kind]) {
 
 #[test]
 fn the_daemon_is_killed_again_and_again() {
-    one_after_another(&[Kind::Daemon; 3]);
+    one_after_another(&[Kind::Daemon; 2]);
 }
 
 #[test]
 fn the_daemon_is_killed_and_then_a_server() {
-    one_after_another(&[Kind::DaemonThenServer; 2]);
+    one_after_another(&[Kind::DaemonThenServer; 1]);
 }
 
 #[test]
 fn the_daemon_and_a_server_are_killed_at_once() {
-    one_after_another(&[Kind::Both; 2]);
+    one_after_another(&[Kind::Both; 1]);
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use memcache::rules::view::State;
 use memcache::table::identity::boot_millis;
@@ -210,8 +210,9 @@ impl World {
             println!("{at} {}: known {known}, over {over}", fault.what);
         }
         let timeout = u64::try_from(TIMEOUT.as_nanos()).expect("a short time");
+        let checking = Instant::now();
         let report = checker::check(&History { calls, faults: self.faults.clone(), timeout });
-        println!("{report}");
+        println!("{report}checked in {:.0?}", checking.elapsed());
         report
     }
 

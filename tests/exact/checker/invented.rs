@@ -213,7 +213,7 @@ impl Pool {
     }
 }
 
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 300;
 
 #[test]
 fn what_is_right_is_not_called_wrong() {

@@ -67,9 +67,11 @@ pub fn check(history: &History) -> Report {
     report
 }
 
-/// Whether a call that failed was under way while a fault was not yet known.
+/// Whether a call that failed was under way while a fault was not yet known; or its process got no processor for half the
+/// time that it had.
 fn excused(call: &Call, history: &History) -> bool {
-    history.faults.iter().any(|fault| call.start <= fault.known && call.end >= fault.struck)
+    call.waited > history.timeout / 2
+        || history.faults.iter().any(|fault| call.start <= fault.known && call.end >= fault.struck)
 }
 
 /// CAS calls that were answered "exists" although nothing happened to the key between token and call.

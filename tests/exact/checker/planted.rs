@@ -223,10 +223,12 @@ fn a_call_that_takes_too_long() {
 fn a_call_that_fails_when_the_failure_is_known() {
     let fault = Fault { what: String::new(), struck: 10 * MS, known: 20 * MS, over: 90 * MS };
     let failed = |when| call(when, What::Get, Answer::Failed(-1));
-    let calls = vec![failed(0..9), failed(8..11), failed(15..16), failed(19..40), failed(21..22)];
+    let mut waited = failed(100..601);
+    waited.waited = 251 * MS;
+    let calls = vec![failed(0..9), failed(8..11), failed(15..16), failed(19..40), failed(21..22), waited];
     let report = check(&History { calls, faults: vec![fault], timeout: 500 * MS });
     assert_eq!(report.count(Kind::Failed), 2, "{report}");
-    assert_eq!(report.failed, 5);
+    assert_eq!(report.failed, 6);
 }
 
 /// One lost value is no excuse for what comes after it.
