@@ -69,6 +69,7 @@ pub(super) struct Bring<'a> {
     lease: Option<u64>,
     /// A lease may be had at acting.
     leases: bool,
+    moved: bool,
     copy: Copied,
     /// Whether the stage's question was handed to the driver.
     asked: bool,
@@ -85,10 +86,16 @@ impl<'a> Bring<'a> {
             looks: 0,
             lease: None,
             leases: false,
+            moved: false,
             copy: Copied::default(),
             asked: false,
             exptime: 0,
         }
+    }
+
+    /// A copy was moved to acting, and to nobody else yet.
+    pub(super) fn moved(&self) -> bool {
+        self.moved
     }
 
     /// Who decides; `None` while it is being found out.
@@ -208,7 +215,10 @@ impl<'a> Bring<'a> {
                 // Somebody deleted it, or the stub's time was over.
                 Reply::NotFound => self.begin_again(view),
                 // Stored; or somebody wrote it meanwhile, and that counts.
-                _ => self.decide(view, acting),
+                _ => {
+                    self.moved |= *reply == Reply::Stored;
+                    self.decide(view, acting);
+                }
             },
             Stage::EndingLease(server) => self.decide(view, server),
             Stage::TakingOver => self.begin_again(view),

@@ -45,6 +45,8 @@ pub struct Conditional<'a> {
     value: &'a [u8],
     stage: Stage<'a>,
     generation: u64,
+    /// A copy was moved to who decides, and to nobody else yet.
+    brought: bool,
     attempts: Attempts,
     refusal: Vec<u8>,
 }
@@ -62,6 +64,7 @@ impl<'a> Conditional<'a> {
             value,
             stage,
             generation: 0,
+            brought: false,
             attempts: Attempts::default(),
             refusal,
         }
@@ -105,6 +108,8 @@ impl<'a> Conditional<'a> {
     /// The server that decided has answered.
     fn decided(&mut self, view: &View, server: Source, reply: &Reply<'_>) {
         let ended = |outcome| Stage::Over(outcome);
+        // What was brought to acting alone is to be on the mirror too: a walk may have been here already.
+        let published = |outcome| Stage::Publishing(Box::new(Publish::new(self.key, server)), outcome);
         self.stage = match reply {
             Reply::Stored if matches!(self.verb, Verb::Append | Verb::Prepend) => {
                 Stage::Publishing(Box::new(Publish::new(self.key, server)), Outcome::Stored)
@@ -119,6 +124,8 @@ impl<'a> Conditional<'a> {
             }
             // A condition that did not hold changed nothing: under a newer view it is asked anew.
             _ if self.generation != view.generation => return self.begin_again(view),
+            Reply::NotStored if self.brought => published(Outcome::NotStored),
+            Reply::Exists if self.brought => published(Outcome::Exists),
             Reply::NotStored => ended(Outcome::NotStored),
             Reply::Exists => ended(Outcome::Exists),
             _ => ended(Outcome::NotFound),
@@ -141,7 +148,10 @@ impl<'a> Conditional<'a> {
     fn proceed(&mut self, view: &View) {
         match &self.stage {
             Stage::Bringing(bring) => match bring.end() {
-                Some(Ok(server)) => self.decide(view, server),
+                Some(Ok(server)) => {
+                    self.brought |= bring.moved();
+                    self.decide(view, server);
+                }
                 Some(Err(outcome)) => self.stage = Stage::Over(outcome),
                 None => {}
             },

@@ -399,6 +399,29 @@ fn a_returned_home_gets_the_value_under_a_lease_before_it_counts() {
 }
 
 #[test]
+fn what_was_brought_is_mirrored_also_when_the_condition_fails() {
+    let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
+    let key = key(&story);
+    let mut add = Conditional::new(Verb::Add, &key, 0, 0, b"v");
+    for (expected, reply) in [
+        ("s1 fetch", Reply::Miss),
+        ("s3 fetch", value(b"41")),
+        ("s1 lease", stub(Lease::Won)),
+        ("s3 fetch", value(b"41")),
+        ("s1 store-leased 60 c5", Reply::Stored),
+        ("s1 add 0 v", Reply::NotStored),
+        ("s1 fetch", value(b"41")),
+        ("s2 set 60 41", Reply::Stored),
+        ("s3 delete", Reply::Deleted),
+    ] {
+        assert_eq!(story.asks(&mut add), [expected]);
+        let server = story.asked[0].0.0 + 1;
+        story.answer(&mut add, server, reply);
+    }
+    assert_eq!(add.outcome(), Some(Outcome::NotStored));
+}
+
+#[test]
 fn what_no_place_has_gets_no_stub() {
     let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
     let key = key(&story);

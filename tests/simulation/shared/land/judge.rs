@@ -110,6 +110,11 @@ impl Land {
         span: (i64, i64),
     ) {
         let index = usize::from(key);
+        let spoils = !matches!(active.call, Call::Store { verb: Verb::Set, .. } | Call::Delete { .. });
+        if spoils && self.stubbed[index] > active.began {
+            self.counts.stubbed += 1;
+            self.wild[index] = true;
+        }
         if self.wild[index] {
             self.doubtful[index] = true;
         }
@@ -146,9 +151,7 @@ impl Land {
         if let (false, Some(means)) = (fits, means) {
             fits = self.keys[index].end(&active.call, means, value, span);
         }
-        if !fits && (self.wild[index] || self.stubbed[index] > active.began) {
-            self.counts.stubbed += 1;
-            (self.doubtful[index], self.wild[index]) = (true, true);
+        if !fits && self.wild[index] {
             return self.keys[index].unanswered();
         }
         if !fits {
