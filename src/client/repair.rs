@@ -42,9 +42,11 @@ impl Client {
             return;
         }
         let before = self.views.view().generation;
+        let mut moves = Many::new(Moves(&found));
+        self.views.changes(&moves, turn.deadline());
         self.views.begin(true, now);
         if self.views.view().generation == before && !self.views.relisted() {
-            self.drive(&mut Many::new(Moves(&found)), now, &turn);
+            self.drive(&mut moves, now, &turn);
         }
         self.views.end(now);
     }

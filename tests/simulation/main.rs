@@ -15,6 +15,7 @@
 mod calls;
 mod carrier;
 mod driver;
+mod keeping;
 mod machines;
 mod memcached;
 mod message;

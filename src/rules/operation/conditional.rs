@@ -162,8 +162,8 @@ impl<'a> Conditional<'a> {
             }
             Stage::Publishing(publish, outcome) => match (publish.end(), *outcome) {
                 (Some(End::Published), outcome) => self.stage = Stage::Over(outcome),
-                (Some(End::SourceLost), Outcome::Stored) => self.begin_again(view),
-                (Some(End::SourceLost), outcome) => self.stage = Stage::Over(outcome),
+                // Whatever it did, its copy is given up, and no other place knows of it.
+                (Some(End::SourceLost), _) => self.begin_again(view),
                 (Some(End::Failed(_)), _) => self.stage = Stage::Over(Outcome::Unavailable),
                 (None, _) => {}
             },
@@ -256,5 +256,10 @@ impl Operation for Conditional<'_> {
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         tell(KeyHash::of(self.key));
+    }
+
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        tell(self.key);
+        true
     }
 }

@@ -146,4 +146,9 @@ impl Operation for GetAndTouch<'_> {
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         tell(KeyHash::of(self.key));
     }
+
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        tell(self.key);
+        true
+    }
 }

@@ -71,6 +71,10 @@ impl<'a> Parts for Moves<'a> {
         &self.0[index].key
     }
 
+    fn moves(&self) -> bool {
+        true
+    }
+
     fn part(&self, index: usize) -> Move<'a> {
         let Found { key, server } = &self.0[index];
         Move::new(key, *server)
@@ -479,5 +483,9 @@ impl Operation for Move<'_> {
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         tell(KeyHash::of(self.key));
+    }
+
+    fn keys(&self, _: &mut dyn FnMut(&[u8])) -> bool {
+        true
     }
 }

@@ -77,6 +77,8 @@ pub struct Spread<'a> {
     attempts: Attempts,
     /// A place whose word counts had it, now or before the plan was made anew.
     found: bool,
+    /// A complete home has answered, by this plan.
+    told: bool,
     refusal: Vec<u8>,
 }
 
@@ -92,6 +94,7 @@ impl<'a> Spread<'a> {
             generation: 0,
             attempts: Attempts::default(),
             found: false,
+            told: false,
             refusal,
         }
     }
@@ -117,6 +120,7 @@ impl<'a> Spread<'a> {
         self.round.clear();
         self.generation = view.generation;
         self.stage = Stage::Round(number);
+        self.told &= number > 0;
         let placement = match writable(view, self.key) {
             Ok(placement) => placement,
             Err(outcome) => return self.stage = Stage::Over(outcome),
@@ -157,14 +161,18 @@ impl<'a> Spread<'a> {
         acting.and_then(|acting| self.round.fate(acting)) == Some(Fate::Unsupported)
     }
 
-    /// A complete home knows whether the key exists; without one, whoever has it does.
-    fn found_by_round(&self, view: &View) -> bool {
+    /// A complete home knows whether the key exists, once it was asked; without one, or when it did not answer, whoever has
+    /// it does.
+    fn found_by_round(&mut self, view: &View) -> bool {
         let home = Placement::of(view, self.key).map(|placement| placement.home);
-        let decides = home.filter(|home| view.complete(*home));
-        self.round
-            .legs()
-            .iter()
-            .any(|leg| leg.fate == Fate::Yes && decides.is_none_or(|home| home == leg.server))
+        let home = home.filter(|home| view.complete(*home));
+        let fate = home.and_then(|home| self.round.fate(home)).filter(|fate| !fate.lost());
+        self.told |= fate.is_some();
+        match fate {
+            Some(fate) => fate == Fate::Yes,
+            None if home.is_some() && self.told => false,
+            None => self.round.legs().iter().any(|leg| leg.fate == Fate::Yes),
+        }
     }
 
     fn end(&self) -> Outcome {
@@ -219,5 +227,10 @@ impl Operation for Spread<'_> {
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         tell(KeyHash::of(self.key));
+    }
+
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        tell(self.key);
+        true
     }
 }

@@ -94,7 +94,7 @@ fn a_miss_under_a_list_that_is_no_longer_the_pools_is_held_back() {
     let mut story = Story { view: View::new(story.view.previous().expect("a list").clone()), asked: vec![] };
     let mut one = One { key: b"some-key".to_vec(), ..One::default() };
     let mut read = Read::new(&mut one);
-    let mut home = |story: &mut Story, read: &mut Read<'_>, reply| {
+    let home = |story: &mut Story, read: &mut Read<'_>, reply| {
         assert_eq!(story.asks(read).len(), 1);
         let server = story.asked[0].0.0 + 1;
         story.answer(read, server, reply);
