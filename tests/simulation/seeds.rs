@@ -73,7 +73,8 @@ fn large_worlds_by_seed() {
     }
     let mut tally = Tally::default();
     tallies.into_iter().for_each(|other| tally.add(other));
-    println!("{count} worlds from seed {first} in {:.1?}:\n{}", began.elapsed(), tally.lines());
+    let last = first + count - 1;
+    println!("{count} worlds, seeds {first} to {last}, in {:.1?}:\n{}", began.elapsed(), tally.lines());
     assert!(tally.hits > tally.calls / 10, "worlds in which nothing is read prove nothing: {tally:?}");
     let never = tally.missing();
     assert!(count < WORLDS || never.is_empty(), "these never happened: {never:?}");

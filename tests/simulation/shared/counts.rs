@@ -5,6 +5,9 @@ use super::faults::Fault;
 /// How a run counts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
+    /// Worlds with one failing server at a time, and worlds in which failures overlap.
+    pub single: u64,
+    pub overlapping: u64,
     pub calls: u64,
     pub hits: u64,
     pub misses: u64,
@@ -41,6 +44,8 @@ impl Counts {
     /// Everything by name, in the order in which it is shown.
     fn numbers(&mut self) -> impl Iterator<Item = (&'static str, &mut u64)> {
         let rest = [
+            ("worlds with one failing server at a time", &mut self.single),
+            ("worlds with overlapping failures", &mut self.overlapping),
             ("calls", &mut self.calls),
             ("hits", &mut self.hits),
             ("misses", &mut self.misses),
@@ -65,6 +70,7 @@ impl Counts {
 
     pub fn add(&mut self, other: &Counts) {
         let mut other = *other;
+        self.stubbed += other.stubbed;
         for ((_, sum), (_, number)) in self.numbers().zip(other.numbers()) {
             *sum += *number;
         }
@@ -72,7 +78,12 @@ impl Counts {
 
     /// One line each.
     pub fn lines(mut self) -> String {
-        self.numbers().map(|(name, number)| format!("{number:>14} {name}")).collect::<Vec<_>>().join("\n")
+        let stubbed = format!("{:>14} calls that met a stub left behind on a complete home", self.stubbed);
+        self.numbers()
+            .map(|(name, number)| format!("{number:>14} {name}"))
+            .chain([stubbed])
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// What never happened at all.

@@ -110,6 +110,8 @@ impl Plan {
         };
         run.all();
         let bad = run.land.bad.clone();
+        run.land.counts.single = u64::from(self.single);
+        run.land.counts.overlapping = u64::from(!self.single);
         (run.land, bad)
     }
 }

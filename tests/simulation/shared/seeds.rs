@@ -52,7 +52,8 @@ fn shared_worlds_by_seed() {
     let mut counts = Counts::default();
     sums.iter().for_each(|other| counts.add(other));
     println!(
-        "{count} worlds of several processes from seed {first} in {:.1?}:\n{}",
+        "{count} worlds of several processes, seeds {first} to {}, in {:.1?}:\n{}",
+        first + count - 1,
         began.elapsed(),
         counts.lines()
     );
@@ -111,18 +112,18 @@ found! {
     a_daemon_that_does_not_settle_is_found: NoSettling in plain from 1,
     writers_without_turns_are_found: NoStripes in plain from 1,
     a_turn_taken_over_without_proof_is_found: NoProof in plain from 3000,
-    a_change_without_an_answer_that_is_forgotten_is_found: NoDoubts in plain from 6400,
+    a_change_without_an_answer_that_is_forgotten_is_found: NoDoubts in plain from 12800,
     a_miss_for_a_place_that_was_passed_by_is_found: HastyMiss in plain from 1,
     who_looks_at_the_table_too_rarely_is_found: LateLook in plain from 9500,
     a_connection_that_outlives_its_servers_return_is_found: OldConnections in plain from 1,
     a_draining_server_that_acts_is_found: DrainingActs in plain from 1,
-    trials_that_do_not_take_turns_are_found: TrialsTogether in plain from 7500,
-    calls_that_a_walk_does_not_wait_for_are_found: NoCalm in new from 1,
-    a_move_without_a_turn_is_found: MoveNoStripe in new from 1,
+    trials_that_do_not_take_turns_are_found: TrialsTogether in plain from 12800,
+    calls_that_a_walk_does_not_wait_for_are_found: NoCalm in new from 4000,
+    a_move_without_a_turn_is_found: MoveNoStripe in new from 1800,
     a_walk_that_was_cut_short_is_found: HalfWalk in new from 1,
     a_copy_that_stays_where_it_was_found_is_found: SourceStays in new from 1,
     a_walk_that_began_too_early_is_found: EarlyWalk in new from 1,
-    a_miss_under_an_older_list_is_found: OldMiss in new from 1,
+    a_miss_under_an_older_list_is_found: OldMiss in new from 22700,
     what_the_list_before_placed_and_nobody_clears_is_found: OldPlacesStay in new from 1,
-    a_repair_without_a_turn_is_found: RudeRepair in new from 1,
+    a_repair_without_a_turn_is_found: RudeRepair in new from 9000,
 }
