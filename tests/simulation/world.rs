@@ -196,13 +196,8 @@ impl World {
         Some(event)
     }
 
-    /// Copies are moved by reads.
-    fn repairs(&self) -> bool {
-        self.driver.planted == Planted::RepairWithoutTurn
-    }
-
     fn after(&mut self) {
-        if self.repairs() && self.seen_executed != self.driver.net.executed {
+        if self.seen_executed != self.driver.net.executed {
             self.look_at_copies();
         }
         self.take_changes();
@@ -429,7 +424,8 @@ impl World {
         }
         let window = self.driver.settings.window.as_micros() as u64;
         let aged = self.driver.net.now.saturating_sub(truth.since) + 3_000_000 > window;
-        let moved = self.repairs() && truth.copies & !truth.copies_faulted == 0;
+        // A condition that fails moves what it was decided by.
+        let moved = truth.copies & !truth.copies_faulted == 0;
         let every_holder_failed = moved || truth.holders & !truth.faulted == 0;
         // A server that was not live all the while, or out of reach, could not be read from; and a copy
         // that was stored since the read began need not have been there when its server was asked: when
