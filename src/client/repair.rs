@@ -29,15 +29,10 @@ impl Client {
         if found.is_empty() || !in_time || self.views.view().any_unreachable() || self.views.relisted() {
             return;
         }
-        let stripes = self.views.stripes().cloned();
-        if stripes.is_none() && !self.pool.options.backups {
-            // Nothing would keep it from beating a delete: there is no lease in a pool without backups, and no turn.
-            return;
-        }
-        let turn = match stripes.as_deref() {
-            None => Turn::free(deadline),
-            Some(stripes) => Turn::take_what_is_free(stripes, &mut found, deadline),
-        };
+        // Without turns nothing keeps it from another client of this process: one that counts, say, takes what a server that
+        // died may have counted for given up with it, and not for moved.
+        let Some(stripes) = self.views.stripes().cloned() else { return };
+        let turn = Turn::take_what_is_free(&stripes, &mut found, deadline);
         if found.is_empty() {
             return;
         }

@@ -37,10 +37,6 @@ pub struct Driver {
     pub changes: Vec<(usize, State, State)>,
     /// A broken contract, in words.
     pub broken: Option<String>,
-    /// Reads repair.
-    pub repairs: bool,
-    /// How often one did.
-    pub moves: u64,
     generation: u64,
     /// When a connection to each server was last given up with an unanswered change on it.
     doubts: Vec<u64>,
@@ -60,8 +56,6 @@ impl Driver {
             ended: Vec::new(),
             changes: Vec::new(),
             broken: None,
-            repairs: false,
-            moves: 0,
             generation: 0,
             doubts: vec![0; servers],
         };

@@ -1,5 +1,5 @@
-//! What a read found displaced is moved within its call, as src/client/repair.rs does it where there are no stripes: then
-//! the lease alone keeps it from beating somebody else.
+//! A planted fault: what a read found displaced is moved within its call although there are no turns, which the real one
+//! (src/client/repair.rs) needs. Worlds of several processes have them, and repair.
 
 use super::*;
 
@@ -12,7 +12,7 @@ pub struct Repair {
 impl Driver {
     /// A call has come to its end. Whether it goes on with the move of what it read.
     pub(super) fn begins_repair(&mut self, carrier: usize, outcome: Outcome) -> bool {
-        if !self.repairs {
+        if self.planted != Planted::RepairWithoutTurns {
             return false;
         }
         let c = &mut self.carriers[carrier];
@@ -24,13 +24,10 @@ impl Driver {
         }
         let Some(&(key, server)) = task.displaced().first() else { return false };
         let in_time = c.deadline.saturating_sub(self.net.now) > self.net.now - c.begun;
-        // Without backups there is no lease, and nothing would keep it from beating a delete.
-        let safe = self.view.pool.options.backups || self.planted == Planted::RepairWithoutLease;
-        if !in_time || !safe || self.view.state(server) == State::Down {
+        if !in_time || self.view.state(server) == State::Down {
             return false;
         }
         self.net.note(|| format!("carrier {carrier} moves k{key}, which it read on s{}", server.0));
-        self.moves += 1;
         let read = c.task.replace(Task::moving(key, server));
         c.repair = read.map(|read| Repair { read, outcome });
         true
