@@ -1,7 +1,9 @@
 //! Repair: what a read found at a later place is moved to acting, so that the next read of it asks one server (rule 8).
 //!
 //! It rides on the call that read it, after the value was handed out, and within that call's time. It never waits for
-//! anybody: a key whose stripe is held is somebody's who changes it at this moment, and is left alone.
+//! anybody: a key whose stripe is held is somebody's who changes it at this moment, and is left alone. Without a table there
+//! are no stripes, and nothing is moved: between a counter's step and its publication a lease alone would take the
+//! counted value from under it, and it would count again.
 
 use smallvec::SmallVec;
 
@@ -29,8 +31,6 @@ impl Client {
         if found.is_empty() || !in_time || self.views.view().any_unreachable() || self.views.relisted() {
             return;
         }
-        // Without turns nothing keeps it from another client of this process: one that counts, say, takes what a server that
-        // died may have counted for given up with it, and not for moved.
         let Some(stripes) = self.views.stripes().cloned() else { return };
         let turn = Turn::take_what_is_free(&stripes, &mut found, deadline);
         if found.is_empty() {

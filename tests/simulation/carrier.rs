@@ -29,8 +29,8 @@ pub enum Planted {
     NoConfirming,
     /// A lease's stub is handed to reads as a value.
     StubIsValue,
-    /// A read moves what it found where calls on one key take no turns.
-    RepairWithoutTurns,
+    /// A read moves what it found where there are no turns.
+    RepairWithoutTurn,
 }
 
 /// How a driver may behave where its contract leaves it free.

@@ -135,8 +135,8 @@ fn a_delta_sent_twice_is_found() {
 }
 
 #[test]
-fn a_repair_without_turns_is_found() {
-    must_be_found(Planted::RepairWithoutTurns);
+fn a_repair_without_a_turn_is_found() {
+    must_be_found(Planted::RepairWithoutTurn);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! A planted fault: what a read found displaced is moved within its call although there are no turns, which the real one
-//! (src/client/repair.rs) needs. Worlds of several processes have them, and repair.
+//! What a read found displaced is moved within its call, without any turn at its key: a planted fault. The lease alone does
+//! not keep it from taking a counted value from under a counter (world 89,296 of when that was no fault yet).
 
 use super::*;
 
@@ -12,7 +12,7 @@ pub struct Repair {
 impl Driver {
     /// A call has come to its end. Whether it goes on with the move of what it read.
     pub(super) fn begins_repair(&mut self, carrier: usize, outcome: Outcome) -> bool {
-        if self.planted != Planted::RepairWithoutTurns {
+        if self.planted != Planted::RepairWithoutTurn {
             return false;
         }
         let c = &mut self.carriers[carrier];
