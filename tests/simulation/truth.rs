@@ -155,6 +155,14 @@ impl Truth {
         self.possible.iter().flatten().any(|held| same_value(&held.data, data))
     }
 
+    /// A condition that failed changed nothing, but what it was decided by may have been moved to where it belongs.
+    pub fn moved(&mut self, outcome: Outcome, holders: u64) {
+        if matches!(outcome, Outcome::NotStored | Outcome::Exists) && holders != 0 {
+            self.holders = holders;
+            self.faulted = self.faulted_meanwhile;
+        }
+    }
+
     /// Whether these bytes are a value of a call that was answered.
     pub fn is_sure(&self, data: &[u8]) -> bool {
         self.sure.iter().flatten().any(|held| same_value(&held.data, data))

@@ -360,6 +360,9 @@ impl World {
             let holders = self.holders(key);
             self.keys[index].acknowledged(&active.call, holders, active.began);
             self.check_copies(key, active, holders);
+        } else {
+            let holders = self.holders(key);
+            self.keys[index].moved(outcome, holders);
         }
     }
 

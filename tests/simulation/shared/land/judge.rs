@@ -176,6 +176,9 @@ impl Land {
                 (self.doubtful[index], self.wild[index]) = (false, false);
                 self.check_draining(key, active);
             }
+        } else {
+            let holders = self.holders(key);
+            self.keys[index].moved(outcome, holders);
         }
     }
 
