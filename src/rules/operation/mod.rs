@@ -137,6 +137,11 @@ pub trait Operation {
     fn mutates(&self) -> bool {
         true
     }
+
+    /// Whether this command is part of a change: of one that is never answered it is unknown what became of it.
+    fn changes(&self, _tag: Tag) -> bool {
+        self.mutates()
+    }
 }
 
 /// The placement that a change of `key` may go by; or why none may be made: no server is live, or
