@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use smallvec::SmallVec;
+
 use super::lines::Lines;
 use crate::client::clock;
 use crate::rules::operation::{Failure, Operation, Outcome, Tag};
@@ -98,6 +100,8 @@ pub(super) struct Job<O> {
     /// It stands among those that may have something to ask.
     ready: bool,
     serial: u32,
+    /// Whom its outstanding commands were handed to, and when.
+    asked: SmallVec<[(Tag, ServerId, Instant); 3]>,
 }
 
 enum Slot<O> {
@@ -114,6 +118,18 @@ pub(crate) struct Traffic {
     pub(crate) answered: u64,
     /// Commands that were lost with a connection.
     pub(crate) lost: u64,
+    /// How long the answers took, all together, in microseconds.
+    pub(crate) micros: u64,
+}
+
+impl Traffic {
+    /// Adds another loop's.
+    pub(crate) fn add(&mut self, other: &Traffic) {
+        self.asked += other.asked;
+        self.answered += other.answered;
+        self.lost += other.lost;
+        self.micros += other.micros;
+    }
 }
 
 /// All of them. See the module.
@@ -189,6 +205,7 @@ impl<O: Member> Jobs<O> {
             age: 0,
             ready: false,
             serial: self.serial,
+            asked: SmallVec::new(),
         };
         self.taken += 1;
         let slot = self.free;
@@ -360,9 +377,16 @@ impl<O: Member> Jobs<O> {
         self.wake(slot);
     }
 
-    /// Whether a command is a change's, or a ghost of one.
-    pub(super) fn is_of(&self, tag: Tag, slot: u32) -> bool {
-        slot_of(tag) == slot
+    /// A command was answered, or lost.
+    fn count(&mut self, tag: Tag, answered: bool) {
+        let now = self.now;
+        let Some(job) = self.job(slot_of(tag)) else { return };
+        let Some(at) = job.asked.iter().position(|asked| asked.0 == tag) else { return };
+        let (_, server, since) = job.asked.swap_remove(at);
+        let Some(traffic) = self.traffic.get_mut(server.index()) else { return };
+        traffic.answered += u64::from(answered);
+        traffic.lost += u64::from(!answered);
+        traffic.micros += now.0.saturating_sub(since.0);
     }
 
     /// Whether what a job asks may still be sent.
@@ -387,7 +411,7 @@ impl<O> Job<O> {
 impl<O: Member> Operation for Jobs<O> {
     fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
         while let Some(&slot) = self.ready.front() {
-            let may_ask = self.may_ask(slot);
+            let (may_ask, now) = (self.may_ask(slot), self.now);
             let Some(job) = self.job(slot).filter(|job| job.state == State::Running) else {
                 if let Some(job) = self.job(slot) {
                     job.ready = false;
@@ -398,6 +422,7 @@ impl<O: Member> Operation for Jobs<O> {
             if may_ask && let Some((server, tag)) = job.operation.next(view) {
                 job.outstanding += 1;
                 let tag = slot << (OWN + AGE) | u32::from(job.age) << OWN | own(tag);
+                job.asked.push((tag, server, now));
                 if let Some(traffic) = self.traffic.get_mut(server.index()) {
                     traffic.asked += 1;
                 }
@@ -425,6 +450,7 @@ impl<O: Member> Operation for Jobs<O> {
 
     fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
         let slot = slot_of(tag);
+        self.count(tag, true);
         let Some(job) = self.job(slot) else { return };
         if job.settle(tag) {
             job.operation.answer(view, own(tag), reply);
@@ -436,6 +462,7 @@ impl<O: Member> Operation for Jobs<O> {
 
     fn fail(&mut self, view: &View, tag: Tag, failure: Failure) {
         let slot = slot_of(tag);
+        self.count(tag, false);
         let Some(job) = self.job(slot) else { return };
         if job.settle(tag) {
             job.operation.fail(view, own(tag), failure);
