@@ -52,7 +52,6 @@ pub(super) struct Hall {
     clients: usize,
     /// Clients that have something to be sent, or to be begun, before the loop waits.
     marked: Vec<u32>,
-    events: Vec<Event>,
     room: Vec<u8>,
     pending: Vec<Pending>,
     leaving: bool,
@@ -82,7 +81,6 @@ impl Hall {
             lives: 0,
             clients: 0,
             marked: Vec::new(),
-            events: Vec::with_capacity(EVENTS),
             room: vec![0; ROOM],
             pending: Vec::new(),
             leaving: false,
@@ -91,11 +89,12 @@ impl Hall {
 
     /// Runs until it is told to leave and every client has what it is owed.
     pub(super) fn run(mut self) {
+        let mut events = Vec::with_capacity(EVENTS);
         loop {
             let limit = if self.leaving { Duration::from_millis(50) } else { Duration::from_secs(1) };
             let limit = if self.marked.is_empty() { limit } else { Duration::ZERO };
             if self.crowd.wait(&self.epoll, limit) {
-                self.take_events();
+                self.take_events(&mut events);
             }
             self.go_on_with_marked();
             self.round();
@@ -107,14 +106,13 @@ impl Hall {
         }
     }
 
-    fn take_events(&mut self) {
-        self.events.clear();
+    fn take_events(&mut self, events: &mut Vec<Event>) {
+        events.clear();
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        if epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&now)).is_err() {
+        if epoll::wait(&self.epoll, spare_capacity(events), Some(&now)).is_err() {
             return;
         }
-        for at in 0..self.events.len() {
-            let Event { data, flags } = self.events[at];
+        for &Event { data, flags } in events.iter() {
             match data.u64() {
                 WAKE => self.woken(),
                 door if door >= DOOR => self.let_in((door - DOOR) as usize),
