@@ -62,7 +62,7 @@ impl Begin<'_> {
                 let value = value_of(&parts, value.len());
                 let work = match verb {
                     Verb::Set => Work::Write(Write::new(parts.key(), flags, exptime, value)),
-                    verb => Work::Conditional(Conditional::new(verb, parts.key(), flags, exptime, value)),
+                    verb => Work::Conditional(Conditional::new(verb, parts.key(), flags, exptime, value).comparing()),
                 };
                 self.one(counters::STORE, noreply, Style::Classic, parts, work);
                 Next::Go
@@ -274,7 +274,9 @@ impl Begin<'_> {
                 let (client_flags, exptime) = (flags.client_flags, flags.exptime.unwrap_or(0));
                 match flags.verb() {
                     Verb::Set => Work::Write(Write::new(parts.key(), client_flags, exptime, value)),
-                    verb => Work::Conditional(Conditional::new(verb, parts.key(), client_flags, exptime, value)),
+                    verb => Work::Conditional(
+                        Conditional::new(verb, parts.key(), client_flags, exptime, value).comparing(),
+                    ),
                 }
             }
             b'd' => Work::Spread(Spread::delete(parts.key())),
@@ -315,10 +317,7 @@ impl Begin<'_> {
     fn debug(&mut self, name: &[u8], text: &[u8]) -> Next {
         let coded = Words::of(text).any(|word| word == b"b");
         let flags = if coded { Flags::read(b'e', name, b"b") } else { Ok(Flags::default()) };
-        let flags = match flags {
-            Ok(flags) => flags,
-            Err(Wrong(text)) => return self.say(text, false),
-        };
+        let Ok(flags) = flags else { return self.say(BAD_LINE, false) };
         let style = Style::Meta { letter: b'e', quiet: false, value: false };
         let mut raw = [0; MAX_KEY_LEN];
         let key = flags.key(name, &mut raw).unwrap_or_default();

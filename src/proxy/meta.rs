@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::numbers::{signed, unsigned};
 use super::request::Words;
 use crate::rules::key::MAX_KEY_LEN;
-use crate::rules::wire::{Direction, Value, Verb};
+use crate::rules::wire::{Direction, Lease, Value, Verb};
 
 /// Why a line is refused, in memcached's words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +20,8 @@ const INVALID: Wrong = Wrong(b"CLIENT_ERROR invalid flag");
 const EITHER: Wrong = Wrong(b"CLIENT_ERROR invalid or duplicate flag");
 const BAD_TOKEN: Wrong = Wrong(b"CLIENT_ERROR bad token in command line format");
 const BAD_LINE: Wrong = Wrong(b"CLIENT_ERROR bad command line format");
+const BAD_DELTA: Wrong = Wrong(b"CLIENT_ERROR invalid numeric delta value");
+const BAD_INITIAL: Wrong = Wrong(b"CLIENT_ERROR invalid numeric initial value");
 const LONG_OPAQUE: Wrong = Wrong(b"CLIENT_ERROR opaque token too long");
 const BAD_KEY: Wrong = Wrong(b"CLIENT_ERROR error decoding key");
 const MODE_LENGTH: Wrong = Wrong(b"CLIENT_ERROR incorrect length for M token");
@@ -30,7 +32,7 @@ const COUNT_MODE: Wrong = Wrong(b"CLIENT_ERROR invalid mode for ma M token");
 const LONGEST_OPAQUE: usize = 31;
 
 /// Letters that memcached 1.6.18 takes in any meta command, of use there or not.
-const KNOWN: &[u8] = b"ACDFIJMNOPRSTbcfhklqstv";
+const KNOWN: &[u8] = b"ILPbcfhklqstuv";
 
 /// What the flags of one command say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,13 +72,16 @@ impl<'b> Flags<'b> {
         }
         for word in Words::of(text) {
             flags.take(command, word[0], &word[1..]).map_err(|wrong| match wrong {
-                INVALID | BAD_TOKEN | MODE_LENGTH if duplicate == EITHER => EITHER,
+                COUNT_MODE | LONG_OPAQUE => wrong,
+                _ if duplicate == EITHER => EITHER,
                 wrong => wrong,
             })?;
         }
         if flags.coded {
             let mut raw = [0; MAX_KEY_LEN];
-            flags.key(key, &mut raw).ok_or(BAD_KEY)?;
+            flags.key(key, &mut raw).ok_or(if duplicate == EITHER { EITHER } else { BAD_KEY })?;
+            // Whether a key was stored coded, and is told so, the server knows.
+            flags.special = true;
         }
         Ok(flags)
     }
@@ -86,7 +91,7 @@ impl<'b> Flags<'b> {
             b'q' => self.quiet = true,
             b'b' => self.coded = true,
             b'v' => self.value = true,
-            b'O' if token.len() > LONGEST_OPAQUE => return Err(LONG_OPAQUE),
+            b'O' if token.len() > LONGEST_OPAQUE && command != b'a' => return Err(LONG_OPAQUE),
             b'k' | b'O' => {}
             b'T' => {
                 self.exptime = Some(signed(token).ok_or(BAD_TOKEN)?);
@@ -98,11 +103,9 @@ impl<'b> Flags<'b> {
                 self.special |= command != b's';
             }
             b'F' => self.client_flags = unsigned(token).ok_or(BAD_LINE)? as u32,
-            b'D' => self.delta = unsigned(token).ok_or(BAD_TOKEN)?,
+            b'D' => self.delta = unsigned(token).ok_or(BAD_DELTA)?,
             b'M' => {
-                let [mode] = token else {
-                    return if matches!(command, b's' | b'a') { Err(MODE_LENGTH) } else { Ok(()) };
-                };
+                let [mode] = token else { return Err(MODE_LENGTH) };
                 self.mode = *mode;
                 self.check_mode(command)?;
             }
@@ -117,7 +120,7 @@ impl<'b> Flags<'b> {
                 self.changes |= command == b'g';
             }
             b'J' => {
-                unsigned(token).ok_or(BAD_TOKEN)?;
+                unsigned(token).ok_or(BAD_INITIAL)?;
                 self.special |= command == b'a';
             }
             b'I' => self.special |= matches!(command, b's' | b'd'),
@@ -132,8 +135,8 @@ impl<'b> Flags<'b> {
 
     fn check_mode(&self, command: u8) -> Result<(), Wrong> {
         let known: &[u8] = match command {
-            b's' => b"EARPSearps",
-            b'a' => b"ID+-id",
+            b's' => b"EARPS",
+            b'a' => b"ID+-",
             _ => return Ok(()),
         };
         let wrong = if command == b's' { SET_MODE } else { COUNT_MODE };
@@ -151,7 +154,7 @@ impl<'b> Flags<'b> {
 
     /// How `ms` stores; `None` for one that goes by what is passed on.
     pub(super) fn verb(&self) -> Verb {
-        match (self.mode.to_ascii_uppercase(), self.cas) {
+        match (self.mode, self.cas) {
             (_, Some(token)) => Verb::Cas(token),
             (b'E', _) => Verb::Add,
             (b'A', _) => Verb::Append,
@@ -168,12 +171,12 @@ impl<'b> Flags<'b> {
 
     /// A compare-and-swap in another mode than set is the server's own business.
     pub(super) fn mixes(&self) -> bool {
-        self.cas.is_some() && !matches!(self.mode, 0 | b'S' | b's')
+        self.cas.is_some() && !matches!(self.mode, 0 | b'S')
     }
 
     /// Which way `ma` counts.
     pub(super) fn direction(&self) -> Direction {
-        if matches!(self.mode, b'D' | b'd' | b'-') { Direction::Decr } else { Direction::Incr }
+        if matches!(self.mode, b'D' | b'-') { Direction::Decr } else { Direction::Incr }
     }
 
     /// Appends the flags as a server is to see them: without those that are ours to deal with.
@@ -187,11 +190,11 @@ impl<'b> Flags<'b> {
 
 /// Appends those flags of an answer that say what the client knows: its key, its token.
 pub(super) fn echo(text: &[u8], key: &[u8], out: &mut Vec<u8>) {
+    let coded = Words::of(text).any(|word| word[0] == b'b');
     for word in Words::of(text) {
         match word[0] {
             b'O' => words(out, &[b" ", word]),
-            b'k' => words(out, &[b" k", key]),
-            b'b' => words(out, &[b" b"]),
+            b'k' => words(out, &[b" k", key, if coded { b" b" } else { b"" }]),
             _ => {}
         }
     }
@@ -210,7 +213,6 @@ pub(super) fn value(text: &[u8], key: &[u8], found: &Value<'_>, out: &mut Vec<u8
         match word[0] {
             b'O' => words(out, &[b" ", word]),
             b'k' => words(out, &[b" k", key]),
-            b'b' => words(out, &[b" b"]),
             b'f' => flag(out, b" f", found.flags),
             b's' => flag(out, b" s", found.data.len()),
             b'c' => flag(out, b" c", found.cas),
@@ -221,7 +223,15 @@ pub(super) fn value(text: &[u8], key: &[u8], found: &Value<'_>, out: &mut Vec<u8
             _ => {}
         }
     }
-    out.extend_from_slice(b"\r\n");
+    let marks: &[u8] = match (found.lease, found.stale) {
+        (Some(Lease::Won), true) => b" X W",
+        (Some(Lease::Won), false) => b" W",
+        (Some(Lease::Taken), true) => b" Z X",
+        (Some(Lease::Taken), false) => b" Z",
+        (None, true) => b" X",
+        (None, false) => b"",
+    };
+    words(out, &[marks, b"\r\n"]);
     if wants_value {
         words(out, &[found.data, b"\r\n"]);
     }

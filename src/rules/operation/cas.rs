@@ -9,6 +9,9 @@ use crate::rules::view::View;
 
 const VALUE_BITS: u32 = 48;
 
+/// A CAS value that no item ever has.
+pub(super) const NEVER: u64 = u64::MAX;
+
 /// The token that a caller is handed for `cas`, a CAS value that a server gave in `life`, the mark of
 /// its incarnation. 0: which life it was is not known, and the token is worth nothing.
 pub(super) fn token(life: u16, cas: u64) -> u64 {

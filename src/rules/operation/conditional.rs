@@ -42,6 +42,8 @@ pub struct Conditional<'a> {
     flags: u32,
     exptime: i64,
     value: Bytes<'a>,
+    /// A token from elsewhere is compared all the same.
+    compares: bool,
     stage: Stage<'a>,
     generation: u64,
     attempts: Attempts,
@@ -65,11 +67,19 @@ impl<'a> Conditional<'a> {
             flags,
             exptime,
             value: value.into(),
+            compares: false,
             stage,
             generation: 0,
             attempts: Attempts::default(),
             refusal,
         }
+    }
+
+    /// A token from elsewhere, which names nothing that is there any more, is still compared: so that the caller learns
+    /// whether there is anything (Exists) or not (NotFound).
+    #[must_use]
+    pub fn comparing(self) -> Conditional<'a> {
+        Conditional { compares: true, ..self }
     }
 
     fn begin(&mut self, view: &View) {
@@ -99,6 +109,7 @@ impl<'a> Conditional<'a> {
         let verb = match self.verb {
             Verb::Cas(token) => match cas::value(view, server, token) {
                 Some(value) => Verb::Cas(value),
+                None if self.compares => Verb::Cas(cas::NEVER),
                 None => return self.stage = Stage::Over(Outcome::Exists),
             },
             verb => verb,

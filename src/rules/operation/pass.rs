@@ -43,8 +43,7 @@ pub struct Passed<'a> {
     pub changes: bool,
 }
 
-/// Passes a command to the server that decides. Ends as Done (the answer is [`Pass::reply`]), Exists (the token is from
-/// elsewhere; nobody was asked), Refused, Unavailable.
+/// Passes a command to the server that decides. Ends as Done (the answer is [`Pass::reply`]), Refused, Unavailable.
 pub struct Pass<'a> {
     passed: Passed<'a>,
     /// The flags as they are sent.
@@ -98,9 +97,8 @@ impl<'a> Pass<'a> {
         self.sent.clear();
         self.sent.extend_from_slice(&self.passed.flags);
         if let Some(token) = self.passed.cas {
-            let Some(value) = cas::value(view, server, token) else {
-                return self.stage = Stage::Over(Outcome::Exists);
-            };
+            // One from elsewhere is compared all the same: the server says whether there is anything.
+            let value = cas::value(view, server, token).unwrap_or(cas::NEVER);
             self.sent.extend_from_slice(b" C");
             self.sent.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         }

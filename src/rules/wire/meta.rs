@@ -97,8 +97,8 @@ fn flags<'b>(
             }
             b'W' => value.lease = Some(Lease::Won),
             b'Z' => value.lease = Some(Lease::Taken),
-            // `X`, a value marked stale by a client that is none of ours, is here too: it is read
-            // as classic clients read it.
+            // It is read as classic clients read it.
+            b'X' => value.stale = true,
             _ => {}
         }
     }

@@ -122,6 +122,8 @@ pub struct Value<'a> {
     pub ttl_known: bool,
     /// What a stub's marks say; `None` for a value proper.
     pub lease: Option<Lease>,
+    /// It was marked as stale by a client that is none of ours.
+    pub stale: bool,
 }
 
 impl Value<'_> {
