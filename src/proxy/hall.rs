@@ -201,10 +201,14 @@ impl Hall {
 
     /// Something can be done with a client's socket.
     fn serve(&mut self, owner: u32, flags: EventFlags) {
-        if flags.intersects(EventFlags::OUT | EventFlags::HUP | EventFlags::ERR) {
+        if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
+            // Nobody is there any more, neither to ask nor to be answered.
+            return self.close(owner);
+        }
+        if flags.contains(EventFlags::OUT) {
             self.mark(owner);
         }
-        if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
+        if flags.contains(EventFlags::IN) {
             self.read(owner);
         }
     }
@@ -222,7 +226,11 @@ impl Hall {
                 self.counters.bytes_in.add(count as u64);
                 self.take_in(owner, &room[..count]);
             }
-            Err(Socket::Closed) => self.close(owner),
+            // It sends no more; what it asked for it may still wait for.
+            Err(Socket::Closed) => {
+                session.leaving = true;
+                self.mark(owner);
+            }
             Err(_) => {}
         }
         self.room = room;

@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::numbers::{signed, unsigned};
+use super::numbers::{short, signed, unsigned};
 use super::request::Words;
 use crate::rules::key::MAX_KEY_LEN;
 use crate::rules::wire::{Direction, Lease, Value, Verb};
@@ -94,7 +94,7 @@ impl<'b> Flags<'b> {
             b'O' if token.len() > LONGEST_OPAQUE && command != b'a' => return Err(LONG_OPAQUE),
             b'k' | b'O' => {}
             b'T' => {
-                self.exptime = Some(signed(token).ok_or(BAD_TOKEN)?);
+                self.exptime = Some(short(token).ok_or(BAD_TOKEN)?);
                 self.changes = true;
                 self.special |= matches!(command, b'd' | b'a');
             }

@@ -4,7 +4,7 @@
 //! The refusals, their order, and whether the value is then passed over or read as commands, are those of memcached 1.6.18.
 
 use super::meta::{Flags, Wrong};
-use super::numbers::signed;
+use super::numbers::short;
 use super::request::{BAD_CHUNK, BAD_LINE, Block, ERROR, Limits, Meta, Parsed, Request, Words, block};
 
 /// More words than this no line may have.
@@ -18,7 +18,7 @@ pub(super) fn parse<'b>(line: &'b [u8], bytes: &'b [u8], start: usize, limits: &
     if key.len() > limits.key {
         return refuse(BAD_LINE);
     }
-    let len = words.next().and_then(signed).filter(|len| (0..=i64::from(i32::MAX) - 2).contains(len));
+    let len = words.next().and_then(short).filter(|len| (0..=i64::from(i32::MAX) - 2).contains(len));
     let rest = words.rest().trim_ascii();
     if Words::of(rest).count() > MOST_WORDS {
         return refuse(b"CLIENT_ERROR options flags too long");

@@ -5,6 +5,11 @@ pub(super) fn signed(word: &[u8]) -> Option<i64> {
     std::str::from_utf8(word).ok()?.parse().ok()
 }
 
+/// One of which memcached keeps the lower 32 bits: expiry times and lengths.
+pub(super) fn short(word: &[u8]) -> Option<i64> {
+    signed(word).map(|number| i64::from(number as i32))
+}
+
 /// A number of 64 bits that may not; "-0" neither.
 pub(super) fn unsigned(word: &[u8]) -> Option<u64> {
     std::str::from_utf8(word).ok()?.parse().ok()

@@ -10,7 +10,7 @@
 
 use memchr::memchr;
 
-use super::numbers::{signed, unsigned};
+use super::numbers::{short as exptime, signed, unsigned};
 use crate::rules::wire::{Direction, Verb};
 
 /// memcached's words for what it does not understand.
@@ -198,7 +198,7 @@ fn get(keys: Words<'_>, cas: bool, touch: Option<i64>) -> Request<'_> {
 
 fn get_and_touch(mut words: Words<'_>, cas: bool) -> Request<'_> {
     let Some(exptime) = words.next() else { return say(ERROR) };
-    match signed(exptime) {
+    match self::exptime(exptime) {
         // Without a key it is answered as if there were one that is not there.
         Some(exptime) => Request::Get { keys: words, cas, touch: Some(exptime) },
         None => say(BAD_EXPTIME),
@@ -216,7 +216,7 @@ fn store<'b>(verb: Verb, line: Words<'b>, bytes: &'b [u8], start: usize, limits:
     let Some((word, count, noreply)) = words::<6>(line, least).filter(|words| words.1 <= least + 1) else {
         return refuse(ERROR, false);
     };
-    let numbers = (unsigned(word[1]), signed(word[2]), signed(word[3]));
+    let numbers = (unsigned(word[1]), exptime(word[2]), exptime(word[3]));
     let (Some(flags), Some(exptime), Some(len)) = numbers else { return refuse(BAD_LINE, noreply) };
     let cas = if is_cas { unsigned(word[4]) } else { Some(0) };
     let (Some(cas), true) = (cas, is_key(word[0], limits) && (0..=i64::from(i32::MAX) - 2).contains(&len)) else {
@@ -285,7 +285,7 @@ fn touch<'b>(line: Words<'b>, limits: &Limits) -> Request<'b> {
     if !is_key(key, limits) {
         return Request::Say { text: BAD_LINE, noreply };
     }
-    match signed(exptime) {
+    match self::exptime(exptime) {
         Some(exptime) => Request::Touch { key, exptime, noreply },
         None => Request::Say { text: BAD_EXPTIME, noreply },
     }
