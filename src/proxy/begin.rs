@@ -25,6 +25,13 @@ pub(super) struct Begin<'a> {
     pub(super) counters: &'a Counters,
 }
 
+/// Whether a server has statistics of this name.
+fn is_statistics(group: &[u8]) -> bool {
+    let name = Words::of(group).next().unwrap_or_default();
+    [&b"settings"[..], b"items", b"slabs", b"sizes", b"conns", b"reset", b"detail", b"cachedump", b"extstore"]
+        .contains(&name)
+}
+
 /// The value stands last in a call's block.
 fn value_of(parts: &Parts, len: usize) -> Bytes<'static> {
     let start = parts.flags.end;
@@ -93,6 +100,7 @@ impl Begin<'_> {
             Request::Version => self.everywhere(Everywhere::Version),
             Request::Stats { group: b"" } => self.everywhere(Everywhere::Stats { group: b"" }),
             Request::Stats { group: b"proxy" } => Next::Report,
+            Request::Stats { group } if !is_statistics(group) => self.say(ERROR, false),
             Request::Stats { .. } => {
                 self.say(b"SERVER_ERROR these statistics are each server's own: ask the servers", false)
             }

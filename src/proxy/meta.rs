@@ -4,7 +4,8 @@
 //! were asked for. What only the server that decides can tell is passed on ([`Pass`](crate::rules::operation::Pass)).
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 
 use super::numbers::{short, signed, unsigned};
 use super::request::Words;
@@ -27,6 +28,15 @@ const BAD_KEY: Wrong = Wrong(b"CLIENT_ERROR error decoding key");
 const MODE_LENGTH: Wrong = Wrong(b"CLIENT_ERROR incorrect length for M token");
 const SET_MODE: Wrong = Wrong(b"CLIENT_ERROR invalid mode for ms M token");
 const COUNT_MODE: Wrong = Wrong(b"CLIENT_ERROR invalid mode for ma M token");
+
+/// Bits behind the last whole byte are nobody's business.
+const DECODER: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
+/// More flags than these no line may have.
+const MOST_WORDS: usize = 20;
+const LONG_FLAGS: Wrong = Wrong(b"CLIENT_ERROR options flags are too long");
+const LONG_FLAGS_TOO: Wrong = Wrong(b"CLIENT_ERROR options flags too long");
 
 /// The longest opaque token, in bytes.
 const LONGEST_OPAQUE: usize = 31;
@@ -59,6 +69,9 @@ impl<'b> Flags<'b> {
     pub(super) fn read(command: u8, key: &[u8], text: &'b [u8]) -> Result<Flags<'b>, Wrong> {
         let mut flags = Flags { text, delta: 1, ..Flags::default() };
         let (duplicate, invalid) = if matches!(command, b'g' | b's') { (DUPLICATE, INVALID) } else { (EITHER, EITHER) };
+        if command != b'e' && Words::of(text).count() > MOST_WORDS {
+            return Err(if command == b'g' { LONG_FLAGS } else { LONG_FLAGS_TOO });
+        }
         let mut seen = 0u128;
         for word in Words::of(text) {
             let bit = 1u128.checked_shl(u32::from(word[0])).unwrap_or(0);
@@ -91,7 +104,9 @@ impl<'b> Flags<'b> {
             b'q' => self.quiet = true,
             b'b' => self.coded = true,
             b'v' => self.value = true,
-            b'O' if token.len() > LONGEST_OPAQUE && command != b'a' => return Err(LONG_OPAQUE),
+            // It finds out when it has counted.
+            b'O' if token.len() > LONGEST_OPAQUE && command == b'a' => self.special = true,
+            b'O' if token.len() > LONGEST_OPAQUE => return Err(LONG_OPAQUE),
             b'k' | b'O' => {}
             b'T' => {
                 self.exptime = Some(short(token).ok_or(BAD_TOKEN)?);
@@ -148,7 +163,16 @@ impl<'b> Flags<'b> {
         if !self.coded {
             return Some(key);
         }
-        let len = STANDARD.decode_slice(key, raw).ok().filter(|len| *len > 0)?;
+        // As memcached decodes: what is no letter of base64 is passed over.
+        let mut letters = [0; MAX_KEY_LEN];
+        let mut count = 0;
+        for byte in key.iter().filter(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(byte)) {
+            *letters.get_mut(count)? = *byte;
+            count += 1;
+        }
+        let padding = letters[..count].iter().position(|byte| *byte == b'=');
+        let end = padding.map_or(count, |at| (at / 4 + 1) * 4).min(count);
+        let len = DECODER.decode_slice(&letters[..end], raw).ok().filter(|len| *len > 0 && count % 4 == 0)?;
         Some(&raw[..len])
     }
 

@@ -127,12 +127,12 @@ pub fn parse<'b>(bytes: &'b [u8], limits: &Limits) -> Parsed<'b> {
     let next = end + 1;
     let mut words = Words(line);
     let name = words.next().unwrap_or_default();
-    let is_get = matches!(name, b"get" | b"gets" | b"gat" | b"gats");
+    let is_get = matches!(name, b"get" | b"gets" | b"gat" | b"gats" | b"bget");
     if end > if is_get { limits.line } else { limits.line.max(SHORT_LINE) } {
         return Parsed::Whole(TOO_LONG, next);
     }
     let request = match name {
-        b"get" | b"gets" => get(words, name == b"gets", None),
+        b"get" | b"gets" | b"bget" => get(words, name == b"gets", None),
         b"gat" | b"gats" => get_and_touch(words, name == b"gats"),
         b"set" => return store(Verb::Set, words, bytes, next, limits),
         b"add" => return store(Verb::Add, words, bytes, next, limits),

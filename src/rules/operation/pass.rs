@@ -98,7 +98,8 @@ impl<'a> Pass<'a> {
         self.sent.extend_from_slice(&self.passed.flags);
         if let Some(token) = self.passed.cas {
             // One from elsewhere is compared all the same: the server says whether there is anything.
-            let value = cas::value(view, server, token).unwrap_or(cas::NEVER);
+            // And 0 is nobody's, but means something to some commands.
+            let value = if token == 0 { 0 } else { cas::value(view, server, token).unwrap_or(cas::NEVER) };
             self.sent.extend_from_slice(b" C");
             self.sent.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         }
@@ -134,7 +135,7 @@ impl<'a> Pass<'a> {
             match value {
                 Some(value) => {
                     self.reply.push(b'c');
-                    let token = cas::token(life, value);
+                    let token = if value == 0 { 0 } else { cas::token(life, value) };
                     self.reply.extend_from_slice(itoa::Buffer::new().format(token).as_bytes());
                 }
                 None => self.reply.extend_from_slice(word),
