@@ -368,6 +368,13 @@ impl Member for Call {
     fn may_go_elsewhere(&self) -> bool {
         matches!(self.work, Work::Read(_))
     }
+
+    fn ghost(&self) -> Option<Call> {
+        let Work::Read(read) = &self.work else { return None };
+        let one = One { parts: self.parts.clone(), form: Form::Classic { cas: false }, text: Vec::new() };
+        let (about, style, parts) = (self.about, self.style, self.parts.clone());
+        Some(Call { about, style, parts, work: Work::Read(read.ghost(one)) })
+    }
 }
 
 impl Operation for Call {

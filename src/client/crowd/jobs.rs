@@ -47,6 +47,14 @@ pub(crate) trait Member: Operation {
     fn may_go_elsewhere(&self) -> bool {
         false
     }
+    /// What has the same commands for the same tags, and is otherwise nothing: it stands in for one that is over while
+    /// answers to it are outstanding. Of one that may go elsewhere there is such a one.
+    fn ghost(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// Whose a job is, and which of his.
@@ -358,8 +366,11 @@ impl<O: Member> Jobs<O> {
         } else if let Some(job) = self.job(slot) {
             // Somebody owes an answer to it that is of no use any more, and is to be read as what it is.
             job.state = State::Ghost;
-            let about = job.operation.about();
-            self.ended.push(Ended::Late(about));
+            let ended = match job.operation.ghost() {
+                Some(ghost) => Ended::Whole(std::mem::replace(&mut job.operation, ghost), outcome),
+                None => Ended::Late(job.operation.about()),
+            };
+            self.ended.push(ended);
         }
     }
 

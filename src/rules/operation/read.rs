@@ -101,6 +101,11 @@ impl<B: Batch> Read<'_, B> {
         &mut self.batch
     }
 
+    /// A read with the same commands: to tell by it what an answer to this one is, when this one is over.
+    pub fn ghost(&self, batch: B) -> Self {
+        Read { meta: self.meta, ..Read::of(batch, self.with_cas) }
+    }
+
     fn settle(&mut self, tag: Tag, answer: Result<Value<'_>, Outcome>) {
         self.open -= 1;
         self.last = answer.as_ref().map_or_else(|outcome| *outcome, |_| Outcome::Hit);
