@@ -146,7 +146,11 @@ impl Hall {
             let all: u64 = self.shared.loops.iter().map(|other| other.counters.clients.get()).sum();
             if all >= self.shared.most_clients as u64 {
                 self.counters.turned_away.add(1);
-                let _ = send(&client, b"SERVER_ERROR too many connections\r\n", SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+                let _ = send(
+                    &client,
+                    b"SERVER_ERROR too many connections\r\n",
+                    SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+                );
                 continue;
             }
             let to = self.deals_to;
@@ -377,7 +381,9 @@ impl Hall {
                 {
                     let mut text = supplies.text();
                     text.extend_from_slice(TIMEOUT);
-                    pending.retain(|it| (it.owner, it.life, it.number) != (about.owner, about.life, about.number));
+                    pending.retain(|it| {
+                        (it.owner, it.life, it.number) != (about.owner, about.life, about.number)
+                    });
                     session.settle(about.number, text, true);
                     if !std::mem::replace(&mut session.marked, true) {
                         marked.push(about.owner);
@@ -396,7 +402,9 @@ impl Hall {
             let most = self.shared.most_bytes;
             let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { continue };
             session.marked = false;
-            session.collect(&mut self.supplies, &mut |answer| self.counters.over(answer.command, answer.began, now));
+            session.collect(&mut self.supplies, &mut |answer| {
+                self.counters.over(answer.command, answer.began, now)
+            });
             let owed = session.owed();
             let state = if owed > 0 { session.flush() } else { Socket::Fine };
             self.counters.bytes_out.add((owed - session.owed()) as u64);
@@ -415,7 +423,8 @@ impl Hall {
                 let mut flags = EventFlags::empty();
                 flags.set(EventFlags::IN, reads);
                 flags.set(EventFlags::OUT, writes);
-                let _ = epoll::modify(&self.epoll, &session.socket, EventData::new_u64(u64::from(owner)), flags);
+                let _ =
+                    epoll::modify(&self.epoll, &session.socket, EventData::new_u64(u64::from(owner)), flags);
             }
             // What was kept back for want of room is begun in the next round.
             if reads && !session.inbox.is_empty() && session.inbox.len() >= session.needed {
@@ -443,7 +452,14 @@ impl Hall {
 }
 
 /// The answer to a question to all servers, from what was gathered.
-fn summed(pending: &mut Vec<Pending>, owner: u32, life: u32, number: u32, shared: &Shared, text: &mut Vec<u8>) {
+fn summed(
+    pending: &mut Vec<Pending>,
+    owner: u32,
+    life: u32,
+    number: u32,
+    shared: &Shared,
+    text: &mut Vec<u8>,
+) {
     let is_it = |it: &Pending| (it.owner, it.life, it.number) == (owner, life, number);
     let Some(at) = pending.iter().position(is_it) else { return };
     let Pending { gathered, sum, .. } = pending.swap_remove(at);

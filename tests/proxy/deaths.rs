@@ -99,7 +99,8 @@ fn drill(fleet: &mut Fleet, proxies: &[&Proxy], hang: bool) {
     stop.store(true, Ordering::Relaxed);
     for client in clients {
         let found = client.join().expect("no client panics");
-        assert!(found.wrong.is_empty(), "{:#?}\n{}", found.wrong, proxies[0].said());
+        let log = fleet.watchd.as_ref().map(|watchd| watchd.said()).unwrap_or_default();
+        assert!(found.wrong.is_empty(), "{:#?}\n{}{log}", found.wrong, proxies[0].said());
         // A change that a hung server owes an answer to may be over its time before the daemon's word is there.
         assert!(hang || found.failed == 0, "{} of {} calls failed", found.failed, found.calls);
     }
@@ -107,31 +108,30 @@ fn drill(fleet: &mut Fleet, proxies: &[&Proxy], hang: bool) {
 
 #[test]
 fn a_server_killed_under_load_costs_nobody_a_value() {
-    let mut fleet = Fleet::watched(4);
+    let mut fleet = Fleet::watched(4, "5s");
     let proxy = fleet.proxy(&["--threads", "2"]);
     drill(&mut fleet, &[&proxy], false);
 }
 
 #[test]
 fn a_server_that_hangs_costs_nobody_a_value() {
-    let mut fleet = Fleet::watched(4);
+    let mut fleet = Fleet::watched(4, "500ms");
     let proxy = fleet.proxy(&[]);
     drill(&mut fleet, &[&proxy], true);
 }
 
 #[test]
 fn two_proxies_are_one_to_their_clients() {
-    let mut fleet = Fleet::watched(4);
+    let mut fleet = Fleet::watched(4, "5s");
     let one = fleet.proxy(&[]);
     let port = crate::support::server::free_port();
     let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
     let pool = fleet.scratch.write("second.toml", &text.replace(&fleet.port.to_string(), &port.to_string()));
     // The name of the pool has the port in it, and stays.
     let text = std::fs::read_to_string(&pool).expect("the second pool file");
-    let pool = fleet.scratch.write(
-        "second.toml",
-        &text.replace(&format!("tried{port}"), &format!("tried{}", fleet.port)),
-    );
+    let pool = fleet
+        .scratch
+        .write("second.toml", &text.replace(&format!("tried{port}"), &format!("tried{}", fleet.port)));
     let two = Proxy::start(&pool, port, &[]);
     let (mut first, mut second) = (one.client(), two.client());
     for number in 0..200 {
@@ -146,7 +146,7 @@ fn two_proxies_are_one_to_their_clients() {
 
 #[test]
 fn without_a_table_a_dead_server_is_passed_by() {
-    let mut fleet = Fleet::start(4, "backup = \"pairs\"\ntimeout = \"2s\"", "");
+    let mut fleet = Fleet::start(4, "backup = \"pairs\"", "");
     let proxy = fleet.proxy(&[]);
     let mut client = proxy.client();
     for number in 0..100 {
@@ -165,12 +165,14 @@ fn without_a_table_a_dead_server_is_passed_by() {
 
 #[test]
 fn no_server_at_all_is_an_error_at_once() {
-    let mut fleet = Fleet::start(2, "backup = \"pairs\"\ntimeout = \"1s\"", "");
+    let mut fleet = Fleet::start(2, "backup = \"pairs\"", "");
     let proxy = fleet.proxy(&[]);
     let mut client = proxy.client();
     assert_eq!(client.set("k", b"v"), "STORED");
     fleet.servers.iter_mut().for_each(|server| server.kill());
-    let says = wait::until("an error", || Some(client.set("k", b"w")).filter(|says| says.starts_with("SERVER_ERROR")));
+    let says = wait::until("an error", || {
+        Some(client.set("k", b"w")).filter(|says| says.starts_with("SERVER_ERROR"))
+    });
     assert!(says.contains("unavailable") || says.contains("timeout"), "{says}");
     assert!(client.get("k").is_err_and(|says| says.starts_with("SERVER_ERROR")));
     assert_eq!(client.ask("mn\r\n"), "MN");

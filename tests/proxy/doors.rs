@@ -17,7 +17,8 @@ fn a_unix_socket_with_its_mode_and_what_is_left_of_an_old_one() {
     let path = fleet.scratch.path().join("p.sock");
     let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
     let tcp = format!("\"127.0.0.1:{}\"", fleet.port);
-    std::fs::write(&fleet.pool, text.replace(&tcp, &format!("{tcp}, \"unix:{}\"", path.display()))).expect("written");
+    std::fs::write(&fleet.pool, text.replace(&tcp, &format!("{tcp}, \"unix:{}\"", path.display())))
+        .expect("written");
     let mut first = fleet.proxy(&[]);
     let ask = |text: &[u8]| {
         let mut client = UnixStream::connect(&path).expect("a connection");
@@ -39,7 +40,7 @@ fn a_unix_socket_with_its_mode_and_what_is_left_of_an_old_one() {
 
 #[test]
 fn asked_to_end_it_answers_what_it_was_sent() {
-    let fleet = Fleet::start(2, "backup = \"pairs\"\ntimeout = \"10s\"", "");
+    let fleet = Fleet::start(2, "backup = \"pairs\"", "");
     let mut proxy = fleet.proxy(&["--threads", "2"]);
     let mut idle = proxy.client();
     assert_eq!(idle.ask("mn\r\n"), "MN");
@@ -82,7 +83,9 @@ fn sockets_that_are_handed_over_outlive_the_proxy() {
         let mut command = std::process::Command::new("/bin/sh");
         command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_memcache-proxy"));
         command.arg("--pool").arg(&fleet.pool).arg("--foreground");
-        command.stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(listener.try_clone().expect("a copy"))));
+        command.stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(
+            listener.try_clone().expect("a copy"),
+        )));
         keep::spawn(&mut command).expect("the proxy starts")
     };
     let mut first = start();
@@ -110,14 +113,18 @@ fn what_is_told_to_prometheus() {
     http.read_to_string(&mut text).expect("an answer");
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
     assert!(text.contains("memcache_proxy_request_seconds_count{command=\"set\"} 1\n"), "{text}");
-    assert!(text.contains(&format!("memcache_proxy_server_up{{server=\"{}\"}} 1\n", fleet.servers[0].address())), "{text}");
+    assert!(
+        text.contains(&format!("memcache_proxy_server_up{{server=\"{}\"}} 1\n", fleet.servers[0].address())),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_pool_that_names_nowhere_to_listen_is_refused() {
     let fleet = Fleet::start(1, "backup = \"none\"", "");
     let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
-    let without: String = text.lines().filter(|line| !line.starts_with("listen")).map(|line| format!("{line}\n")).collect();
+    let without: String =
+        text.lines().filter(|line| !line.starts_with("listen")).map(|line| format!("{line}\n")).collect();
     std::fs::write(&fleet.pool, without).expect("written");
     let output = Proxy::command(&fleet.pool, &[]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(1));

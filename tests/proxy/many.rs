@@ -9,7 +9,7 @@ use crate::support::wait;
 #[test]
 fn answers_stand_in_the_order_of_their_requests_at_any_depth() {
     for (backup, threads) in [("none", "1"), ("pairs", "2")] {
-        let fleet = Fleet::start(4, &format!("backup = \"{backup}\"\ntimeout = \"10s\""), "");
+        let fleet = Fleet::start(4, &format!("backup = \"{backup}\""), "");
         let proxy = fleet.proxy(&["--threads", threads]);
         for depth in [1usize, 2, 16, 100, 1000, 5000] {
             let mut client = proxy.client();
@@ -34,7 +34,7 @@ fn answers_stand_in_the_order_of_their_requests_at_any_depth() {
 
 #[test]
 fn one_counter_in_a_thousand_requests_at_once() {
-    let fleet = Fleet::start(2, "backup = \"pairs\"\ntimeout = \"10s\"", "");
+    let fleet = Fleet::start(2, "backup = \"pairs\"", "");
     let proxy = fleet.proxy(&[]);
     let mut client = proxy.client();
     assert_eq!(client.set("n", b"0"), "STORED");
@@ -42,13 +42,14 @@ fn one_counter_in_a_thousand_requests_at_once() {
     for number in 1..=1000 {
         assert_eq!(client.line(), number.to_string());
     }
-    let values: Vec<_> = fleet.servers.iter().map(|server| server.ask("get n\r\n", "END").expect("an answer")).collect();
+    let values: Vec<_> =
+        fleet.servers.iter().map(|server| server.ask("get n\r\n", "END").expect("an answer")).collect();
     assert!(values.iter().all(|lines| lines.get(1).map(String::as_str) == Some("1000")), "{values:?}");
 }
 
 #[test]
 fn large_values_and_those_that_are_too_large() {
-    let fleet = Fleet::start(2, "backup = \"none\"\ntimeout = \"10s\"", "");
+    let fleet = Fleet::start(2, "backup = \"none\"", "");
     let proxy = fleet.proxy(&[]);
     let mut client = proxy.client();
     for size in [0, 1, 4095, 65_536, 500_000, 1_000_000] {
@@ -65,7 +66,7 @@ fn large_values_and_those_that_are_too_large() {
 
 #[test]
 fn a_client_that_does_not_read_holds_up_nobody_and_costs_little() {
-    let fleet = Fleet::start(2, "backup = \"none\"\ntimeout = \"10s\"", "buffer = 100000");
+    let fleet = Fleet::start(2, "backup = \"none\"", "buffer = 100000");
     let proxy = fleet.proxy(&[]);
     let mut client = proxy.client();
     assert_eq!(client.set("big", &vec![b'x'; 200_000]), "STORED");

@@ -26,25 +26,32 @@ pub struct Fleet {
 impl Fleet {
     /// `pool` and `proxy`: further lines of these sections.
     pub fn start(count: usize, pool: &str, proxy: &str) -> Fleet {
+        Fleet::start_with(count, pool, "", proxy)
+    }
+
+    fn start_with(count: usize, pool: &str, watch: &str, proxy: &str) -> Fleet {
         let servers: Vec<Memcached> = (0..count).map(|_| Memcached::start()).collect();
         let scratch = Scratch::new();
         let port = free_port();
-        let list: String =
-            servers.iter().map(|server| format!("[[server]]\naddress = \"{}\"\n", server.address())).collect();
+        let list: String = servers
+            .iter()
+            .map(|server| format!("[[server]]\naddress = \"{}\"\n", server.address()))
+            .collect();
         let text = format!(
-            "[pool]\nname = \"tried{port}\"\n{pool}\n{list}[watch]\ninterval = \"100ms\"\n\
+            "[pool]\nname = \"tried{port}\"\ntimeout = \"10s\"\nconnect_timeout = \"5s\"\n{pool}\n{list}[watch]\ninterval = \"100ms\"\n{watch}\n\
              [proxy]\nlisten = [\"127.0.0.1:{port}\"]\n{proxy}\n"
         );
         let pool = scratch.write("pool.toml", &text);
         Fleet { servers, scratch, pool, port, watchd: None }
     }
 
-    /// With backups, a table, and the daemon at work.
-    pub fn watched(count: usize) -> Fleet {
+    /// With backups, a table, and the daemon at work. `deadline`: of its probes. A machine that is short of processors
+    /// makes healthy servers silent, and of two that are down at once nothing is promised.
+    pub fn watched(count: usize, deadline: &str) -> Fleet {
         let place = Scratch::new();
         let table = place.path().join("t.table");
-        let pool = format!("backup = \"pairs\"\ntimeout = \"2s\"\ntable = \"{}\"", table.display());
-        let mut fleet = Fleet::start(count, &pool, "");
+        let pool = format!("backup = \"pairs\"\ntable = \"{}\"", table.display());
+        let mut fleet = Fleet::start_with(count, &pool, &format!("deadline = \"{deadline}\""), "");
         fleet.watchd =
             Some(Watchd::start(Path::new(env!("CARGO_BIN_EXE_memcache-watchd")), &fleet.pool, &table));
         // The table's directory goes with the fleet's own.

@@ -16,6 +16,7 @@
 mod jobs;
 mod lines;
 mod lineup;
+mod member;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +40,7 @@ use crate::rules::view::View;
 use crate::table::Attendance;
 use crate::table::stripes::layout::STRIPES;
 
-pub(crate) use self::jobs::{About, Ended, Member, Traffic};
+pub(crate) use self::member::{About, Ended, Member, Traffic};
 
 /// How often time is let do its work on servers that are down, where this process tries them.
 const TEND: Duration = Duration::from_millis(20);
@@ -377,7 +378,8 @@ impl<O: Member> Crowd<O> {
         }
         for at in over {
             let Some(line) = self.jobs.lines.get(at) else { continue };
-            let (first, turn) = (line.first, std::mem::replace(&mut line.turn, Turn::Wanted { waited: true }));
+            let (first, turn) =
+                (line.first, std::mem::replace(&mut line.turn, Turn::Wanted { waited: true }));
             let Turn::Proving(kept, proving) = turn else { continue };
             self.jobs.lines.proving -= 1;
             if proving.end(&mut self.views, now) {

@@ -41,7 +41,12 @@ impl Exchange {
     }
 
     /// Takes the operation's commands, and sends nothing yet.
-    pub(in crate::client) fn listen(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
+    pub(in crate::client) fn listen(
+        &mut self,
+        operation: &mut dyn Operation,
+        witness: &mut dyn Witness,
+        now: Instant,
+    ) {
         self.take(operation, witness, now);
     }
 

@@ -1,3 +1,5 @@
+//! What the parser makes of what clients send, whole and in pieces.
+
 use super::*;
 use proptest::prelude::*;
 
@@ -47,7 +49,9 @@ fn every_piece_of_a_request_asks_for_more_and_the_whole_is_the_same() {
         assert_eq!(taken, bytes.len(), "{}", bytes.escape_ascii());
         for end in 0..bytes.len() {
             match parse(&bytes[..end], &LIMITS) {
-                Parsed::More(needed) => assert!(needed > end && needed <= bytes.len(), "{}", bytes.escape_ascii()),
+                Parsed::More(needed) => {
+                    assert!(needed > end && needed <= bytes.len(), "{}", bytes.escape_ascii())
+                }
                 Parsed::Whole(..) => panic!("whole at {end}: {}", bytes.escape_ascii()),
             }
         }
@@ -59,7 +63,8 @@ fn every_piece_of_a_request_asks_for_more_and_the_whole_is_the_same() {
 #[test]
 fn values_may_hold_anything() {
     let (request, _) = whole(b"set k 7 -1 6\r\n\r\nget \r\n");
-    let Request::Store { verb: Verb::Set, key: b"k", flags: 7, exptime: -1, value, noreply: false } = request else {
+    let Request::Store { verb: Verb::Set, key: b"k", flags: 7, exptime: -1, value, noreply: false } = request
+    else {
         panic!("{request:?}")
     };
     assert_eq!(value, b"\r\nget ");
@@ -68,7 +73,10 @@ fn values_may_hold_anything() {
 #[test]
 fn memcached_s_words() {
     let long = [b"get ".as_slice(), &[b'k'; 251], b"\r\n"].concat();
-    assert!(matches!(whole(&long).0, Request::Get { .. }), "a long key is refused where all keys are looked at");
+    assert!(
+        matches!(whole(&long).0, Request::Get { .. }),
+        "a long key is refused where all keys are looked at"
+    );
     assert_eq!(said(b"get\r\n"), ERROR);
     assert_eq!(said(b"set k 0 0\r\n"), ERROR);
     assert_eq!(said(b"set k 0 0 1 noreply more\r\n"), ERROR);
