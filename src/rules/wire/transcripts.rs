@@ -243,6 +243,8 @@ const OUT_OF_MEMORY: &[u8] = b"SERVER_ERROR out of memory storing object";
 pub(crate) const ANSWERS: &[Exchange] = &[
     meta(get(b"a"), b"mg a v f k\r\n", b"EN\r\n", Reply::Miss),
     meta(get(b"a"), b"mg a v f k\r\n", b"VA 1 ka f7 X Qnew W\r\nx\r\n", Reply::Value(Value { lease: Some(Lease::Won), stale: true, ..plain(b"x", 7) })),
+    // Somebody stored it in base64.
+    meta(get(b"a"), b"mg a v f k\r\n", b"VA 1 f7 kYQ== b\r\nx\r\n", hit(b"x", 7)),
     meta(fetch(b"a"), b"mg a v f t c k\r\n", b"VA 1 c18446744073709551615 ka t4294967295 f0\r\nx\r\n",
         Reply::Value(full(b"x", 0, u64::MAX, Some(u32::MAX)))),
     meta(leased(b"a", 0, b"x", 1), b"ms a 1 T100 F0 C1\r\nx\r\n", b"NS\r\n", Reply::NotStored),
