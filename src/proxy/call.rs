@@ -218,6 +218,15 @@ pub(super) const TIMEOUT: &[u8] = b"SERVER_ERROR timeout\r\n";
 const UNAVAILABLE: &[u8] = b"SERVER_ERROR unavailable\r\n";
 
 impl Call {
+    /// Nobody's: a value is moved to where the rules place it.
+    pub(super) fn moving(key: &[u8], found: ServerId, supplies: &mut Supplies) -> Call {
+        let (block, all) = (supplies.block(&[key]), 0..key.len());
+        let parts = Parts { block, name: all.clone(), key: all.clone(), flags: all.end..all.end };
+        let work = Work::Move(Box::new(Move::new(parts.key(), found)));
+        let about = About { owner: u32::MAX, life: 0, number: 0 };
+        Call { about, style: Style::Fixed(b""), parts, work }
+    }
+
     /// Appends the answer to a call that is over.
     pub(super) fn answer(&mut self, outcome: Outcome, text: &mut Vec<u8>) -> Told {
         match (&mut self.work, self.style) {

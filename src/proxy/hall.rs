@@ -17,9 +17,13 @@ use super::request::{Parsed, Request, parse};
 use super::service::Shared;
 use super::session::{Session, Socket};
 use crate::client::crowd::{Crowd, Ended};
+use crate::rules::operation::Operation;
+use crate::rules::pool::ServerId;
 
 /// What is read of a client at a time, in bytes.
 const ROOM: usize = 64 << 10;
+/// How many values are moved in one round.
+const MOST_MOVES: usize = 16;
 /// How many events are taken in at a time.
 const EVENTS: usize = 256;
 /// What the loop's own descriptors are known by.
@@ -54,6 +58,8 @@ pub(super) struct Hall {
     marked: Vec<u32>,
     room: Vec<u8>,
     pending: Vec<Pending>,
+    /// Keys whose values reads found at a later place than they belong.
+    displaced: Vec<(Vec<u8>, ServerId)>,
     leaving: bool,
 }
 
@@ -83,6 +89,7 @@ impl Hall {
             marked: Vec::new(),
             room: vec![0; ROOM],
             pending: Vec::new(),
+            displaced: Vec::new(),
             leaving: false,
         })
     }
@@ -358,7 +365,7 @@ impl Hall {
     }
 
     fn round(&mut self) {
-        let Hall { crowd, sessions, supplies, marked, pending, shared, .. } = self;
+        let Hall { crowd, sessions, supplies, marked, pending, shared, displaced, .. } = self;
         crowd.round(&mut |ended| match ended {
             Ended::Whole(mut call, outcome) => {
                 let about = call.about;
@@ -373,6 +380,11 @@ impl Hall {
                         marked.push(about.owner);
                     }
                 }
+                call.displaced(&mut |key, server| {
+                    if displaced.len() < MOST_MOVES {
+                        displaced.push((key.to_vec(), server));
+                    }
+                });
                 call.recycle(supplies);
             }
             Ended::Late(about) => {
@@ -392,6 +404,10 @@ impl Hall {
             }
         });
         self.counters.rounds.add(1);
+        // What was found where it should not be is moved, so that the next read of it asks one server.
+        for (key, server) in std::mem::take(&mut self.displaced) {
+            self.crowd.begin_if_free(Call::moving(&key, server, &mut self.supplies));
+        }
     }
 
     /// Sends every client what it is owed, each with one write.

@@ -124,15 +124,7 @@ fn a_server_that_hangs_costs_nobody_a_value() {
 fn two_proxies_are_one_to_their_clients() {
     let mut fleet = Fleet::watched(4, "5s");
     let one = fleet.proxy(&[]);
-    let port = crate::support::server::free_port();
-    let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
-    let pool = fleet.scratch.write("second.toml", &text.replace(&fleet.port.to_string(), &port.to_string()));
-    // The name of the pool has the port in it, and stays.
-    let text = std::fs::read_to_string(&pool).expect("the second pool file");
-    let pool = fleet
-        .scratch
-        .write("second.toml", &text.replace(&format!("tried{port}"), &format!("tried{}", fleet.port)));
-    let two = Proxy::start(&pool, port, &[]);
+    let two = second(&fleet);
     let (mut first, mut second) = (one.client(), two.client());
     for number in 0..200 {
         let (key, value) = (format!("k{}", number % 7), number.to_string());
@@ -176,4 +168,63 @@ fn no_server_at_all_is_an_error_at_once() {
     assert!(says.contains("unavailable") || says.contains("timeout"), "{says}");
     assert!(client.get("k").is_err_and(|says| says.starts_with("SERVER_ERROR")));
     assert_eq!(client.ask("mn\r\n"), "MN");
+}
+
+/// What its clients were told is stored is there for those of the other one, and nobody has to wait for what it held.
+#[test]
+fn a_proxy_that_is_killed_takes_no_value_along() {
+    let fleet = Fleet::watched(4, "5s");
+    let mut one = fleet.proxy(&["--threads", "2"]);
+    let two = second(&fleet);
+    let writers: Vec<_> = (0..4)
+        .map(|number| {
+            let port = one.port;
+            thread::spawn(move || {
+                let mut client = Client::to(port);
+                let mut last: HashMap<String, (u64, bool)> = HashMap::new();
+                for step in 1u64.. {
+                    let key = format!("k{number}-{}", step % 50);
+                    let value = step.to_string();
+                    let stored = client.try_set(&key, value.as_bytes());
+                    last.insert(key, (step, stored));
+                    if !stored {
+                        return last;
+                    }
+                }
+                last
+            })
+        })
+        .collect();
+    wait::until("some thousand stores", || two_reads(&two, "k0-7", 2_000));
+    one.kill();
+    let mut client = two.client();
+    for writer in writers {
+        for (key, (step, stored)) in writer.join().expect("no panic") {
+            let value = client.get(&key).expect("an answer");
+            let value: u64 = value.and_then(|value| String::from_utf8(value).ok()?.parse().ok()).unwrap_or(0);
+            // Of one that was not answered either is right.
+            let right =
+                value == step || (!stored && value + 50 == step) || (!stored && step <= 50 && value == 0);
+            assert!(right, "{key} is {value} after {step} ({stored}): {}", two.said());
+            assert_eq!(client.set(&key, b"new"), "STORED", "nobody holds its turn any more");
+        }
+    }
+    let again = fleet.proxy(&[]);
+    assert_eq!(again.client().get("k0-7"), Ok(Some(b"new".to_vec())));
+}
+
+/// Whether a key has reached a number.
+fn two_reads(proxy: &Proxy, key: &str, least: u64) -> Option<()> {
+    let value = proxy.client().get(key).ok().flatten()?;
+    let value: u64 = String::from_utf8(value).ok()?.parse().ok()?;
+    (value >= least).then_some(())
+}
+
+/// A second proxy of the same pool, at another address.
+fn second(fleet: &Fleet) -> Proxy {
+    let port = crate::support::server::free_port();
+    let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
+    let listens = |port: u16| format!("listen = [\"127.0.0.1:{port}\"]");
+    let pool = fleet.scratch.write("second.toml", &text.replace(&listens(fleet.port), &listens(port)));
+    Proxy::start(&pool, port, &[])
 }

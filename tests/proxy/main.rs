@@ -7,5 +7,6 @@ mod support;
 mod answers;
 mod deaths;
 mod doors;
+mod hostile;
 mod many;
 mod proxy;

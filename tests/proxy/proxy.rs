@@ -184,6 +184,15 @@ impl Client {
         self.line()
     }
 
+    /// Whether it was stored; also when there is nobody any more who could say so.
+    pub fn try_set(&mut self, key: &str, value: &[u8]) -> bool {
+        let head = format!("set {key} 0 0 {}\r\n", value.len());
+        let mut line = Vec::new();
+        self.stream.write_all(&[head.as_bytes(), value, b"\r\n"].concat()).is_ok()
+            && self.reader.read_until(b'\n', &mut line).is_ok()
+            && line == b"STORED\r\n"
+    }
+
     /// The value; `Err`: what was said in its stead.
     pub fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, String> {
         self.send(format!("get {key}\r\n").as_bytes());

@@ -186,6 +186,16 @@ impl<O: Member> Crowd<O> {
         }
     }
 
+    /// As [`Crowd::begin`], for a job that waits for nobody: it is dropped if somebody is at work on its key.
+    pub(crate) fn begin_if_free(&mut self, operation: O) {
+        let mut stripe = NONE;
+        operation.hashes(&mut |hash| stripe = hash.value() % STRIPES as u32);
+        let free = self.views.stripes().is_none_or(|stripes| stripes.is_free(stripe));
+        if free && self.jobs.lines.get(stripe).is_none() && self.has_room() {
+            self.begin(operation);
+        }
+    }
+
     /// Whether a change of a key can be more than one command, or others are to be kept from it.
     fn takes_turns(&self) -> bool {
         self.pool.options.backups || self.views.stripes().is_some() || !self.views.view().all_steady()

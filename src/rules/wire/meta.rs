@@ -48,7 +48,8 @@ impl<'a> Proof<'a> {
 #[cold]
 fn is_coded(text: &[u8], key: &[u8]) -> bool {
     let mut coded = [0; MAX_KEY_LEN];
-    let len = if key.len() <= MAX_BINARY_KEY_LEN { STANDARD.encode_slice(key, &mut coded).ok() } else { None };
+    let len =
+        if key.len() <= MAX_BINARY_KEY_LEN { STANDARD.encode_slice(key, &mut coded).ok() } else { None };
     len.is_some_and(|len| coded[..len] == *text)
 }
 
