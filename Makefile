@@ -30,7 +30,7 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests sim bench-fleet install uninstall deb man clean help \
+.PHONY: all library programs demo check format lints tests sim bench-fleet bench-sweep install uninstall deb man clean help \
         need-build need-demo need-check
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
@@ -70,10 +70,20 @@ tests:
 sim:
 	$(CARGO) test --locked --release --test simulation -- --nocapture
 
+## soak:      eight servers restarted one after another under load, then whatever can happen by chance, SOAK_MINUTES (20)
+##            each; prints seed (EXACT_SEED chooses one) and figures, and ends at the first answer that is wrong
+soak: need-demo
+	SOAK_MINUTES='$(or $(SOAK_MINUTES),20)' $(CARGO) test --locked --profile programs --features programs --test exact -- \
+	    --nocapture --test-threads=1 rolling:: chaos::one_failure
+
 ## bench-fleet: 64 processes on eight servers of which one dies, with and without memcache-watchd; FLEET="--help"
 bench-fleet: need-demo library programs
 	$(CARGO) bench --locked --bench fleet -- --watchd '$(TARGET)/programs/memcache-watchd' \
 	    --json '$(TARGET)/bench-fleet.json' $(FLEET)
+
+## bench-sweep: how fast a sweep is, and what a server under load notices of it; SWEEP="--keys 100000"
+bench-sweep: programs
+	$(CARGO) bench --locked --bench sweep -- --watchd '$(TARGET)/programs/memcache-watchd' $(SWEEP)
 
 ## install:   puts library, headers, manual and programs below DESTDIR/PREFIX (PREFIX is /usr/local unless given)
 install:

@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use support::old::OldAge;
 use support::relay::{Mode, Relay};
 use support::server::Memcached;
 use support::wait;
@@ -107,4 +108,15 @@ fn a_server_listens_on_a_unix_socket() {
     assert_eq!(server.stat("pid"), Some(server.pid().into()));
     drop(server);
     assert!(!path.exists());
+}
+
+#[test]
+fn meta_commands_lose_their_names_and_nothing_else_changes() {
+    let stream = b"mn\r\nset k 0 0 6\r\nmn\r\nmn\r\nmg k v\r\nget mg\r\nms k 2\r\nmn\r\ncas k 0 0 0 1\r\n\r\nversion\r\n";
+    let old = b"xn\r\nset k 0 0 6\r\nmn\r\nmn\r\nxg k v\r\nget mg\r\nxs k 2\r\nxn\r\ncas k 0 0 0 1\r\n\r\nversion\r\n";
+    for piece in [1, 2, 3, 7, stream.len()] {
+        let mut age = OldAge::default();
+        let passed: Vec<u8> = stream.chunks(piece).flat_map(|bytes| age.pass(bytes)).collect();
+        assert_eq!(String::from_utf8_lossy(&passed), String::from_utf8_lossy(old));
+    }
 }

@@ -1,4 +1,4 @@
-//! `wait --steady`: until the table calls every server steady that is to be used.
+//! `wait --steady`: until the table calls every server steady that is to be used, and each is the process that the table means.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::table::identity;
 use super::known::{Known, Seen, Table, word};
 use super::report::attendance;
 use super::text::span;
-use super::{Answer, Ending, Said, sweep};
+use super::{Answer, Ending, Said, ask, sweep};
 
 /// From one look to the next. A look is one load while nothing changed.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -22,6 +22,9 @@ const LOOKS: u32 = 25;
 pub fn command(path: &Path, timeout: Option<Duration>) -> Said {
     let missing = |known: &Known| {
         let mut missing = missing(known);
+        if missing.is_empty() {
+            missing = strangers(known);
+        }
         let sweep = known.seen().and_then(|seen| seen.snapshot.sweep).filter(|_| !missing.is_empty());
         missing.extend(sweep.as_ref().map(sweep::under_way));
         missing
@@ -89,6 +92,29 @@ pub(super) fn missing(known: &Known) -> Vec<String> {
         .filter_map(|(server, _)| {
             let state = known.seen()?.entry(&server.name)?.state;
             (state != State::Steady).then(|| format!("{} is {}", server.name, word(state)))
+        })
+        .collect()
+}
+
+/// Servers that are steady by the table and not the processes that it names: who restarts one and then waits must not be
+/// told of the time before.
+fn strangers(known: &Known) -> Vec<String> {
+    let Some(seen) = known.seen() else { return Vec::new() };
+    let pool = &known.file.pool;
+    let answers = ask::all(pool, pool.options.timeout);
+    let asked = pool.servers().iter().zip(&known.file.orders).zip(answers);
+    asked
+        .filter(|((_, order), _)| **order == Order::Up)
+        .filter_map(|((server, _), answer)| {
+            let told = seen.entry(&server.name)?.incarnation?;
+            match answer.map(|figures| figures.life) {
+                Ok(Some(life)) if told.same_as(life) => None,
+                Ok(_) => Some(format!("{} was restarted, and the daemon has yet to see that", server.name)),
+                Err(why) => Some(format!(
+                    "{} does not answer, and the daemon has yet to see that: {why}",
+                    server.name
+                )),
+            }
         })
         .collect()
 }

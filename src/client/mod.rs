@@ -3,7 +3,7 @@
 //!
 //! - [`Client`] (here): the public face, one call at a time;
 //! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`: one of them;
-//! - `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
+//! - `reach`: a connection for a thread that waits for it; `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
 //! - `registry`: what this process knows of its servers; `views`: how a client sees them, by the pool's
 //!   table or by its own judgement; `trouble`: a server that only this process cannot reach;
 //! - `turn`: writers of one key take turns; `proof`: a turn that was taken over; `calm`: every call is over that began
@@ -35,6 +35,8 @@ mod inbox;
 mod lineup;
 mod messages;
 mod proof;
+#[cfg(feature = "programs")]
+pub(crate) mod reach;
 mod registry;
 mod repair;
 mod resolve;
@@ -185,6 +187,9 @@ impl Client {
             }
             // The table is looked at after the turn has come.
             let now = turn.came(start);
+            if operation.mutates() {
+                self.views.changes(operation, turn.deadline());
+            }
             self.begin(operation.mutates(), now);
             let other = self.views.stripes().filter(|_| operation.mutates()).map(|other| other.id());
             if other == stripes.as_deref().map(Stripes::id) {
@@ -222,6 +227,9 @@ impl Client {
     /// anew after every wait that was not the last.
     fn drive(&mut self, operation: &mut dyn Operation, start: Instant, turn: &Turn<'_>) -> Outcome {
         let deadline = turn.deadline();
+        if self.views.is_overdue() {
+            return Outcome::Timeout;
+        }
         let mut now = turn.now(start);
         let mut generation = self.views.view().generation;
         loop {
@@ -237,9 +245,9 @@ impl Client {
                 return Outcome::Timeout;
             }
             if self.exchange.idle() {
-                if self.views.relisted() && !operation.mutates() {
-                    // What it missed may be where the pool's list of servers places it by now.
-                    self.begin(false, now);
+                if self.views.relisted() && turn.is_free_of_stripes() {
+                    // What it missed, or did not flush, may be where the pool's list of servers places it by now.
+                    self.begin(operation.mutates(), now);
                     if !self.views.relisted() {
                         continue;
                     }

@@ -30,6 +30,10 @@ impl Client {
             return;
         }
         let stripes = self.views.stripes().cloned();
+        if stripes.is_none() && !self.pool.options.backups {
+            // Nothing would keep it from beating a delete: there is no lease in a pool without backups, and no turn.
+            return;
+        }
         let turn = match stripes.as_deref() {
             None => Turn::free(deadline),
             Some(stripes) => Turn::take_what_is_free(stripes, &mut found, deadline),
@@ -38,9 +42,11 @@ impl Client {
             return;
         }
         let before = self.views.view().generation;
+        let mut moves = Many::new(Moves(&found));
+        self.views.changes(&moves, turn.deadline());
         self.views.begin(true, now);
         if self.views.view().generation == before && !self.views.relisted() {
-            self.drive(&mut Many::new(Moves(&found)), now, &turn);
+            self.drive(&mut moves, now, &turn);
         }
         self.views.end(now);
     }

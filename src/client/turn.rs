@@ -109,6 +109,11 @@ impl<'a> Turn<'a> {
         self.held.drain(..).for_each(Held::forget);
     }
 
+    /// No key's turn is held: a read's, or that of a call to all servers.
+    pub(super) fn is_free_of_stripes(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// When the call must be over.
     pub(super) fn deadline(&self) -> Instant {
         self.deadline

@@ -422,6 +422,9 @@ impl Operation for Call {
         }
         self.work.operation().hashes(tell);
     }
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        self.work.operation().keys(tell)
+    }
     fn displaced(&self, tell: &mut dyn FnMut(&[u8], ServerId)) {
         self.work.operation().displaced(tell);
     }

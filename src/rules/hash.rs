@@ -23,6 +23,11 @@ impl KeyHash {
         KeyHash(hasher.finalize())
     }
 
+    /// All of its 32 bits.
+    pub fn whole(self) -> u32 {
+        self.0
+    }
+
     /// `(crc >> 16) & 0x7fff`, with 0 as 1: the value that chooses a slot. 1 to 32,767.
     ///
     /// The 0 that becomes 1 is libmemcache's. libmemcached leaves it 0, so that one key in 32,768

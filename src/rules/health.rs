@@ -59,6 +59,9 @@ impl Settings {
     }
 }
 
+/// Why a server is returned that kept what was not changed meanwhile.
+pub const KEPT: &str = "back, with what it held but for what was changed meanwhile";
+
 const TAKEN_OUT: &str = "taken out by an administrator";
 
 /// One server's health.
@@ -245,7 +248,8 @@ impl Health {
             | Event::TrialBegun
             | Event::TrialFailed
             | Event::HeldBack
-            | Event::Rejoined { .. } => {}
+            | Event::Rejoined { .. }
+            | Event::Kept { .. } => {}
         }
     }
 
@@ -272,8 +276,16 @@ impl Health {
                 self.due = now + self.wait;
             }
             // While the trial was under way it was taken out.
-            Event::Rejoined { .. } | Event::Returned if self.out => self.end_trial(),
+            Event::Rejoined { .. } | Event::Kept { .. } | Event::Returned if self.out => self.end_trial(),
             Event::Rejoined { incarnation, meta } => self.rejoin(now, incarnation, meta),
+            Event::Kept { incarnation, meta } if surely_same(self.incarnation, incarnation) => {
+                self.rejoin(now, incarnation, meta);
+                if self.state == State::Returned {
+                    self.reason = KEPT;
+                }
+            }
+            // Another process than the one whose changes were counted.
+            Event::Kept { .. } => self.while_down(now, Event::TrialFailed, settings),
             Event::Returned => {
                 self.missed_write = false;
                 self.end_trial();

@@ -245,6 +245,13 @@ impl Placement {
     }
 }
 
+/// The home of a key and its backup: the servers that hold it while everything is where it belongs. `None` in a pool
+/// without servers.
+pub fn owners(pool: &Pool, key: &[u8]) -> Option<(ServerId, Option<ServerId>)> {
+    let home = home(pool, key)?;
+    Some((home, backup_of(pool, home)))
+}
+
 /// The server that holds the second copy of what `home` holds. A server is no backup of itself.
 fn backup_of(pool: &Pool, home: ServerId) -> Option<ServerId> {
     pool.server(home).backup.filter(|&backup| backup != home)

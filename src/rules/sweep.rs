@@ -13,7 +13,8 @@
 //! that ([`Sweep::wants_calm`]) and says since when it is so.
 //!
 //! **What need not be walked.** A server that comes back is empty, and what is written on it from then on is written by the
-//! newer view: it holds nothing for goals that were set before. One that is down holds nothing that anybody could move. Of
+//! newer view: it holds nothing for goals that were set before. Not so while calls are under way that go by the list of
+//! servers before: they end under that list, and store also on a server that came back since. One that is down holds nothing that anybody could move. Of
 //! one that drains only what it holds itself matters.
 //!
 //! This is bookkeeping alone: it is told what is seen of the servers and what its driver did, and says what is to be done next.
@@ -73,6 +74,7 @@ impl Sweep {
     pub fn see(&mut self, view: &View, epochs: impl Iterator<Item = u64>, kept: impl Fn(ServerId) -> bool) {
         let now = self.tick();
         let first = self.servers.is_empty();
+        let old_lists = self.list.is_some_and(|since| since > self.calm);
         self.servers.resize(view.pool.servers().len(), Known::default());
         for ((id, epoch), known) in view.pool.ids().zip(epochs).zip(&mut self.servers) {
             let (was, state) = (known.state, view.state(id));
@@ -84,7 +86,7 @@ impl Sweep {
             }
             if another {
                 known.walk = None;
-                known.clean_since = (!kept(id)).then_some(now);
+                known.clean_since = (!kept(id) && !old_lists).then_some(now);
             }
             match state {
                 State::Returned | State::Draining if another || was != state || known.goal.is_none() => {

@@ -18,6 +18,8 @@
 //! elsewhere what is on it, so there is no counting of missed writes: it comes back emptied, or as a
 //! certainly younger process.
 
+mod keeping;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ use super::rejoin::Rejoin;
 use super::time::Instant;
 use super::view::{ServerView, State, View};
 
+use self::keeping::Keeping;
 pub use super::health::Order;
 
 /// Reports of others lead to one probe in so much time, whatever their number.
@@ -155,6 +158,7 @@ pub struct Watcher {
     unmet: bool,
     /// Why its last trial did not bring it back, when it answered there.
     trial: Option<&'static str>,
+    keeping: Keeping,
 }
 
 impl Watcher {
@@ -225,6 +229,7 @@ impl Watcher {
             inherited: None,
             unmet: false,
             trial: None,
+            keeping: Keeping::default(),
         }
     }
 
@@ -272,10 +277,9 @@ impl Watcher {
     /// Why it is in its state, in a few words for a message.
     pub fn reason(&self) -> Cow<'_, str> {
         let reason = self.inherited.as_deref().unwrap_or(self.health.reason());
-        match self.trial.filter(|_| self.state() == State::Down) {
-            Some(trial) => Cow::Owned(format!("{reason}; on trial: {trial}")),
-            None => Cow::Borrowed(reason),
-        }
+        let trial = self.trial.filter(|_| self.state() == State::Down);
+        let trial = trial.map(|trial| format!("{reason}; on trial: {trial}"));
+        self.why_kept(reason).or(trial).map_or(Cow::Borrowed(reason), Cow::Owned)
     }
 
     /// When [`Watcher::task`] or [`Watcher::tick`] has something to do even if nothing happens; `None`: it has not.
@@ -352,7 +356,7 @@ impl Watcher {
                 let Some(event) = failing.event() else { return false };
                 self.failures = self.failures.saturating_add(1);
                 self.next = now.clock;
-                self.failures >= self.settings.fall && self.on(now, event)
+                self.failures >= self.settings.fall && self.falls(now, event)
             }
         }
     }
@@ -363,11 +367,13 @@ impl Watcher {
         let before = self.trial;
         self.trial = rejoin.greeted().then(|| rejoin.reason());
         let event = match outcome {
-            Some(Outcome::Done) => Event::Rejoined { incarnation: rejoin.incarnation(), meta: rejoin.meta() },
+            Some(Outcome::Done) => keeping::back(rejoin),
             Some(_) if rejoin.held_back() => Event::HeldBack,
             _ => Event::TrialFailed,
         };
-        self.on(now, event) | (self.trial != before)
+        let changed = self.on(now, event) | (self.trial != before);
+        self.keeping.kept = rejoin.kept().filter(|_| self.state() != State::Down);
+        changed
     }
 
     /// The task that was given will not be reported: its driver dropped it.
@@ -387,8 +393,7 @@ impl Watcher {
     pub fn replaced(&mut self, now: Moment, reason: &'static str) -> bool {
         let before = self.seen();
         self.health = Health::new();
-        self.at_work = false;
-        self.good = None;
+        (self.at_work, self.good, self.keeping.fell) = (false, None, false);
         self.epoch = fitting(self.epoch, State::Steady);
         self.on(now, Event::Failed(reason));
         // A wait is for a server that did not answer.
@@ -414,6 +419,7 @@ impl Watcher {
     /// It was not watched for a while, and `epoch` is what others made of its epoch meanwhile. It is to be proved
     /// anew: a probe is due at once.
     pub fn settle(&mut self, now: Moment, epoch: u64) -> bool {
+        self.keeping.fell = false;
         self.next = self.next.min(now.clock);
         if epoch <= self.epoch {
             // Nobody did anything; or the file is younger than what was published, which is then the better word.
@@ -447,7 +453,7 @@ impl Watcher {
         self.health.on(now.clock, event, &self.settings.health);
         if was != State::Down && self.state() == State::Down {
             self.failures = 0;
-            self.trial = None;
+            (self.trial, self.keeping.kept) = (None, None);
             // Its trial meets it; a life that follows on that is a restart.
             self.unmet = false;
             self.health.on(now.clock, Event::MissedWrite, &self.settings.health);
@@ -463,6 +469,7 @@ impl Watcher {
             (down, is) if down != is => self.epoch.saturating_add(1),
             _ => self.epoch,
         };
+        self.keeping.kept = self.keeping.kept.filter(|_| !restarted);
         if (was, since) != (self.state(), self.health.since()) {
             self.since = now.unix_millis;
         }

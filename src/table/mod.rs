@@ -51,5 +51,7 @@ pub use map::Trust;
 pub use notice::Notice;
 pub use reader::{Attendance, Reader};
 pub use snapshot::{List, Progress, ServerEntry, Snapshot};
-pub use stripes::{Epoch, Held, Kept, Overdue, Stands, Stripes, StripesSettings, TrialTurn};
+pub use stripes::{
+    Epoch, Held, JournalKeeper, Kept, Noted, Overdue, Spoilt, Stands, Stripes, StripesSettings, TrialTurn,
+};
 pub use writer::{Settings, Settling, Writer};

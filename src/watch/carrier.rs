@@ -18,7 +18,7 @@ use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::rules::operation::{Failure, Operation, Tag};
+use crate::rules::operation::{Failure, Operation, Outcome, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::watcher::Failing;
@@ -190,16 +190,62 @@ impl Carrier {
             }
             if let Err((why, sent)) = self.ask(operation, server, tag, sites(server), &mut deadline).await {
                 failing = Some(why);
-                self.connections.retain(|connection| {
-                    if connection.server == server {
-                        reset(&connection.socket);
-                    }
-                    connection.server != server
-                });
+                self.lose(server);
                 let failure = if sent { Failure::Unanswered } else { Failure::Unsent };
                 operation.fail(&self.now(), tag, failure);
             }
         }
+    }
+
+    /// Drives an operation that asks one server, all that it has to ask before any answer is awaited: no more than fits
+    /// into a socket. The server has the meta commands. Whether it is done; if not, its connection is lost.
+    pub async fn drive_together(
+        &mut self,
+        operation: &mut dyn Operation,
+        server: ServerId,
+        sites: Option<Sites>,
+    ) -> bool {
+        let done = self.ask_together(operation, server, sites).await.is_some();
+        if !done {
+            self.lose(server);
+        }
+        done
+    }
+
+    async fn ask_together(
+        &mut self,
+        operation: &mut dyn Operation,
+        server: ServerId,
+        sites: Option<Sites>,
+    ) -> Option<()> {
+        let (Patience::Whole(span) | Patience::Each(span)) = self.patience;
+        let mut deadline = Deadline::new(span);
+        let index = self.connection(server, sites, &mut deadline).await.ok()?;
+        let connection = &mut self.connections[index];
+        let (mut out, view) = (Vec::new(), &self.view);
+        while let Some((_, tag)) = operation.next(&view.borrow()) {
+            if !connection.pending.ask(tag, &operation.command(tag), true, &mut out) {
+                operation.answer(&view.borrow(), tag, &Reply::Unsupported);
+            }
+        }
+        connection.pending.close(&mut out);
+        connection.send(&out, &mut deadline).await.ok()?;
+        while operation.outcome().is_none() {
+            if !connection.tell(operation, &view.borrow(), true).ok()? {
+                connection.receive(&mut deadline).await.ok()?;
+            }
+        }
+        // What is left of an answer that was refused ends the connection.
+        (operation.outcome() == Some(Outcome::Done)).then_some(())
+    }
+
+    fn lose(&mut self, server: ServerId) {
+        self.connections.retain(|connection| {
+            if connection.server == server {
+                reset(&connection.socket);
+            }
+            connection.server != server
+        });
     }
 
     /// The connection to a server, in step with it; the carrier gives it away.
@@ -223,17 +269,7 @@ impl Carrier {
         sites: Option<Sites>,
         deadline: &mut Deadline,
     ) -> Result<(), (Failing, bool)> {
-        let known = self.connections.iter().position(|connection| connection.server == server);
-        let index = match known {
-            Some(index) => index,
-            None => {
-                let sites = sites.ok_or((Failing::Local, false))?;
-                let socket = dial(&sites, deadline).await.map_err(|why| (why, false))?;
-                let (input, pending) = (Vec::new(), Pending::default());
-                self.connections.push(Connection { server, socket, input, pending });
-                self.connections.len() - 1
-            }
-        };
+        let index = self.connection(server, sites, deadline).await.map_err(|why| (why, false))?;
         let connection = &mut self.connections[index];
         let mut out = Vec::new();
         if !connection.pending.ask(tag, &operation.command(tag), false, &mut out) {
@@ -246,10 +282,28 @@ impl Carrier {
             let connection = &mut self.connections[index];
             connection.receive(deadline).await.map_err(|why| (why, true))?;
             self.view.borrow_mut().unix_millis = unix_millis();
-            if connection.tell(operation, &self.view.borrow()).map_err(|why| (why, true))? {
+            if connection.tell(operation, &self.view.borrow(), false).map_err(|why| (why, true))? {
                 return Ok(());
             }
         }
+    }
+}
+
+impl Carrier {
+    /// Which connection leads to a server; a new one when there is none.
+    async fn connection(
+        &mut self,
+        server: ServerId,
+        sites: Option<Sites>,
+        deadline: &mut Deadline,
+    ) -> Result<usize, Failing> {
+        if let Some(known) = self.connections.iter().position(|connection| connection.server == server) {
+            return Ok(known);
+        }
+        let socket = dial(&sites.ok_or(Failing::Local)?, deadline).await?;
+        let (input, pending) = (Vec::new(), Pending::default());
+        self.connections.push(Connection { server, socket, input, pending });
+        Ok(self.connections.len() - 1)
     }
 }
 
@@ -302,9 +356,9 @@ impl Connection {
     }
 
     /// Tells the operation the answer, if it is whole.
-    fn tell(&mut self, operation: &mut dyn Operation, view: &View) -> Result<bool, Failing> {
+    fn tell(&mut self, operation: &mut dyn Operation, view: &View, meta: bool) -> Result<bool, Failing> {
         let question = |tag: Tag| -> Command<'_> { operation.command(tag) };
-        let answer = self.pending.next(&self.input, false, &Limits::default(), question);
+        let answer = self.pending.next(&self.input, meta, &Limits::default(), question);
         let Some((tag, reply, taken)) = answer.map_err(|_| Failing::Broken)? else { return Ok(false) };
         operation.answer(view, tag, &reply);
         self.input.drain(..taken);

@@ -21,6 +21,7 @@ use tokio::net::UnixDatagram;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant as Alarm, MissedTickBehavior, interval, sleep_until};
 
+use self::sweep::Sweeps;
 use super::carrier::SharedView;
 use super::journal;
 use super::ledger::{Begun, Ledger, Terms};
@@ -31,7 +32,7 @@ use super::system::{Asked, Signals, moment, prepare, readable, tick};
 use crate::rules::address::Address;
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
-use crate::rules::view::View;
+use crate::rules::view::{State, View};
 use crate::rules::watcher::{Moment, Task};
 use crate::table::{Fault, Settings as TableSettings};
 use crate::table::{Lock, Notice, Reader, Refusal, Snapshot, Trust, notice};
@@ -116,6 +117,7 @@ struct Daemon {
     deaf: String,
     isolated: bool,
     sweeping: Sweeping,
+    sweeps: Sweeps,
     /// A plan with yet another list of servers: it waits until the change before is swept.
     next_plan: Option<Plan>,
     news: UnboundedSender<News>,
@@ -155,6 +157,7 @@ impl Daemon {
             deaf: String::new(),
             isolated: false,
             sweeping,
+            sweeps: Sweeps::new(),
             next_plan,
             news,
             inbox: Some(inbox),
@@ -174,6 +177,7 @@ impl Daemon {
 
     async fn watch(mut self, mut signals: Signals) -> End {
         let Some(mut inbox) = self.inbox.take() else { return End::Files };
+        let Some(mut sweeps) = self.sweeps.inbox() else { return End::Files };
         let mut heartbeat = interval(TableSettings::default().beat());
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looks = interval(LOOK);
@@ -183,6 +187,7 @@ impl Daemon {
         journal::tell(&[NotifyState::Ready]);
         loop {
             self.serve_due();
+            self.drive_sweep();
             let next = self.next_alarm();
             tokio::select! {
                 biased;
@@ -192,6 +197,7 @@ impl Daemon {
                     Asked::Reload => self.reload("a signal asks for it"),
                 },
                 Some(news) = inbox.recv() => self.learn(news),
+                Some(told) = sweeps.recv() => self.learn_of_sweep(told),
                 _ = readable(self.listener.as_ref()) => self.listen(),
                 _ = sleep_until(next) => {}
                 _ = looks.tick() => self.look(),
@@ -208,6 +214,7 @@ impl Daemon {
 
     fn end(mut self) -> End {
         journal::tell(&[NotifyState::Stopping]);
+        self.sweeps.end();
         let mut longest = Duration::ZERO;
         if let Some(ledger) = self.ledger.take() {
             longest = ledger.longest();
@@ -227,7 +234,13 @@ impl Daemon {
         let mut view = View::new(pool);
         view.set_previous(self.sweeping.previous.clone());
         view.generation = self.view.borrow().generation;
-        *self.view.borrow_mut() = view;
+        view.swept = self.sweeping.on;
+        let before = self.view.replace(view);
+        let pool = &self.plan.file.pool;
+        let same_list = (before.pool.slots(), before.pool.servers()) == (pool.slots(), pool.servers());
+        if !same_list || (&before.pool.name, &before.pool.options) != (&pool.name, &pool.options) {
+            self.sweeps.relist();
+        }
         self.wake_all();
     }
 
@@ -335,11 +348,15 @@ impl Daemon {
         let generation = self.view.borrow().generation + 1;
         let views: Vec<_> = self.servers.iter().map(|watched| watched.watcher.view()).collect();
         self.view.borrow_mut().refresh(generation, views.into_iter());
+        self.sweeps.see(&self.view.borrow(), &self.servers);
         if let Some(ledger) = &mut self.ledger {
             let (plan, servers, sweeping) = (&self.plan, &self.servers, &self.sweeping);
             let snapshot = roster::snapshot(plan, servers, sweeping, ledger.stripes().id(), now);
-            if let Err(fault) = ledger.publish(&snapshot) {
-                log::error!("cannot publish: {fault}");
+            let keeps = plan.keeps() && self.unsettled.is_none() && snapshot.previous.is_none();
+            note_changes(ledger, &mut self.servers, keeps, now);
+            match ledger.publish(&snapshot) {
+                Ok(()) => self.servers.iter_mut().for_each(Watched::told),
+                Err(fault) => log::error!("cannot publish: {fault}"),
             }
         }
         self.servers.iter_mut().for_each(Watched::note);
@@ -363,6 +380,28 @@ impl Daemon {
             } else {
                 log::info!("most servers answer again");
             }
+        }
+    }
+}
+
+/// What is changed without a server that fell just now is noted, if it may keep the rest.
+fn note_changes(ledger: &Ledger, servers: &mut [Watched], keeps: bool, now: Moment) {
+    for watched in &mut *servers {
+        if watched.watcher.take_fall() && keeps {
+            let journal = ledger.open_journal(watched.slot, watched.watcher.epoch());
+            if journal.is_none() {
+                log::info!("{}: what is changed without it cannot be noted", watched.title());
+            }
+            watched.note_changes(journal);
+        }
+    }
+    let steady = |watched: &&Watched| watched.watcher.state() == State::Steady;
+    let turned: Vec<Moment> = servers.iter().filter(steady).map(|watched| watched.watcher.turned()).collect();
+    for watched in servers.iter_mut().filter(|watched| watched.notes_changes()) {
+        let fell = watched.watcher.turned();
+        // Clients tell by the time of day who was complete before it fell. That was set back since.
+        if turned.iter().any(|other| other.clock >= fell.clock && other.unix_millis < fell.unix_millis) {
+            watched.forget_changes(now);
         }
     }
 }

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use crate::table::stripes::{Epoch, Stands};
 use crate::table::{
-    Lock, Settling, Snapshot, Stripes, StripesSettings, TrialTurn, Trust, Writer, identity, notice,
+    JournalKeeper, Lock, Settling, Snapshot, Stripes, StripesSettings, TrialTurn, Trust, Writer, identity,
+    notice,
 };
 
 /// The permission bits of what the pool's clients write to.
@@ -121,6 +122,14 @@ impl Ledger {
     /// The id of the stripes file, which the table names.
     pub fn stripes(&self) -> &Stripes {
         &self.stripes
+    }
+
+    /// A journal for the server of this slot, before it is published as down in this epoch. `None`: there is no free one; or
+    /// a client gave the server up at the same moment, and what it leaves in doubt nobody has noted.
+    pub fn open_journal(&self, slot: u16, epoch: u64) -> Option<JournalKeeper> {
+        let journal = self.stripes.open_journal(slot, Epoch::new(epoch))?;
+        let before = Epoch::new(epoch.saturating_sub(1));
+        self.stripes.make_odd(slot, before).ok().map(|()| journal)
     }
 
     /// The turn to try the server of this slot; `None`: a client that judged by itself is at it.

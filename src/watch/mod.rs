@@ -4,6 +4,7 @@
 //! - [`roster`]: the servers that are watched, and how a changed list becomes another one;
 //! - [`carrier`]: the sockets under a probe and a trial;
 //! - [`ledger`]: the files that are written, in the order that docs/one-view.md demands;
+//! - [`sweep`]: the walk over a server's keys, for copies that are not where the rules place them;
 //! - [`pool_file`]: the pool file, read again when it changed;
 //! - [`journal`]: the log lines, and what systemd is told;
 //! - `system`: signals, clock, priority; `server`: one server and what is under way for it.
@@ -23,6 +24,8 @@ pub mod ledger;
 pub mod pool_file;
 pub mod roster;
 mod server;
+pub mod sweep;
 mod system;
+mod weed;
 
 pub use daemon::{End, run};

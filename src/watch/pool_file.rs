@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{getegid, geteuid};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::config::{Order as FileOrder, PoolFile};
+use crate::config::{Order as FileOrder, PoolFile, Rejoin};
 use crate::rules::health::Order;
 use crate::rules::pool::{Options, Pool, Server};
 use crate::rules::watcher;
@@ -26,6 +26,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether a server that comes back with what it held may keep what was not changed meanwhile. Where there are no backups
+    /// nobody takes turns at a key, so nothing can be said of the order of its changes.
+    pub fn keeps(&self) -> bool {
+        self.file.watch.rejoin == Rejoin::Keep && self.file.pool.options.backups
+    }
+
     /// What an administrator wants of each server, in the order of the pool.
     pub fn order(&self, index: usize) -> Order {
         match self.file.orders.get(index) {

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::carrier::{Carrier, Patience, SharedView, Sites, Socket};
 use super::journal;
 use super::ledger::Turn;
+use super::weed::Weeder;
 use crate::client::resolve;
 use crate::rules::address::Address;
 use crate::rules::greeting::Greeting;
@@ -19,11 +20,15 @@ use crate::rules::rejoin::Rejoin;
 use crate::rules::time::Instant;
 use crate::rules::view::State;
 use crate::rules::watcher::{Failing, Moment, Watcher};
+use crate::table::JournalKeeper;
+use crate::table::identity::unix_millis;
 
 /// How long what a name stands for is believed.
 const NAME_LASTS: Duration = Duration::from_secs(60);
 /// How long what another process has sent on its trial may be under way.
 const LATE: Duration = Duration::from_millis(4);
+/// Milliseconds after which a server that is down is flushed, whatever is known of it.
+const SHORT: u64 = 300_000;
 /// How long after a name could not be looked up it is tried again.
 const NAME_AGAIN: Duration = Duration::from_secs(5);
 
@@ -37,7 +42,7 @@ pub struct News {
 /// What a task found.
 pub enum Found {
     Probed(Result<Greeting, Failing>, Option<Socket>),
-    Tried(Box<Rejoin>, Option<Outcome>, Option<Socket>, Turn),
+    Tried(Box<Rejoin>, Option<Outcome>, Option<Socket>, Turn, Option<JournalKeeper>),
     /// The connection that is kept open to see its end has ended.
     Ended,
     Resolved(Result<Vec<rustix::net::SocketAddrAny>, String>),
@@ -73,6 +78,9 @@ pub struct Watched {
     lookup: Option<Task>,
     /// Of a trial that is over: given back when what it found is published.
     turn: Option<Turn>,
+    /// It is down, and what is changed without it is noted from the beginning: it may keep the rest. A trial under way has it.
+    journal: Option<JournalKeeper>,
+    lent: bool,
     tickets: u64,
     /// What was logged last: the state, since when, and why.
     noted: (State, u64, String),
@@ -95,6 +103,8 @@ impl Watched {
             sentinel: None,
             lookup: None,
             turn: None,
+            journal: None,
+            lent: false,
             tickets: 0,
             noted,
             refusal: Vec::new(),
@@ -118,6 +128,7 @@ impl Watched {
 
     /// Gives up what is under way: the ids that it works with mean other servers now.
     pub fn drop_question(&mut self, now: Moment) {
+        self.lent = false;
         if self.question.take().is_some() {
             self.watcher.dropped(now);
         }
@@ -197,6 +208,31 @@ impl Watched {
         self.turn = None;
     }
 
+    /// How it is now is published: of one that is back nothing is noted any more.
+    pub fn told(&mut self) {
+        if self.watcher.state() != State::Down {
+            self.journal = None;
+        }
+    }
+
+    /// What is changed without it from now on is noted. It is about to be published as down.
+    pub fn note_changes(&mut self, journal: Option<JournalKeeper>) {
+        self.journal = journal;
+    }
+
+    /// Whether what is changed without it is noted.
+    pub fn notes_changes(&self) -> bool {
+        self.journal.is_some() || self.lent
+    }
+
+    /// It must be flushed when it comes back, and nothing is noted for it any more.
+    pub fn forget_changes(&mut self, now: Moment) {
+        self.journal = None;
+        if self.lent {
+            self.drop_question(now);
+        }
+    }
+
     /// Begins a trial. `sites`: of every server of the view, for one of them keeps the marker.
     pub fn try_again(
         &mut self,
@@ -209,17 +245,37 @@ impl Watched {
     ) {
         let (server, ticket, news) = (self.key, self.ticket(), news.clone());
         let view = view.clone();
-        let mut rejoin = Box::new(self.watcher.trial(&view.borrow(), id));
+        let short = unix_millis().saturating_sub(self.watcher.since()) <= SHORT;
+        let mut journal = self.journal.take().filter(|_| short);
+        self.lent = journal.is_some();
+        let rejoin = self.watcher.trial(&view.borrow(), id).keeping(self.lent);
+        let mut rejoin = Box::new(rejoin);
         let handle = spawn_local(async move {
             if turn.taken_over() {
                 sleep(LATE).await;
             }
-            let mut carrier = Carrier::new(view, Patience::Each(limit));
+            let mut carrier = Carrier::new(view.clone(), Patience::Each(limit));
             let sites = |id: ServerId| sites.get(id.index()).cloned().flatten();
             carrier.drive_while(&mut *rejoin, &sites, &mut || turn.goes_on()).await;
+            if rejoin.weeds() {
+                let mut weeder =
+                    Weeder { server: id, sites: sites(id), carrier: &mut carrier, turn: &mut turn };
+                let weeded = match &mut journal {
+                    Some(journal) => weeder.weed(journal).await,
+                    None => None,
+                };
+                // Whoever waits goes on: it is flushed.
+                journal = journal.filter(|_| weeded.is_some());
+                rejoin.weeded(&view.borrow(), weeded);
+                carrier.drive_while(&mut *rejoin, &sites, &mut || turn.goes_on()).await;
+            }
             let outcome = rejoin.outcome().filter(|_| turn.goes_on());
             let socket = (outcome == Some(Outcome::Done)).then(|| carrier.take(id)).flatten();
-            let _ = news.send(News { server, ticket, found: Found::Tried(rejoin, outcome, socket, turn) });
+            let _ = news.send(News {
+                server,
+                ticket,
+                found: Found::Tried(rejoin, outcome, socket, turn, journal),
+            });
         });
         self.question = Some(Task { ticket, handle });
     }
@@ -234,12 +290,16 @@ impl Watched {
                 self.keep_sentinel(socket, news);
                 changed
             }
-            Found::Tried(rejoin, outcome, socket, mut turn) if counts(&self.question) => {
+            Found::Tried(rejoin, outcome, socket, mut turn, journal) if counts(&self.question) => {
                 self.question = None;
                 let outcome = outcome.filter(|_| turn.goes_on());
-                self.turn = Some(turn);
+                let outcome = outcome.filter(|_| may_be_told(&rejoin, journal.as_ref()));
+                (self.turn, self.lent) = (Some(turn), false);
                 self.tell_refusal(&rejoin);
                 let changed = self.watcher.tried(now, &rejoin, outcome);
+                // One that was closed in vain is over.
+                let in_vain = rejoin.kept().is_some() && self.watcher.state() == State::Down;
+                self.journal = journal.filter(|_| !in_vain);
                 self.keep_sentinel(socket, news);
                 changed
             }
@@ -313,6 +373,11 @@ impl Watched {
         let reason = reason.into_owned();
         self.noted = (state, since, reason);
     }
+}
+
+/// Whether a trial's end is to be believed: where a server kept what it held, the keys that were noted are all dealt with.
+fn may_be_told(rejoin: &Rejoin, journal: Option<&JournalKeeper>) -> bool {
+    rejoin.kept().is_none() || journal.is_some_and(|journal| journal.commit().is_ok())
 }
 
 /// Whether it takes a lookup, which can take long.

@@ -50,6 +50,12 @@ impl Signals {
     }
 }
 
+/// This thread is one like those of ordinary programs: what it does nobody waits for.
+pub fn step_back() {
+    // One that was not put before them cannot be put there by this either.
+    let _ = setpriority_process(None, 0);
+}
+
 /// What it takes from the system, as far as it gives.
 pub fn prepare() {
     if let Err(error) = setpriority_process(None, NICE) {

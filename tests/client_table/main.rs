@@ -11,6 +11,7 @@ mod doubts;
 #[allow(dead_code)]
 mod fake;
 mod files;
+mod journals;
 mod looks;
 mod moves;
 mod trials;

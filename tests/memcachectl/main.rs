@@ -53,8 +53,12 @@ struct World {
 impl World {
     /// So many servers. Generous times: a busy machine is no failure.
     fn new(servers: usize) -> World {
+        World::of((0..servers).map(|_| Memcached::start()).collect())
+    }
+
+    /// These servers.
+    fn of(servers: Vec<Memcached>) -> World {
         let scratch = Scratch::new();
-        let servers: Vec<_> = (0..servers).map(|_| Memcached::start()).collect();
         let mut text =
             "# Ours.\n[pool]\nname = \"shop\"\nconnect_timeout = \"5s\"\ntimeout = \"10s\"\n".to_owned();
         text.push_str(&format!("table = \"{}\"  # for all\n", scratch.path().join("t").display()));

@@ -40,9 +40,10 @@ fn is_shown(world: &World, name: &str, state: &str) {
     });
 }
 
+/// Where nobody sweeps.
 #[test]
 fn what_is_ordered_is_done() {
-    let mut world = World::new(4);
+    let mut world = World::of((0..4).map(|_| Memcached::without_lists()).collect());
     let watchd = Watchd::start(&world);
     assert_eq!(done(&world, &["wait", "--steady", "--timeout", "1s"]), "all 4 servers are steady\n");
     assert!(done(&world, &["check"]).ends_with("all is well: pool shop, 4 servers, attended\n"));
@@ -78,4 +79,21 @@ fn what_is_ordered_is_done() {
         (went.status == 3).then_some(went.err)
     });
     assert!(said.contains("unattended: its writer is silent for ") && said.contains(" is gone\n"), "{said}");
+}
+
+/// Where the daemon sweeps.
+#[test]
+fn what_is_ordered_is_swept() {
+    let world = World::new(4);
+    let _watchd = Watchd::start(&world);
+    wait::until("a swept pool", || world.run(&["status"]).out.contains("sweep idle").then_some(()));
+    done(&world, &["down", "s3"]);
+    done(&world, &["up", "s3"]);
+    assert_eq!(done(&world, &["wait", "--steady"]), "all 4 servers are steady\n");
+    done(&world, &["sweep"]);
+    done(&world, &["sweep", "s2"]);
+    done(&world, &["drain", "s1"]);
+    is_shown(&world, "s1", "down");
+    done(&world, &["up", "s1"]);
+    assert_eq!(done(&world, &["wait", "--steady"]), "all 4 servers are steady\n");
 }

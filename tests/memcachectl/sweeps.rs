@@ -1,5 +1,6 @@
 //! `sweep`, and what the other commands say of one that is under way.
 
+use memcache::rules::health::Incarnation;
 use memcache::rules::view::{Meta, State};
 use memcache::table::{Progress, identity, notice};
 
@@ -149,4 +150,24 @@ fn a_sweep_is_seen() {
     drop(daemon);
     let text = world.demand(0, &["status"]);
     assert!(text.contains(" moved (0 B), stopped until a daemon attends the table\n"), "{text}");
+}
+
+#[test]
+fn who_waits_is_not_told_of_the_time_before_a_restart() {
+    let mut world = World::new(2);
+    let daemon = world.daemon();
+    let life = |server: &crate::support::server::Memcached| {
+        let figure = |name| server.stat(name).expect("it answers");
+        Incarnation { pid: figure("pid"), start: figure("time") - figure("uptime") }
+    };
+    let before = life(&world.servers[0]);
+    daemon.twist(move |snapshot| snapshot.current.servers[0].incarnation = Some(before));
+    let steady = |world: &World| world.run(&["wait", "--steady", "--timeout", "60ms"]);
+    assert_eq!(steady(&world).status, 0);
+    world.servers[0].restart();
+    let said = world.demand(4, &["wait", "--steady", "--timeout", "60ms"]);
+    assert!(said.contains("s1 was restarted, and the daemon has yet to see that"), "{said}");
+    world.servers[0].kill();
+    let said = world.demand(4, &["wait", "--steady", "--timeout", "60ms"]);
+    assert!(said.contains("s1 does not answer, and the daemon has yet to see that"), "{said}");
 }

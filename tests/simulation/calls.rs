@@ -21,6 +21,11 @@ pub fn key_bytes(key: Key) -> &'static [u8] {
     KEYS[usize::from(key)].as_bytes()
 }
 
+/// Which key of the world these bytes are; `None`: none of them.
+pub fn key_of(bytes: &[u8]) -> Option<Key> {
+    KEYS.iter().position(|key| key.as_bytes() == bytes).map(|index| index as Key)
+}
+
 /// The value of the n-th write of a world: a number, far enough from the others that counting
 /// never leads from one to the next.
 pub fn value_bytes(version: u32) -> &'static [u8] {

@@ -7,6 +7,7 @@ use memcache::rules::greeting::Greeting;
 use memcache::rules::operation::Tag;
 use memcache::rules::view::ServerView;
 
+use super::driver::Repair;
 use super::message::{Answer, Ask};
 use super::net::ConnId;
 use super::task::Task;
@@ -28,6 +29,8 @@ pub enum Planted {
     NoConfirming,
     /// A lease's stub is handed to reads as a value.
     StubIsValue,
+    /// A read moves what it found where there are neither leases nor turns.
+    RepairWithoutLease,
 }
 
 /// How a driver may behave where its contract leaves it free.
@@ -78,6 +81,8 @@ pub struct Carrier {
     pub asked_once: Vec<(usize, Tag, u64)>,
     pub armed: Option<u64>,
     pub trial_of: Option<usize>,
+    /// A read that goes on with the move of what it found.
+    pub repair: Option<Repair>,
 }
 
 impl Carrier {

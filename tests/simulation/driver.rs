@@ -13,10 +13,15 @@ use memcache::rules::time::Instant;
 use memcache::rules::view::{Meta, ServerView, State, View};
 use memcache::rules::wire::Reply;
 
+mod repair;
+mod trials;
+
 use super::carrier::{Carrier, Link, Manners, Phase, Planted, planted_answer};
 use super::message::{Answer, Ask};
 use super::net::{ConnId, Delivery, EPOCH_MILLIS, Event, Net};
 use super::task::Task;
+
+pub use self::repair::Repair;
 
 pub struct Driver {
     pub net: Net,
@@ -32,6 +37,10 @@ pub struct Driver {
     pub changes: Vec<(usize, State, State)>,
     /// A broken contract, in words.
     pub broken: Option<String>,
+    /// Reads repair.
+    pub repairs: bool,
+    /// How often one did.
+    pub moves: u64,
     generation: u64,
     /// When a connection to each server was last given up with an unanswered change on it.
     doubts: Vec<u64>,
@@ -51,6 +60,8 @@ impl Driver {
             ended: Vec::new(),
             changes: Vec::new(),
             broken: None,
+            repairs: false,
+            moves: 0,
             generation: 0,
             doubts: vec![0; servers],
         };
@@ -111,26 +122,6 @@ impl Driver {
             }
         }
         self.start(carrier, task);
-    }
-
-    fn begin_trial(&mut self, server: usize) {
-        let since = EPOCH_MILLIS + self.health[server].since().0.max(self.doubts[server]) / 1000;
-        self.tell(server, HealthEvent::TrialBegun);
-        self.look();
-        let rejoin = Rejoin::new(&self.view, ServerId(server as u16), &self.health[server], since);
-        let free = self.carriers.iter().position(|c| c.trial_of == Some(server));
-        let carrier = free.unwrap_or(self.carriers.len());
-        if free.is_some() {
-            self.abandon(carrier);
-        } else {
-            self.carriers.push(Carrier::of(self.health.len()));
-        }
-        self.carriers[carrier].trial_of = Some(server);
-        let (owed, life) = (self.health[server].missed_write(), self.health[server].incarnation());
-        self.net.note(|| {
-            format!("s{server} TRIAL begins, owes a flush: {owed}, down since {since}, last met as {life:?}")
-        });
-        self.start(carrier, Task::trial(rejoin));
     }
 
     fn start(&mut self, carrier: usize, task: Task) {
@@ -459,35 +450,15 @@ impl Driver {
             }
         }
         self.note_missed_writes(carrier);
+        if self.begins_repair(carrier, outcome) {
+            return self.go_on(carrier);
+        }
+        let outcome = self.end_repair(carrier).unwrap_or(outcome);
         if let Some(server) = self.carriers[carrier].trial_of {
             self.end_trial(carrier, server, outcome);
         } else {
             self.ended.push((carrier, outcome));
         }
-    }
-
-    fn end_trial(&mut self, carrier: usize, server: usize, outcome: Outcome) {
-        let verdict = match self.carriers[carrier].task.as_ref().and_then(Task::rejoin) {
-            Some(rejoin) if outcome == Outcome::Done => {
-                HealthEvent::Rejoined { incarnation: rejoin.incarnation(), meta: rejoin.meta() }
-            }
-            Some(rejoin) if rejoin.held_back() => HealthEvent::HeldBack,
-            _ => HealthEvent::TrialFailed,
-        };
-        self.net.note(|| format!("s{server} TRIAL ends: {outcome:?}"));
-        self.abandon(carrier);
-        self.tell(server, verdict);
-    }
-
-    /// Drops what a carrier does, without a word.
-    pub fn abandon(&mut self, carrier: usize) {
-        for server in 0..self.health.len() {
-            if let Some(link) = self.carriers[carrier].links[server].take() {
-                self.net.reset(link.conn);
-            }
-        }
-        self.carriers[carrier].task = None;
-        self.carriers[carrier].armed = None;
     }
 }
 

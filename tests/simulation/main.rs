@@ -15,6 +15,7 @@
 mod calls;
 mod carrier;
 mod driver;
+mod keeping;
 mod memcached;
 mod message;
 mod model_vs_real;

@@ -113,6 +113,7 @@ impl Memcached {
             }
             Ask::Version => Answer::Version,
             Ask::Stats => Answer::Stats(self.stats(now)),
+            Ask::Dump { bucket, of } => Answer::Keys(self.keys(now, *bucket, *of)),
             Ask::Noop if self.meta => Answer::Noop,
             Ask::Noop => Answer::Refused("ERROR"),
         }
@@ -223,6 +224,13 @@ impl Memcached {
         let uptime = now - self.started_unix;
         format!("STAT pid {}\r\nSTAT uptime {uptime}\r\nSTAT time {now}\r\nSTAT version 1.6.18\r\n", self.pid)
             .into_bytes()
+    }
+
+    /// The keys of one bucket, stubs among them.
+    fn keys(&self, now: i64, bucket: u8, of: u8) -> Vec<Bytes> {
+        let live = self.items.iter().filter(|(_, item)| item.expires.is_none_or(|at| at > now));
+        let of_bucket = |key: &Bytes| key.iter().map(|byte| u32::from(*byte)).sum::<u32>() % u32::from(of);
+        live.map(|(key, _)| key.clone()).filter(|key| of_bucket(key) == u32::from(bucket)).collect()
     }
 
     fn next_cas(&mut self) -> u64 {

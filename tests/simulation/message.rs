@@ -10,20 +10,63 @@ pub type Bytes = SmallVec<[u8; 24]>;
 /// A command under way. The variants are those of [`Command`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    Get { key: Bytes, meta: bool },
-    Fetch { key: Bytes },
-    Lease { key: Bytes, seconds: u32 },
-    GetAndTouch { key: Bytes, exptime: i64 },
-    Store { verb: Verb, key: Bytes, flags: u32, exptime: i64, value: Bytes },
-    StoreLeased { key: Bytes, flags: u32, exptime: i64, value: Bytes, lease: u64 },
-    EndLease { key: Bytes, lease: u64 },
-    Delete { key: Bytes },
-    Arithmetic { direction: Direction, key: Bytes, delta: u64 },
-    Touch { key: Bytes, exptime: i64 },
-    FlushAll { delay: u32 },
+    Get {
+        key: Bytes,
+        meta: bool,
+    },
+    Fetch {
+        key: Bytes,
+    },
+    Lease {
+        key: Bytes,
+        seconds: u32,
+    },
+    GetAndTouch {
+        key: Bytes,
+        exptime: i64,
+    },
+    Store {
+        verb: Verb,
+        key: Bytes,
+        flags: u32,
+        exptime: i64,
+        value: Bytes,
+    },
+    StoreLeased {
+        key: Bytes,
+        flags: u32,
+        exptime: i64,
+        value: Bytes,
+        lease: u64,
+    },
+    EndLease {
+        key: Bytes,
+        lease: u64,
+    },
+    Delete {
+        key: Bytes,
+    },
+    Arithmetic {
+        direction: Direction,
+        key: Bytes,
+        delta: u64,
+    },
+    Touch {
+        key: Bytes,
+        exptime: i64,
+    },
+    FlushAll {
+        delay: u32,
+    },
     Version,
     Stats,
     Noop,
+    /// The keys of one bucket of `of`: a walk of a server's keys asks for one after another. The rules know no such
+    /// command; their drivers do.
+    Dump {
+        bucket: u8,
+        of: u8,
+    },
 }
 
 impl Ask {
@@ -77,6 +120,7 @@ pub enum Answer {
     Noop,
     Refused(&'static str),
     Unsupported,
+    Keys(Vec<Bytes>),
 }
 
 impl Answer {
@@ -98,7 +142,8 @@ impl Answer {
             Answer::Stats(ref block) => Reply::Stats(block),
             Answer::Noop => Reply::Noop,
             Answer::Refused(line) => Reply::Refused(line.as_bytes()),
-            Answer::Unsupported => Reply::Unsupported,
+            // No operation asks for keys.
+            Answer::Unsupported | Answer::Keys(_) => Reply::Unsupported,
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct Plan {
     pub planted: Planted,
     /// Most changes count, and most failures break a connection: what tells whether a delta counted.
     pub counting: bool,
+    /// Reads move what they find displaced.
+    pub repairs: bool,
 }
 
 /// How a world ended.
@@ -83,6 +85,12 @@ pub fn pool(servers: usize, options: Options) -> Arc<Pool> {
 
 impl Plan {
     pub fn new(seed: u64) -> Plan {
+        let repairs = Rng::new(seed ^ 0x5feeb).chance(700);
+        Plan { repairs, ..Plan::plain(seed) }
+    }
+
+    /// Without repairs: so the worlds that were found before there were any stay what they were.
+    pub fn plain(seed: u64) -> Plan {
         let rng = &mut Rng::new(seed ^ 0x5eed);
         let servers = *rng.pick(&[2, 2, 3, 3, 4, 4, 5, 6, 8]);
         let everyone = !rng.chance(100);
@@ -109,6 +117,7 @@ impl Plan {
             outage: *rng.pick(&[2_000, 100_000, 400_000, 2_000_000]),
             planted: Planted::Nothing,
             counting: rng.chance(150),
+            repairs: false,
         }
     }
 
@@ -128,6 +137,7 @@ impl Plan {
         let rng = Rng::new(self.seed);
         let mut run = Running { plan: self, world, rng, left: self.calls, faults: vec![None; slots] };
         run.world.plant(self.planted);
+        run.world.driver.repairs = self.repairs;
         run.safety();
         if run.world.bad.is_none() {
             run.heal();
@@ -136,7 +146,7 @@ impl Plan {
             run.liveness();
         }
         let World { mut driver, mut tally, bad, .. } = run.world;
-        tally.messages = driver.net.executed;
+        (tally.messages, tally.repaired) = (driver.net.executed, driver.moves);
         tally.world(self.failures);
         Run { tally, bad, trace: driver.net.trace.take().unwrap_or_default() }
     }

@@ -47,6 +47,9 @@ const ONCE_WRONG: &[(u64, &str)] = &[
     ),
 ];
 
+/// The same of worlds with repairs.
+const REPAIRS_ONCE_WRONG: &[(u64, &str)] = &[];
+
 /// The story of a world that went wrong.
 fn told(plan: &Plan, bad: &str) -> String {
     story(&plan.run(true).trace, plan, bad, &format!("SIM_REPLAY={} cargo test", plan.seed))
@@ -88,8 +91,9 @@ fn replay() {
 
 #[test]
 fn seeds_that_once_went_wrong_stay_right() {
-    for (seed, name) in ONCE_WRONG {
-        let plan = Plan::new(*seed);
+    let plain = ONCE_WRONG.iter().map(|(seed, name)| (Plan::plain(*seed), name));
+    let later = REPAIRS_ONCE_WRONG.iter().map(|(seed, name)| (Plan::new(*seed), name));
+    for (plan, name) in plain.chain(later) {
         if let Some(bad) = plan.run(false).bad {
             panic!("{name}: {}", told(&plan, &bad));
         }
@@ -131,6 +135,11 @@ fn what_is_sent_under_an_older_view_is_found() {
 #[test]
 fn a_delta_sent_twice_is_found() {
     must_be_found(Planted::BlindResend);
+}
+
+#[test]
+fn a_repair_without_a_lease_is_found() {
+    must_be_found(Planted::RepairWithoutLease);
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub struct Tally {
     /// Misses of a value whose every copy was gone.
     pub lost: u64,
     pub messages: u64,
+    /// Reads that moved what they found.
+    pub repaired: u64,
     /// Worlds with one failure at a time, and worlds in which they overlap.
     pub single: u64,
     pub overlapping: u64,
@@ -48,7 +50,7 @@ impl Tally {
     }
 
     /// Everything by name, in the order in which it is shown.
-    fn numbers(&mut self) -> [(&'static str, &mut u64); 16] {
+    fn numbers(&mut self) -> [(&'static str, &mut u64); 17] {
         [
             ("worlds with one failure at a time", &mut self.single),
             ("worlds with overlapping failures", &mut self.overlapping),
@@ -65,6 +67,7 @@ impl Tally {
             ("unavailable", &mut self.unavailable),
             ("timeouts", &mut self.timeouts),
             ("values whose every copy was gone", &mut self.lost),
+            ("reads that moved what they found", &mut self.repaired),
             ("messages executed", &mut self.messages),
         ]
     }

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 
 use memcache::rules::operation::{
-    Batch, Broadcast, Conditional, Counter, Everywhere, Failure, GetAndTouch, Operation, Outcome, Read,
+    Batch, Broadcast, Conditional, Counter, Everywhere, Failure, GetAndTouch, Move, Operation, Outcome, Read,
     Spread, Tag, Write,
 };
 use memcache::rules::pool::ServerId;
@@ -16,7 +16,7 @@ use memcache::rules::view::View;
 use memcache::rules::wire::{Reply, Value, Verb};
 use smallvec::SmallVec;
 
-use super::calls::{Call, Key, key_bytes};
+use super::calls::{Call, Key, key_bytes, key_of};
 use super::message::{Ask, Bytes};
 
 /// One key's answer, as the operation gave it.
@@ -67,6 +67,7 @@ pub struct Task {
     work: Work,
     shown: Shown,
     set: bool,
+    moves: bool,
 }
 
 impl Task {
@@ -105,11 +106,17 @@ impl Task {
             }
         };
         let set = matches!(call, Call::Store { .. });
-        Task { work: Work::Call(work), shown: SHOWN.take(), set }
+        Task { work: Work::Call(work), shown: SHOWN.take(), set, moves: false }
     }
 
     pub fn trial(rejoin: Rejoin) -> Task {
-        Task { work: Work::Trial(Box::new(rejoin)), shown: Shown::default(), set: false }
+        Task { work: Work::Trial(Box::new(rejoin)), shown: Shown::default(), set: false, moves: false }
+    }
+
+    /// The move of a copy that was found on a server.
+    pub fn moving(key: Key, found: ServerId) -> Task {
+        let work = Work::Call(Box::new(Move::new(key_bytes(key), found)));
+        Task { work, shown: Shown::default(), set: false, moves: true }
     }
 
     fn with<T>(&mut self, act: impl FnOnce(&mut dyn Operation) -> T) -> T {
@@ -155,6 +162,20 @@ impl Task {
     /// It stores a value.
     pub fn is_set(&self) -> bool {
         self.set
+    }
+
+    /// It moves a copy.
+    pub fn is_move(&self) -> bool {
+        self.moves
+    }
+
+    /// The keys whose values were read at a later place than acting, and where.
+    pub fn displaced(&mut self) -> SmallVec<[(Key, ServerId); 1]> {
+        let mut found = SmallVec::new();
+        self.with(|operation| {
+            operation.displaced(&mut |key, server| found.extend(key_of(key).map(|key| (key, server))));
+        });
+        found
     }
 
     /// The trial, when it is one.

@@ -31,6 +31,11 @@ pub struct Truth {
     pub faulted_meanwhile: u64,
     /// The servers on which that call left the value.
     pub holders: u64,
+    /// What it may hold by calls that were answered alone.
+    pub sure: BTreeSet<State>,
+    /// The servers that last held such a value, and which of these failed since.
+    pub copies: u64,
+    pub copies_faulted: u64,
     /// When the last acknowledged call began that gave it a time to live, in microseconds. A copy on a
     /// stand-in is capped at the window (rule 6), and what is moved or counted keeps what is left of
     /// that (rule 8).
@@ -49,6 +54,9 @@ impl Truth {
             faulted: 0,
             faulted_meanwhile: 0,
             holders: 0,
+            sure: BTreeSet::from([None]),
+            copies: 0,
+            copies_faulted: 0,
             since: 0,
             outlived: false,
         }
@@ -79,6 +87,7 @@ impl Truth {
     /// A server failed.
     pub fn fault(&mut self, server: usize) {
         self.faulted |= 1 << server;
+        self.copies_faulted |= 1 << server;
         self.faulted_meanwhile |= 1 << server;
     }
 
@@ -131,6 +140,7 @@ impl Truth {
     /// An acknowledged call left new copies.
     pub fn acknowledged(&mut self, call: &Call, holders: u64, began: u64) {
         self.holders = holders;
+        self.sure = self.possible.clone();
         let keeps_ttl =
             matches!(call, Call::Count { .. } | Call::Store { verb: Verb::Append | Verb::Prepend, .. });
         if !keeps_ttl {
@@ -143,6 +153,11 @@ impl Truth {
     /// Whether these bytes are a value that the call under way has not changed yet.
     pub fn is_settled(&self, data: &[u8]) -> bool {
         self.possible.iter().flatten().any(|held| same_value(&held.data, data))
+    }
+
+    /// Whether these bytes are a value of a call that was answered.
+    pub fn is_sure(&self, data: &[u8]) -> bool {
+        self.sure.iter().flatten().any(|held| same_value(&held.data, data))
     }
 
     /// Whether a server that holds these bytes holds what a read may find.

@@ -48,6 +48,8 @@ pub struct World {
     versions: u32,
     /// When the last failure began or ended.
     disturbed: u64,
+    /// Messages that were executed when the copies were last looked at.
+    seen_executed: u64,
 }
 
 impl World {
@@ -74,6 +76,7 @@ impl World {
             active: (0..clients).map(|_| None).collect(),
             versions: 0,
             disturbed: 0,
+            seen_executed: 0,
         }
     }
 
@@ -194,6 +197,9 @@ impl World {
     }
 
     fn after(&mut self) {
+        if self.driver.repairs && self.seen_executed != self.driver.net.executed {
+            self.look_at_copies();
+        }
         self.take_changes();
         // A trial that fails can tell that it is the network after all, without any change of a state.
         if self.driver.view.isolated() {
@@ -204,7 +210,19 @@ impl World {
         }
         for (client, outcome) in std::mem::take(&mut self.driver.ended) {
             self.judge(client, outcome);
+            self.seen_executed = 0;
             self.driver.carriers[client].task = None;
+        }
+    }
+
+    /// Follows the copies of every key where they are moved: the servers that held its value last.
+    fn look_at_copies(&mut self) {
+        self.seen_executed = self.driver.net.executed;
+        for key in 0..self.keys.len() {
+            let held = self.holders_of(key as Key, |truth, item| truth.is_sure(&item.data));
+            if held != 0 {
+                (self.keys[key].copies, self.keys[key].copies_faulted) = (held, 0);
+            }
         }
     }
 
@@ -406,7 +424,8 @@ impl World {
         }
         let window = self.driver.settings.window.as_micros() as u64;
         let aged = self.driver.net.now.saturating_sub(truth.since) + 3_000_000 > window;
-        let every_holder_failed = truth.holders & !truth.faulted == 0;
+        let moved = self.driver.repairs && truth.copies & !truth.copies_faulted == 0;
+        let every_holder_failed = moved || truth.holders & !truth.faulted == 0;
         // A server that was not live all the while, or out of reach, could not be read from; and a copy
         // that was stored since the read began need not have been there when its server was asked: when
         // every holder failed, a call that had just read the value can bring it back.

@@ -13,6 +13,7 @@ pub mod crowd;
 pub mod drill;
 pub mod installed;
 pub mod keep;
+pub mod old;
 pub mod relay;
 pub mod scratch;
 pub mod server;

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::old::OldAge;
 use super::server::free_port;
 use super::wait;
 
@@ -45,6 +46,15 @@ pub struct Relay {
 impl Relay {
     /// Starts one, on a free port of 127.0.0.1, before the server at `port`.
     pub fn start(port: u16) -> Relay {
+        Relay::start_with(port, false)
+    }
+
+    /// The same; and its server seems to be a memcached without meta commands: see [`OldAge`].
+    pub fn without_meta(port: u16) -> Relay {
+        Relay::start_with(port, true)
+    }
+
+    fn start_with(port: u16, old: bool) -> Relay {
         let listener =
             wait::until("a port for a relay", || TcpListener::bind(("127.0.0.1", free_port())).ok());
         listener.set_nonblocking(true).expect("a non-blocking listener");
@@ -55,6 +65,7 @@ impl Relay {
         let at_work = AtWork {
             address,
             server: SocketAddr::from(([127, 0, 0, 1], port)),
+            old,
             mode: Mode::Pass,
             listener: Some(listener),
             fillers: Vec::new(),
@@ -93,12 +104,16 @@ struct Pair {
     server: TcpStream,
     upward: Vec<u8>,
     downward: Vec<u8>,
+    /// What is done to what goes to the server.
+    age: Option<OldAge>,
 }
 
 /// The thread's own.
 struct AtWork {
     address: SocketAddr,
     server: SocketAddr,
+    /// Whether the server seems to have no meta commands.
+    old: bool,
     mode: Mode,
     listener: Option<TcpListener>,
     fillers: Vec<TcpStream>,
@@ -178,7 +193,7 @@ impl AtWork {
             rustix::net::listen(listener, 128).expect("a longer queue");
             while let Ok((client, from)) = listener.accept() {
                 if !own.contains(&from) {
-                    self.pairs.extend(Pair::new(client, self.server));
+                    self.pairs.extend(Pair::new(client, self.server, self.old));
                 }
             }
         }
@@ -198,25 +213,31 @@ impl AtWork {
 
     fn accept(&mut self) {
         while let Some(Ok((client, _))) = self.listener.as_ref().map(TcpListener::accept) {
-            self.pairs.extend(Pair::new(client, self.server));
+            self.pairs.extend(Pair::new(client, self.server, self.old));
         }
     }
 }
 
 impl Pair {
     /// `None` when the server cannot be reached: then the client's connection ends at once.
-    fn new(client: TcpStream, server: SocketAddr) -> Option<Pair> {
+    fn new(client: TcpStream, server: SocketAddr, old: bool) -> Option<Pair> {
         let server = TcpStream::connect_timeout(&server, Duration::from_secs(1)).ok()?;
         for stream in [&client, &server] {
             stream.set_nonblocking(true).ok()?;
             stream.set_nodelay(true).ok()?;
         }
-        Some(Pair { client, server, upward: Vec::new(), downward: Vec::new() })
+        let age = old.then(OldAge::default);
+        Some(Pair { client, server, upward: Vec::new(), downward: Vec::new(), age })
     }
 
     /// Moves what can be moved. Whether both ends are still there.
     fn relay(&mut self, mode: Mode) -> bool {
+        let before = self.upward.len();
         let up = read_some(&mut self.client, &mut self.upward);
+        if let Some(age) = &mut self.age {
+            let new = self.upward.split_off(before);
+            self.upward.append(&mut age.pass(&new));
+        }
         let down = read_some(&mut self.server, &mut self.downward);
         if mode == Mode::Swallow {
             self.upward.clear();

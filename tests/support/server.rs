@@ -50,6 +50,11 @@ impl Memcached {
         panic!("found no port of 127.0.0.1 for a memcached in 50 tries")
     }
 
+    /// Starts one that gives no lists of its keys: nobody sweeps its pool, and what returned stays so.
+    pub fn without_lists() -> Memcached {
+        Memcached::start_with(&["-o", "no_lru_crawler"])
+    }
+
     /// Starts one on a unix socket and waits until it answers.
     pub fn start_at(path: &Path) -> Memcached {
         let mut server =

@@ -59,6 +59,11 @@ impl Watchd {
         .unwrap_or_else(|| panic!("memcache-watchd does not attend its table:\n{}", self.said()));
     }
 
+    /// Its process id; 0 when it does not run.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
+    }
+
     /// Everything it has said.
     pub fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

@@ -75,12 +75,14 @@ fn the_document_and_the_code_agree() {
 #[test]
 fn the_document_of_the_stripes_file_and_the_code_agree() {
     use memcache::table::stripes::layout::{
-        EPOCHS_AT, FILE_BYTES, NAMESPACES_AT, STRIPES_AT, TRIALS_AT, VERSION, header,
+        EPOCHS_AT, FILE_BYTES, INDEXES_AT, JOURNALS_AT, KEYS_AT, NAMESPACES_AT, STRIPES_AT, TRIALS_AT,
+        VERSION, header, journal,
     };
     let mut coded = BTreeMap::new();
     coded.extend(
         offsets!("Stripes header", header: MAGIC VERSION FILE_BYTES CREATED BOOT CLOCK ID CHECKSUM CHANGES),
     );
+    coded.extend(offsets!("Journal", journal: NAME STATE));
     let place = |name: &str, at| (("Stripes file".to_owned(), name.to_owned()), at);
     coded.extend([
         place("header", 0),
@@ -88,8 +90,11 @@ fn the_document_of_the_stripes_file_and_the_code_agree() {
         place("epochs", EPOCHS_AT),
         place("trials", TRIALS_AT),
         place("stripes", STRIPES_AT),
+        place("journals", JOURNALS_AT),
+        place("indexes", INDEXES_AT),
+        place("keys", KEYS_AT),
         place("end of the file", FILE_BYTES),
     ]);
     assert_eq!(documented("stripes.md"), coded);
-    assert_eq!(VERSION, 1, "the document says so");
+    assert_eq!(VERSION, 2, "the document says so");
 }

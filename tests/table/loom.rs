@@ -20,6 +20,8 @@ use memcache::table::Fault;
 use memcache::table::buffers::{self, HEAD_WORDS, Shape};
 use memcache::table::words::{LoadWord, SharedWord, StoreWord};
 
+#[path = "loom_journal.rs"]
+mod journal;
 #[path = "loom_stripes.rs"]
 mod stripes;
 

@@ -17,7 +17,7 @@ fn addresses(servers: &[Memcached]) -> Vec<String> {
 }
 
 fn start(count: usize) -> Vec<Memcached> {
-    (0..count).map(|_| Memcached::start()).collect()
+    (0..count).map(|_| Memcached::without_lists()).collect()
 }
 
 fn flushes(server: &Memcached) -> u64 {
@@ -123,7 +123,7 @@ fn when_most_are_gone_nothing_is_flushed() {
 
 #[test]
 fn unix_sockets_and_names_are_watched_too() {
-    let mut server = Memcached::start();
+    let mut server = Memcached::without_lists();
     let scratch = crate::support::scratch::Scratch::new();
     let unix = Memcached::start_at(&scratch.path().join("m.sock"));
     let files = Files::new(&[unix.address(), format!("localhost:{}", server.port())], QUICK);
@@ -138,7 +138,7 @@ fn unix_sockets_and_names_are_watched_too() {
 #[test]
 fn one_that_is_full_and_evicts_nothing_comes_back_emptied() {
     let full = Memcached::start_with(&["-M", "-m", "2"]);
-    let other = Memcached::start();
+    let other = Memcached::without_lists();
     let files = Files::new(&[full.address(), other.address()], QUICK);
     let watchd = Watchd::start(&files);
     files.wait_until_met(2);

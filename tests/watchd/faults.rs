@@ -57,7 +57,7 @@ fn on_a_disk_of(files: &Files, length: u64) -> Watchd {
 
 #[test]
 fn a_disk_that_is_full_when_it_begins_is_told() {
-    let server = Memcached::start();
+    let server = Memcached::without_lists();
     let files = Files::new(&[server.address()], QUICK);
     for length in [8_192, 8_000_000] {
         refuses(on_a_disk_of(&files, length), &["cannot make the ", "File too large"]);
@@ -75,7 +75,7 @@ fn a_disk_that_is_full_when_it_begins_is_told() {
 
 #[test]
 fn a_disk_that_is_full_when_files_are_to_be_made_anew_is_told_once() {
-    let mut server = Memcached::start();
+    let mut server = Memcached::without_lists();
     let files = Files::new(&[server.address()], QUICK);
     let watchd = Watchd::start(&files);
     files.wait_until_met(1);
@@ -94,7 +94,7 @@ fn a_disk_that_is_full_when_files_are_to_be_made_anew_is_told_once() {
 
 #[test]
 fn files_whose_permissions_cannot_change_for_want_of_room_stay_in_use() {
-    let server = Memcached::start();
+    let server = Memcached::without_lists();
     let files = Files::new(&[server.address()], QUICK);
     let watchd = Watchd::start(&files);
     files.wait_until_met(1);
@@ -180,7 +180,7 @@ fn what_is_in_the_way_of_its_files_is_told_and_stays() {
 
 #[test]
 fn a_stripes_file_that_is_damaged_while_it_runs_is_made_anew() {
-    let server = Memcached::start();
+    let server = Memcached::without_lists();
     let files = Files::new(&[server.address()], QUICK);
     let watchd = Watchd::start(&files);
     files.wait_until_met(1);
@@ -205,7 +205,7 @@ fn a_stripes_file_that_is_damaged_while_it_runs_is_made_anew() {
 
 #[test]
 fn without_a_socket_it_goes_on() {
-    let mut server = Memcached::start();
+    let mut server = Memcached::without_lists();
     let mut files = Files::new(&[server.address()], QUICK);
     let deep = files.scratch.path().join("d".repeat(100));
     fs::create_dir(&deep).expect("a directory");

@@ -14,7 +14,7 @@ const QUICK: &str = "interval = \"50ms\"";
 
 #[test]
 fn a_second_daemon_is_refused_and_told_who_has_the_pool() {
-    let server = Memcached::start();
+    let server = Memcached::without_lists();
     let files = Files::new(&[server.address()], QUICK);
     let watchd = Watchd::start(&files);
     let mut second = Watchd::spawn(&files);
@@ -28,7 +28,7 @@ fn a_second_daemon_is_refused_and_told_who_has_the_pool() {
 
 #[test]
 fn one_that_is_asked_to_end_leaves_a_usable_table() {
-    let mut server = Memcached::start();
+    let mut server = Memcached::without_lists();
     let files = Files::new(&[server.address()], QUICK);
     for signal in [libc::SIGTERM, libc::SIGINT] {
         let mut watchd = Watchd::start(&files);
@@ -50,7 +50,7 @@ fn one_that_is_asked_to_end_leaves_a_usable_table() {
 
 #[test]
 fn states_and_owed_flushes_survive_a_daemon_that_is_killed() {
-    let servers = [Memcached::start(), Memcached::start()];
+    let servers = [Memcached::without_lists(), Memcached::without_lists()];
     let files = Files::new(&[servers[0].address(), servers[1].address()], QUICK);
     let watchd = Watchd::start(&files);
     files.wait_until_met(2);
@@ -71,7 +71,7 @@ fn states_and_owed_flushes_survive_a_daemon_that_is_killed() {
 
 #[test]
 fn what_clients_found_while_it_was_stopped_counts() {
-    let server = Memcached::start();
+    let server = Memcached::without_lists();
     let files = Files::new(&[server.address()], QUICK);
     let watchd = Watchd::start(&files);
     files.wait_until_met(1);
@@ -92,7 +92,7 @@ fn what_clients_found_while_it_was_stopped_counts() {
 
 #[test]
 fn a_daemon_that_was_stopped_holds_nothing_against_the_servers() {
-    let servers = [Memcached::start(), Memcached::start()];
+    let servers = [Memcached::without_lists(), Memcached::without_lists()];
     let files = Files::new(&[servers[0].address(), servers[1].address()], "interval = \"10ms\"");
     let watchd = Watchd::start(&files);
     files.wait_until_met(2);
@@ -111,7 +111,7 @@ fn a_daemon_that_was_stopped_holds_nothing_against_the_servers() {
 
 #[test]
 fn a_client_that_gave_up_a_server_a_moment_too_late_is_noticed() {
-    let server = Memcached::start();
+    let server = Memcached::without_lists();
     let files = Files::new(&[server.address()], QUICK);
     let watchd = Watchd::start(&files);
     files.wait_until_met(1);
@@ -124,7 +124,7 @@ fn a_client_that_gave_up_a_server_a_moment_too_late_is_noticed() {
 
 #[test]
 fn what_clients_found_while_there_was_no_daemon_counts() {
-    let servers = [Memcached::start(), Memcached::start()];
+    let servers = [Memcached::without_lists(), Memcached::without_lists()];
     let files = Files::new(&[servers[0].address(), servers[1].address()], QUICK);
     let watchd = Watchd::start(&files);
     files.wait_until_met(2);
@@ -145,7 +145,7 @@ fn what_clients_found_while_there_was_no_daemon_counts() {
 
 #[test]
 fn files_that_somebody_removes_are_made_anew() {
-    let mut server = Memcached::start();
+    let mut server = Memcached::without_lists();
     let files = Files::new(&[server.address()], QUICK);
     let watchd = Watchd::start(&files);
     files.wait_until_met(1);
@@ -169,7 +169,7 @@ fn files_that_somebody_removes_are_made_anew() {
 
 #[test]
 fn a_directory_that_takes_no_files_is_told() {
-    let server = Memcached::start();
+    let server = Memcached::without_lists();
     let files = Files::new(&[server.address()], QUICK);
     for table in ["/proc/watchd.table", "/nowhere/at/all.table"] {
         files.write_text(&format!(
@@ -188,7 +188,7 @@ fn a_directory_that_takes_no_files_is_told() {
 
 #[test]
 fn killed_at_any_moment_it_leaves_a_table_that_can_be_read() {
-    let mut servers = [Memcached::start(), Memcached::start()];
+    let mut servers = [Memcached::without_lists(), Memcached::without_lists()];
     let files = Files::new(&[servers[0].address(), servers[1].address()], "interval = \"10ms\"");
     Watchd::start(&files).kill();
     let mut random: u64 = 0x9e37_79b9_7f4a_7c15;

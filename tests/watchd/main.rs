@@ -2,6 +2,10 @@
 //! of its files when it is itself stopped, killed or told to reload.
 #![cfg(feature = "programs")]
 
+#[path = "../../benches/sweep/plain.rs"]
+mod plain;
+#[path = "../../benches/sweep/scenario.rs"]
+mod scenario;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -12,6 +16,9 @@ mod faults;
 mod files;
 mod hostile;
 mod installed;
+mod keeping;
 mod reload;
 mod reports;
+mod sweep;
+mod swept;
 mod times;

@@ -18,7 +18,7 @@ fn wait_for_names(files: &Files, expected: &[&str]) {
 
 #[test]
 fn a_changed_file_is_followed_and_who_stays_keeps_his_state() {
-    let mut servers: Vec<Memcached> = (0..4).map(|_| Memcached::start()).collect();
+    let mut servers: Vec<Memcached> = (0..4).map(|_| Memcached::without_lists()).collect();
     let address = |index: usize, servers: &[Memcached]| servers[index].address();
     let list = |indices: &[usize], servers: &[Memcached]| -> Vec<(String, String)> {
         indices.iter().map(|index| (format!("s{index}"), address(*index, servers))).collect()
@@ -60,7 +60,7 @@ fn a_changed_file_is_followed_and_who_stays_keeps_his_state() {
 
 #[test]
 fn another_address_under_an_old_name_is_another_server() {
-    let servers = [Memcached::start(), Memcached::start(), Memcached::start()];
+    let servers = [Memcached::without_lists(), Memcached::without_lists(), Memcached::without_lists()];
     let files = Files::new(&[servers[0].address(), servers[1].address()], "interval = \"50ms\"");
     let watchd = Watchd::start(&files);
     files.wait_until_met(2);
@@ -77,7 +77,7 @@ fn another_address_under_an_old_name_is_another_server() {
 
 #[test]
 fn a_file_with_mistakes_is_told_and_the_pool_stays_as_it_is() {
-    let mut server = Memcached::start();
+    let mut server = Memcached::without_lists();
     let files = Files::new(&[server.address()], "interval = \"50ms\"");
     let watchd = Watchd::start(&files);
     files.wait_until_met(1);
@@ -96,7 +96,7 @@ fn a_file_with_mistakes_is_told_and_the_pool_stays_as_it_is() {
 
 #[test]
 fn how_a_sweep_behaves_can_be_changed() {
-    let server = Memcached::start();
+    let server = Memcached::without_lists();
     let files = Files::new(&[server.address()], "interval = \"50ms\"");
     let watchd = Watchd::start(&files);
     files.wait_until_met(1);
@@ -110,7 +110,7 @@ fn how_a_sweep_behaves_can_be_changed() {
 
 #[test]
 fn a_daemon_that_cannot_use_its_file_says_why_and_ends() {
-    let server = Memcached::start();
+    let server = Memcached::without_lists();
     let files = Files::new(&[server.address()], "interval = \"50ms\"");
     files.write_text(&format!("[[server]]\naddress = \"{}\"\n", server.address()));
     let mut watchd = Watchd::spawn(&files);
@@ -120,7 +120,7 @@ fn a_daemon_that_cannot_use_its_file_says_why_and_ends() {
 
 #[test]
 fn an_administrators_orders_are_obeyed() {
-    let servers = [Memcached::start(), Memcached::start()];
+    let servers = [Memcached::without_lists(), Memcached::without_lists()];
     let addresses = [servers[0].address(), servers[1].address()];
     let files = Files::new(&addresses, "interval = \"50ms\"");
     let watchd = Watchd::start(&files);

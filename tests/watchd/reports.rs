@@ -13,7 +13,7 @@ const RARELY: &str = "interval = \"60s\"";
 
 #[test]
 fn a_report_leads_to_a_probe_at_once() {
-    let server = Memcached::start();
+    let server = Memcached::without_lists();
     let files = Files::new(&[server.address()], RARELY);
     let _watchd = Watchd::start(&files);
     files.wait_until_met(1);
@@ -25,7 +25,7 @@ fn a_report_leads_to_a_probe_at_once() {
 
 #[test]
 fn the_end_of_its_connection_is_as_good_as_a_report() {
-    let mut server = Memcached::start();
+    let mut server = Memcached::without_lists();
     let files = Files::new(&[server.address()], RARELY);
     let _watchd = Watchd::start(&files);
     files.wait_until_met(1);
@@ -35,7 +35,7 @@ fn the_end_of_its_connection_is_as_good_as_a_report() {
 
 #[test]
 fn who_asks_for_a_sweep_is_heard() {
-    let servers = [Memcached::start(), Memcached::start()];
+    let servers = [Memcached::without_lists(), Memcached::without_lists()];
     let files = Files::new(&[servers[0].address(), servers[1].address()], RARELY);
     let watchd = Watchd::start(&files);
     files.wait_until_met(2);
@@ -51,7 +51,7 @@ fn who_asks_for_a_sweep_is_heard() {
 
 #[test]
 fn ten_thousand_datagrams_of_anything_do_nothing() {
-    let server = Memcached::start();
+    let server = Memcached::without_lists();
     let files = Files::new(&[server.address()], RARELY);
     let watchd = Watchd::start(&files);
     files.wait_until_met(1);

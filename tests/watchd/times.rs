@@ -23,7 +23,7 @@ fn spent(files: &Files, state: State, since: Instant) -> Duration {
 #[test]
 fn a_death_is_published_soon() {
     let (mut refused, mut hung) = (Vec::new(), Vec::new());
-    let mut server = Memcached::start();
+    let mut server = Memcached::without_lists();
     let files = Files::new(&[server.address()], "interval = \"500ms\"");
     let _watchd = Watchd::start(&files);
     files.wait_until_met(1);

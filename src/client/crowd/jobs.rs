@@ -436,6 +436,20 @@ impl<O: Member> Operation for Jobs<O> {
         self.changing > 0
     }
 
+    /// Of those too that wait for their turn: they may go to work at any moment.
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        let mut all = true;
+        for slot in &self.slots {
+            if let Slot::Taken(job) = slot
+                && job.changes
+                && job.state != State::Ghost
+            {
+                all &= job.operation.keys(tell);
+            }
+        }
+        all
+    }
+
     fn changes(&self, tag: Tag) -> bool {
         match self.slots.get(slot_of(tag) as usize) {
             Some(Slot::Taken(job)) => job.operation.changes(own(tag)),

@@ -194,7 +194,9 @@ impl<O: Member> Crowd<O> {
         let mut stripe = NONE;
         operation.hashes(&mut |hash| stripe = hash.value() % STRIPES as u32);
         let free = self.views.stripes().is_none_or(|stripes| stripes.is_free(stripe));
-        if free && self.jobs.lines.get(stripe).is_none() && self.has_room() {
+        // Without leases and without turns nothing would keep a move from beating a delete.
+        let guarded = self.views.stripes().is_some() || self.pool.options.backups;
+        if free && guarded && self.jobs.lines.get(stripe).is_none() && self.has_room() {
             self.begin(operation);
         }
     }
@@ -418,6 +420,9 @@ impl<O: Member> Crowd<O> {
         }) {
             self.views.end(now);
         }
+        if mutates {
+            self.views.changes(&self.jobs, now + self.pool.options.timeout);
+        }
         self.views.begin(mutates, now);
         if self.is_outdated() {
             self.follow_list(now);
@@ -451,6 +456,8 @@ impl<O: Member> Crowd<O> {
             return;
         }
         let id = self.views.stripes().map(|stripes| stripes.id());
+        // What it took to note what is passed by took all of their time.
+        let late = self.views.is_overdue();
         let mut fresh = std::mem::take(&mut self.fresh);
         for slot in fresh.drain(..) {
             let Some(job) = self.jobs.job(slot).filter(|job| job.state == State::Waiting) else { continue };
@@ -463,6 +470,10 @@ impl<O: Member> Crowd<O> {
                 // There is another stripes file by now.
                 line_of.turn = Turn::Wanted { waited: false };
                 self.jobs.lines.wanted.push(line);
+                continue;
+            }
+            if late && self.jobs.job(slot).is_some_and(|job| job.changes) {
+                self.jobs.give_up(slot);
                 continue;
             }
             self.jobs.run(slot);

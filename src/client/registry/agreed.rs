@@ -30,7 +30,7 @@ pub(in crate::client) struct Epochs<'a> {
 
 impl Epochs<'_> {
     /// What everybody takes for the epoch; `None`: what stands there cannot be believed.
-    fn now(&self) -> Option<Epoch> {
+    pub(in crate::client) fn now(&self) -> Option<Epoch> {
         Some(self.stripes.epoch(self.slot).ok()?.max(self.told))
     }
 
@@ -258,6 +258,27 @@ impl Known {
                 return ((), rests);
             }
             ((), false)
+        });
+    }
+
+    /// Something passed it by, or may be executed by it, that its journal cannot tell any more: it is to be emptied, whatever
+    /// is known of this odd epoch.
+    pub(in crate::client) fn outdo(
+        &self,
+        epochs: Epochs<'_>,
+        epoch: Epoch,
+        now: Instant,
+        settings: &Settings,
+    ) {
+        self.change(|inner| {
+            epochs.catch_up();
+            let news = epoch.back().down();
+            let told = epochs.stripes.make_odder(epochs.slot, epoch).is_ok();
+            let follows = told && inner.agreed.rests.is_some_and(|rests| news > rests);
+            if follows {
+                inner.follow(news, now, settings);
+            }
+            ((), follows)
         });
     }
 

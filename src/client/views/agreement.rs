@@ -103,9 +103,10 @@ impl Views {
     /// one of whoever has the key's turn next. So the server must be emptied after it, and everybody is told
     /// before the turn is over, attended or not.
     pub(in crate::client) fn doubt(&mut self, server: ServerId, now: Instant) {
-        let Some(epochs) = self.epochs(server) else { return };
-        let known = &self.known[server.index()];
-        known.leave_doubt(epochs, now, &self.settings);
+        if self.epochs(server).is_none() {
+            return;
+        }
+        self.leave_doubt(server, now);
         if self.waits {
             self.report(server);
         } else if !self.is_attended_by_now() {

@@ -124,14 +124,18 @@ impl Views {
         self.refresh(now);
     }
 
-    pub(in crate::client) fn record_missed(&mut self, now: Instant) {
+    /// Before a change is sent that passes a server by. True: it took time, and all is to be looked at once more.
+    pub(in crate::client) fn record_missed(&mut self, now: Instant) -> bool {
+        if self.mutating && !self.view.all_steady() && self.note_passing() {
+            return true;
+        }
         let passes_by = self.mutating && !self.view.all_steady() && !self.view.isolated();
         if !passes_by || self.waits {
-            return;
+            return false;
         }
         self.divert(now);
         if self.waits {
-            return;
+            return false;
         }
         for (id, (known, held)) in self.view.pool.ids().zip(self.known.iter().zip(&mut self.held)) {
             if !self.view.live(id) {
@@ -139,6 +143,7 @@ impl Views {
                 known.missed_write(now, &self.settings);
             }
         }
+        false
     }
 
     /// Lets time do its work on a server. A trial, when one is due and `may_try`.

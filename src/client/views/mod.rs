@@ -9,6 +9,7 @@ mod agreement;
 mod by_ourselves;
 mod by_table;
 mod ledger;
+mod passing;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub use ledger::TableAt;
 
 use self::by_ourselves::Held;
 use self::ledger::{Ledger, Standing};
+use self::passing::Changing;
 use super::clock;
 use super::connection::{Connection, Loss};
 use super::exchange::{Lost, Planned, Welcome, Witness};
@@ -42,6 +44,7 @@ pub(super) struct Views {
     generation: u64,
     /// The call at work changes something: what is down meanwhile owes a flush.
     mutating: bool,
+    changing: Changing,
     ledger: Option<Ledger>,
     /// The states are the table's.
     by_table: bool,
@@ -75,6 +78,7 @@ impl Views {
             seen: 0,
             generation: 0,
             mutating: false,
+            changing: Changing::default(),
             ledger: table.map(Ledger::new),
             by_table: false,
             waits: false,
@@ -156,6 +160,10 @@ impl Views {
     /// would otherwise be taken for one that missed nothing.
     pub(super) fn begin(&mut self, mutating: bool, now: Instant) {
         self.mutating = mutating;
+        if !mutating {
+            self.changing.clear();
+        }
+        self.changing.begins(true);
         self.refresh(now);
         if self.any_unreachable {
             self.try_again(now);
@@ -165,10 +173,12 @@ impl Views {
             self.record_missed(now);
             self.refresh(now);
         }
+        self.changing.begins(false);
     }
 
     /// The call is over.
     pub(super) fn end(&mut self, now: Instant) {
+        self.changing.clear();
         if self.tried.is_some() {
             self.not_tried(now);
         }
@@ -182,7 +192,14 @@ impl Views {
 
     /// Makes the view show what is known now. When nothing changed it costs one load of the
     /// registry's revision, and two of the table where there is one.
-    pub(super) fn refresh(&mut self, now: Instant) {
+    pub(super) fn refresh(&mut self, mut now: Instant) {
+        while self.refresh_once(now) {
+            now = clock::now();
+        }
+    }
+
+    /// Whether so much time passed that it is to be done once more.
+    fn refresh_once(&mut self, now: Instant) -> bool {
         if self.ledger.as_mut().is_some_and(|ledger| ledger.look(now)) {
             self.turn_page(now);
         }
@@ -192,11 +209,13 @@ impl Views {
         loop {
             let revision = registry::revision();
             if revision == self.seen {
-                return;
+                return false;
             }
             self.seen = revision;
             self.reload();
-            self.record_missed(now);
+            if self.record_missed(now) {
+                return true;
+            }
         }
     }
 

@@ -52,6 +52,14 @@ pub enum Event {
         /// Whether it has the meta commands.
         meta: bool,
     },
+    /// The trial passed, and in place of a flush those keys alone were deleted that were changed meanwhile: it is returned, and
+    /// everything that it holds is right.
+    Kept {
+        /// Which life.
+        incarnation: Option<Incarnation>,
+        /// Whether it has the meta commands.
+        meta: bool,
+    },
     /// Time passed (a returned server turns steady after the window, a draining one has been drained).
     Tick,
     /// It does not do what it is there for: what exactly, in a few words.

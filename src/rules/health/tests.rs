@@ -382,6 +382,7 @@ fn events() -> impl Strategy<Value = Event> {
         Just(Event::TrialBegun),
         Just(Event::TrialFailed),
         (lives(), any::<bool>()).prop_map(|(incarnation, meta)| Event::Rejoined { incarnation, meta }),
+        (lives(), any::<bool>()).prop_map(|(incarnation, meta)| Event::Kept { incarnation, meta }),
         Just(Event::Tick),
         Just(Event::Failed("it does not do what it is there for")),
         Just(Event::Returned),
@@ -400,7 +401,7 @@ fn check_step(
 ) {
     assert_eq!(changed, before.view() != after.view(), "true says that the view changed, and only that");
     let (was, is) = (before.state(), after.state());
-    let rejoined = matches!(event, Event::Rejoined { .. });
+    let rejoined = matches!(event, Event::Rejoined { .. } | Event::Kept { .. });
     if was == State::Down && is != State::Down {
         assert!(rejoined || event == Event::Returned, "only a trial, somebody's, ends a fall: {event:?}");
         assert!(!before.out, "one that was taken out stays out");

@@ -6,6 +6,10 @@
 //! meanwhile removes the stub, and the store under the lease fails. Where acting has no meta
 //! commands, or the copy's remaining time to live cannot be told, nothing is moved: the first place
 //! that holds the key decides in acting's stead.
+//!
+//! Before that everybody is just asked. What no place has gets no stub: whose owner is killed would leave it behind, on
+//! a server that a sweep can call steady before its time is over, and there it would pass for a value: an `add` would
+//! fail, an `append` succeed. Of a key that some place has, the sweep's own move finds the stub and takes it away.
 
 use super::{Attempts, Failure, Outcome, Tag, expiry, writable};
 use crate::rules::bytes::Bytes;
@@ -39,7 +43,9 @@ impl Copied {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
     Begin,
-    /// Acting is asked for the value, or a lease on its miss.
+    /// Acting is asked for the value.
+    Looking,
+    /// A later place has it: acting is asked for the value once more, or a lease on its miss.
     Leasing,
     /// The place of this index is asked for the copy.
     Searching(usize),
@@ -62,6 +68,9 @@ pub(super) struct Bring<'a> {
     attempts: Attempts,
     looks: u16,
     lease: Option<u64>,
+    /// A lease may be had at acting.
+    leases: bool,
+    moved: bool,
     copy: Copied,
     /// Whether the stage's question was handed to the driver.
     asked: bool,
@@ -77,10 +86,17 @@ impl<'a> Bring<'a> {
             attempts: Attempts::default(),
             looks: 0,
             lease: None,
+            leases: false,
+            moved: false,
             copy: Copied::default(),
             asked: false,
             exptime: 0,
         }
+    }
+
+    /// A copy was moved to acting, and to nobody else yet.
+    pub(super) fn moved(&self) -> bool {
+        self.moved
     }
 
     /// Who decides; `None` while it is being found out.
@@ -100,8 +116,8 @@ impl<'a> Bring<'a> {
         self.generation = view.generation;
         self.lease = None;
         // Readers of a pool without backups send classic gets, to which a stub is an empty value.
-        let leases = view.pool.options.backups;
-        self.enter(if leases { Stage::Leasing } else { Stage::Searching(0) });
+        self.leases = view.pool.options.backups;
+        self.enter(if self.leases { Stage::Looking } else { Stage::Searching(0) });
     }
 
     fn begin_again(&mut self, view: &View) {
@@ -173,7 +189,7 @@ impl<'a> Bring<'a> {
         let key = &*self.key;
         let lease = self.lease.unwrap_or_default();
         match self.stage {
-            Stage::Searching(_) => Command::Fetch { key },
+            Stage::Looking | Stage::Searching(_) => Command::Fetch { key },
             Stage::Storing => Command::StoreLeased {
                 key,
                 flags: self.copy.flags,
@@ -193,14 +209,17 @@ impl<'a> Bring<'a> {
         };
         let Some(acting) = placement.acting() else { return self.begin_again(view) };
         match self.stage {
-            Stage::Leasing => self.leased(view, &placement, acting, reply),
+            Stage::Looking | Stage::Leasing => self.leased(view, &placement, acting, reply),
             Stage::Searching(index) => self.searched(view, &placement, index, reply),
             Stage::Storing => match reply {
                 Reply::Refused(_) | Reply::Unsupported => self.leave_to_holder(view, &placement),
                 // Somebody deleted it, or the stub's time was over.
                 Reply::NotFound => self.begin_again(view),
                 // Stored; or somebody wrote it meanwhile, and that counts.
-                _ => self.decide(view, acting),
+                _ => {
+                    self.moved |= *reply == Reply::Stored;
+                    self.decide(view, acting);
+                }
             },
             Stage::EndingLease(server) => self.decide(view, server),
             Stage::TakingOver => self.begin_again(view),
@@ -217,14 +236,18 @@ impl<'a> Bring<'a> {
                     self.search(view, placement, 1);
                 } else if self.looks < LOOKS {
                     self.looks += 1;
-                    self.enter(Stage::Leasing);
+                    self.enter(self.stage);
                 } else {
                     self.looks = 0;
                     self.enter(Stage::TakingOver);
                 }
             }
+            Reply::Miss if self.stage == Stage::Looking => self.search(view, placement, 1),
             // No lease to be had: the first place that holds the key decides, acting among them.
-            _ => self.search(view, placement, 0),
+            _ => {
+                self.leases = false;
+                self.search(view, placement, 0);
+            }
         }
     }
 
@@ -232,10 +255,10 @@ impl<'a> Bring<'a> {
         match reply {
             Reply::Value(value) if !value.is_stub() => {
                 self.copy = Copied::of(value);
-                if self.lease.is_some() && value.ttl_known {
-                    self.enter(Stage::Storing);
-                } else {
-                    self.leave_to(view, placement.places[index]);
+                match self.lease {
+                    Some(_) if value.ttl_known => self.enter(Stage::Storing),
+                    None if self.leases && value.ttl_known => self.enter(Stage::Leasing),
+                    _ => self.leave_to(view, placement.places[index]),
                 }
             }
             Reply::Refused(_) => self.enter(Stage::Over(Err(Outcome::Unavailable))),
@@ -245,7 +268,7 @@ impl<'a> Bring<'a> {
 
     /// Acting would not take the copy: it stays where it is, and its holder decides.
     fn leave_to_holder(&mut self, view: &View, placement: &Placement) {
-        self.lease = None;
+        (self.lease, self.leases) = (None, false);
         self.search(view, placement, 1);
     }
 

@@ -1,7 +1,9 @@
 //! Broadcast: one question to every live server, or to one: flush_all, version, stats.
 //!
 //! A flush of all servers is asked twice of those that copies may be on their way to: one that was read before its
-//! source was flushed must not stay where it was stored after its target was.
+//! source was flushed must not stay where it was stored after its target was. When the view changed meanwhile, servers may
+//! have got copies, or have become complete, that were not among those: then all of them are asked once more. And a list
+//! of servers that is no longer the pool's is not enough: the flush goes on with the other one.
 
 use super::round::{Fate, Round};
 use super::{Failure, Operation, Outcome, Tag};
@@ -26,6 +28,8 @@ pub type Sink<'a> = &'a mut dyn FnMut(ServerId, Result<&[u8], Outcome>);
 
 /// How often a server whose connection broke is asked again.
 const ATTEMPTS: u8 = 2;
+/// How often all servers are flushed once more because the view changed.
+const ROUNDS: u8 = 8;
 
 /// Asks every live server, or one, and hands out each answer: the text (empty for flush_all), or why
 /// there is none. Ends as Done when every server that was asked did it, else as the last that did not.
@@ -36,6 +40,13 @@ pub struct Broadcast<'a, S = Sink<'a>> {
     begun: bool,
     /// Every server was flushed once.
     repeats: bool,
+    /// Those that copies are on their way to are being flushed for the second time.
+    second: bool,
+    /// The pool's list of servers is waited for.
+    waits: bool,
+    /// Of the view under which the round began, and how many were begun because it had changed.
+    generation: u64,
+    rounds: u8,
     round: Round<u8>,
     failure: Option<Outcome>,
     over: bool,
@@ -59,6 +70,10 @@ impl<'a, S: FnMut(ServerId, Result<&[u8], Outcome>)> Broadcast<'a, S> {
             sink,
             begun: false,
             repeats: false,
+            second: false,
+            waits: false,
+            generation: 0,
+            rounds: 0,
             round,
             failure: None,
             over: false,
@@ -68,6 +83,7 @@ impl<'a, S: FnMut(ServerId, Result<&[u8], Outcome>)> Broadcast<'a, S> {
 
     fn begin(&mut self, view: &View) {
         self.begun = true;
+        self.generation = view.generation;
         let only = self.only;
         for server in view.pool.ids().filter(|id| only.is_none_or(|only| only == *id)) {
             let live = view.live(server);
@@ -110,12 +126,24 @@ impl<'a, S: FnMut(ServerId, Result<&[u8], Outcome>)> Broadcast<'a, S> {
     /// Whether servers are flushed once more.
     fn repeat(&mut self, view: &View) -> bool {
         let flushes_all = matches!(self.what, Everywhere::FlushAll { .. }) && self.only.is_none();
-        if !flushes_all || std::mem::replace(&mut self.repeats, true) || self.failure.is_some() {
+        if !flushes_all || self.failure.is_some() {
             return false;
         }
+        self.repeats = true;
         self.round.clear();
-        let targets = view.pool.ids().filter(|&server| view.live(server) && !view.complete(server));
-        targets.for_each(|server| self.round.ask(server, 0));
+        if view.outdated {
+            self.waits = true;
+            return true;
+        }
+        let upset = self.generation != view.generation && self.rounds < ROUNDS;
+        if upset {
+            (self.generation, self.second) = (view.generation, false);
+            self.rounds += 1;
+        } else if std::mem::replace(&mut self.second, true) {
+            return false;
+        }
+        let wanted = |server: &ServerId| view.live(*server) && (upset || !view.complete(*server));
+        view.pool.ids().filter(wanted).for_each(|server| self.round.ask(server, 0));
         !self.round.legs().is_empty()
     }
 
@@ -138,6 +166,12 @@ impl<S: FnMut(ServerId, Result<&[u8], Outcome>)> Operation for Broadcast<'_, S> 
     fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
         if !self.begun {
             self.begin(view);
+        }
+        if self.waits && !view.outdated {
+            self.waits = false;
+            // Whatever it was before: it is another list.
+            self.generation = view.generation.wrapping_sub(1);
+            self.over = !self.repeat(view);
         }
         self.round.next()
     }

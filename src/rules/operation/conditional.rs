@@ -46,6 +46,8 @@ pub struct Conditional<'a> {
     compares: bool,
     stage: Stage<'a>,
     generation: u64,
+    /// A copy was moved to who decides, and to nobody else yet.
+    brought: bool,
     attempts: Attempts,
     refusal: Vec<u8>,
 }
@@ -70,6 +72,7 @@ impl<'a> Conditional<'a> {
             compares: false,
             stage,
             generation: 0,
+            brought: false,
             attempts: Attempts::default(),
             refusal,
         }
@@ -121,6 +124,9 @@ impl<'a> Conditional<'a> {
     /// The server that decided has answered.
     fn decided(&mut self, view: &View, server: Source, reply: &Reply<'_>) {
         let ended = |outcome| Stage::Over(outcome);
+        // What was brought to acting alone is to be on the mirror too: a walk may have been here already.
+        let key = self.key.clone();
+        let published = |outcome| Stage::Publishing(Box::new(Publish::new(key.clone(), server)), outcome);
         self.stage = match reply {
             Reply::Stored if matches!(self.verb, Verb::Append | Verb::Prepend) => {
                 Stage::Publishing(Box::new(Publish::new(self.key.clone(), server)), Outcome::Stored)
@@ -134,6 +140,8 @@ impl<'a> Conditional<'a> {
             }
             // A condition that did not hold changed nothing: under a newer view it is asked anew.
             _ if self.generation != view.generation => return self.begin_again(view),
+            Reply::NotStored if self.brought => published(Outcome::NotStored),
+            Reply::Exists if self.brought => published(Outcome::Exists),
             Reply::NotStored => ended(Outcome::NotStored),
             Reply::Exists => ended(Outcome::Exists),
             _ => ended(Outcome::NotFound),
@@ -157,7 +165,10 @@ impl<'a> Conditional<'a> {
     fn proceed(&mut self, view: &View) {
         match &self.stage {
             Stage::Bringing(bring) => match bring.end() {
-                Some(Ok(server)) => self.decide(view, server),
+                Some(Ok(server)) => {
+                    self.brought |= bring.moved();
+                    self.decide(view, server);
+                }
                 Some(Err(outcome)) => self.stage = Stage::Over(outcome),
                 None => {}
             },
@@ -168,8 +179,8 @@ impl<'a> Conditional<'a> {
             }
             Stage::Publishing(publish, outcome) => match (publish.end(), *outcome) {
                 (Some(End::Published), outcome) => self.stage = Stage::Over(outcome),
-                (Some(End::SourceLost), Outcome::Stored) => self.begin_again(view),
-                (Some(End::SourceLost), outcome) => self.stage = Stage::Over(outcome),
+                // Whatever it did, its copy is given up, and no other place knows of it.
+                (Some(End::SourceLost), _) => self.begin_again(view),
                 (Some(End::Failed(_)), _) => self.stage = Stage::Over(Outcome::Unavailable),
                 (None, _) => {}
             },
@@ -262,5 +273,10 @@ impl Operation for Conditional<'_> {
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         tell(KeyHash::of(&self.key));
+    }
+
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        tell(&self.key);
+        true
     }
 }

@@ -188,7 +188,7 @@ impl<'a> Counter<'a> {
 
     /// The source died before its copy was read: another server that counted has it still.
     fn source_lost(&mut self, view: &View, outcome: Outcome) {
-        if !matches!(outcome, Outcome::Number(_)) {
+        if outcome == Outcome::Refused {
             return self.stage = Stage::Over(outcome);
         }
         match self.counted.iter().copied().find(|(server, _)| server.intact(view)) {
@@ -303,5 +303,10 @@ impl Operation for Counter<'_> {
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         tell(KeyHash::of(&self.key));
+    }
+
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        tell(&self.key);
+        true
     }
 }

@@ -4,6 +4,9 @@
 //! so a hit there is the answer at once. That they miss it proves nothing: then the place that was passed
 //! by is asked after all, which means that the command waits in the driver. When it had to be waited
 //! for and does not have the key either, everything may have changed meanwhile, and the read begins anew.
+//!
+//! While a changed list of servers is swept, every place is asked twice before a miss is one: a call that began under the
+//! list before ends under it, and can move a copy from a place that was not asked yet to one that was.
 
 use super::{Attempts, Outcome};
 use crate::rules::places::{self, Placement};
@@ -24,6 +27,8 @@ pub(super) struct Cursor {
     passed_by: u16,
     /// The first place is asked once more: a copy may have moved while the later ones were asked.
     confirming: bool,
+    /// Every place was asked once, and is asked again because of the list before.
+    again: bool,
     /// The place that was passed by is asked after all.
     waiting: bool,
     /// Every place is asked in its turn, unreachable or not.
@@ -45,6 +50,7 @@ impl Cursor {
             place: 0,
             passed_by: NONE,
             confirming: false,
+            again: false,
             waiting: false,
             insists: false,
             unable: false,
@@ -88,6 +94,7 @@ impl Cursor {
         self.place = 0;
         self.passed_by = NONE;
         self.confirming = false;
+        self.again = false;
         self.waiting = false;
         self.unable = false;
         let home = places::home(&view.pool, key).ok_or(Outcome::Unavailable)?;
@@ -168,6 +175,12 @@ impl Cursor {
             return Err(given_up(view, &placement));
         }
         if let Some(server) = self.from(view, &placement, usize::from(self.place) + 1, worth) {
+            return Ok(server);
+        }
+        if view.previous().is_some()
+            && !std::mem::replace(&mut self.again, true)
+            && let Some(server) = self.from(view, &placement, 0, worth)
+        {
             return Ok(server);
         }
         self.confirming = true;

@@ -159,4 +159,9 @@ impl<B: Batch> Operation for GetAndTouch<'_, B> {
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         tell(KeyHash::of(&self.key));
     }
+
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        tell(&self.key);
+        true
+    }
 }

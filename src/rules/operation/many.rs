@@ -64,6 +64,10 @@ pub trait Parts {
     }
     /// The key that a part is about; always the same for the same index.
     fn key(&self, index: usize) -> &[u8];
+    /// Whether the parts only move copies: no value is another one by them.
+    fn moves(&self) -> bool {
+        false
+    }
     /// A part, when its turn has come. At most once per index.
     fn part(&self, index: usize) -> Self::Part;
 }
@@ -312,5 +316,12 @@ impl<P: Parts> Operation for Many<P> {
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         (0..self.parts.len()).for_each(|index| tell(KeyHash::of(self.parts.key(index))));
+    }
+
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        if !self.parts.moves() {
+            (0..self.parts.len()).for_each(|index| tell(self.parts.key(index)));
+        }
+        true
     }
 }

@@ -131,6 +131,12 @@ pub trait Operation {
     /// Tells the hash of every key that it changes: whose stripes are to be held while it is at work (rule 12).
     fn hashes(&self, _tell: &mut dyn FnMut(KeyHash)) {}
 
+    /// Tells every key whose value it changes: what a server which it passes by must not keep. (To move a copy changes no
+    /// value.) False: it changes others too, which it cannot tell.
+    fn keys(&self, _tell: &mut dyn FnMut(&[u8])) -> bool {
+        false
+    }
+
     /// Tells the keys whose values were read at a later place than acting, which is to have them, and from which server:
     /// to be asked when it is over.
     fn displaced(&self, _tell: &mut dyn FnMut(&[u8], ServerId)) {}

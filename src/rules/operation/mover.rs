@@ -72,6 +72,10 @@ impl<'a> Parts for Moves<'a> {
         &self.0[index].key
     }
 
+    fn moves(&self) -> bool {
+        true
+    }
+
     fn part(&self, index: usize) -> Move<'a> {
         let Found { key, server } = &self.0[index];
         Move::new(key, *server)
@@ -139,6 +143,12 @@ pub struct Move<'a> {
     copy: Copied,
     /// A complete home does not have it.
     gone: bool,
+    /// Where it was found there is nothing but a stub: it is a holder that lacks it.
+    lacks: bool,
+    /// The source that was asked last has a stub.
+    stub: bool,
+    /// A server will not do it.
+    refused: bool,
     moved: bool,
     generation: u64,
     attempts: Attempts,
@@ -160,6 +170,9 @@ impl<'a> Move<'a> {
             sources: SmallVec::new(),
             copy: Copied::default(),
             gone: false,
+            lacks: false,
+            stub: false,
+            refused: false,
             moved: false,
             generation: 0,
             attempts: Attempts::default(),
@@ -173,6 +186,11 @@ impl<'a> Move<'a> {
     }
 
     fn placement(&mut self, view: &View) -> Option<Placement> {
+        if self.found.index() >= view.pool.servers().len() {
+            // The list became shorter before the key's turn came: its number is nobody's now.
+            self.end(Outcome::Unavailable);
+            return None;
+        }
         match writable(view, &self.key) {
             Ok(placement) => Some(placement),
             Err(outcome) => {
@@ -187,13 +205,13 @@ impl<'a> Move<'a> {
         self.generation = view.generation;
         self.wanted.clear();
         self.taken.clear();
-        self.gone = false;
+        (self.gone, self.refused) = (false, false);
         self.sources = placement.places.iter().copied().filter(|&place| place != self.found).collect();
         if placement.places.contains(&self.found) {
             self.sources.insert(0, self.found);
         }
-        let found = self.found;
-        self.ask_holders(view, &placement, placement.holders().filter(|&server| server != found));
+        let spared = (!self.lacks).then_some(self.found);
+        self.ask_holders(view, &placement, placement.holders().filter(|&server| Some(server) != spared));
     }
 
     /// Asks acting and mirror, or those of them that had somebody else's stub.
@@ -229,7 +247,7 @@ impl<'a> Move<'a> {
         match self.stage {
             Stage::Leasing => self.leased(view),
             Stage::TakingOver => self.plan_again(view),
-            Stage::Searching(at) => self.search(view, at + 1),
+            Stage::Searching(at) => self.missed(view, at),
             Stage::Storing => self.stored(view),
             Stage::EndingLeases => self.clear(view),
             Stage::Clearing => self.cleared(),
@@ -242,7 +260,7 @@ impl<'a> Move<'a> {
         if !self.taken.is_empty() {
             return self.wait_for_others(view);
         }
-        if self.gone {
+        if self.gone || self.refused {
             self.end_leases(view);
         } else if self.wanted.is_empty() {
             self.clear(view);
@@ -263,6 +281,18 @@ impl<'a> Move<'a> {
         self.round.clear();
         taken.iter().for_each(|&(server, lease)| self.round.ask(server, Job::TakeOver(lease)));
         self.stage = Stage::TakingOver;
+    }
+
+    /// The source of this number has nothing.
+    fn missed(&mut self, view: &View, at: usize) {
+        let Some(placement) = self.placement(view) else { return };
+        let stub = std::mem::take(&mut self.stub) && self.sources[at] == self.found;
+        if stub && !self.lacks && placement.holders().any(|holder| holder == self.found) {
+            // It had a stub that somebody left behind, and is to get what the others have.
+            self.lacks = true;
+            return self.plan(view);
+        }
+        self.search(view, at + 1);
     }
 
     /// Asks the source of this number, or finds that there is nothing to be moved.
@@ -307,8 +337,10 @@ impl<'a> Move<'a> {
         let fates = || self.round.legs().iter().map(|leg| leg.fate);
         self.moved |= fates().any(|fate| fate == Fate::Yes);
         if fates().any(|fate| matches!(fate, Fate::Refused | Fate::Unsupported)) {
-            // What it was found on keeps its copy: it may be the only one.
-            self.end(Outcome::Refused);
+            self.refused = true;
+            let fate = |wanted: &Wanted| self.round.fate(wanted.server);
+            self.wanted.retain(|wanted| matches!(fate(wanted), Some(Fate::Refused | Fate::Unsupported)));
+            self.end_leases(view);
         } else if fates().all(|fate| fate == Fate::Yes) {
             self.clear(view);
         } else {
@@ -318,6 +350,10 @@ impl<'a> Move<'a> {
     }
 
     fn clear(&mut self, view: &View) {
+        if self.refused {
+            // What it was found on keeps its copy: it may be the only one.
+            return self.end(Outcome::Refused);
+        }
         let Some(placement) = self.placement(view) else { return };
         if placement.holders().any(|holder| holder == self.found) || !view.live(self.found) {
             return self.cleared();
@@ -334,6 +370,14 @@ impl<'a> Move<'a> {
             (false, true) => Outcome::Stored,
             (false, false) => Outcome::NotStored,
         });
+    }
+
+    /// A source will not give it away: leases that were had for it are ended.
+    fn refuse(&mut self, view: &View) {
+        self.refused = true;
+        if self.generation == view.generation {
+            self.end_leases(view);
+        }
     }
 
     /// What acting or mirror says of itself.
@@ -355,7 +399,7 @@ impl<'a> Move<'a> {
             }
             Reply::Miss if knows => self.gone = true,
             Reply::Miss => self.wanted.push(Wanted { server, lease: None }),
-            _ => self.end(Outcome::Refused),
+            _ => self.refused = true,
         }
     }
 
@@ -369,9 +413,10 @@ impl<'a> Move<'a> {
             }
             Reply::Value(value) if !value.is_stub() => {
                 self.refusal = UNABLE.to_vec();
-                self.end(Outcome::Refused);
+                self.refuse(view);
             }
-            Reply::Refused(_) => self.end(Outcome::Refused),
+            Reply::Value(_) => self.stub = true,
+            Reply::Refused(_) => self.refuse(view),
             _ => {}
         }
     }
@@ -439,5 +484,9 @@ impl Operation for Move<'_> {
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         tell(KeyHash::of(&self.key));
+    }
+
+    fn keys(&self, _: &mut dyn FnMut(&[u8])) -> bool {
+        true
     }
 }

@@ -52,6 +52,8 @@ pub struct Pass<'a> {
     /// The flags as they are sent.
     sent: Vec<u8>,
     stage: Stage<'a>,
+    /// A copy was brought to the server that decides.
+    brought: bool,
     generation: u64,
     attempts: Attempts,
     reply: Vec<u8>,
@@ -65,6 +67,7 @@ impl<'a> Pass<'a> {
             passed,
             sent: Vec::new(),
             stage: Stage::Begin,
+            brought: false,
             generation: 0,
             attempts: Attempts::default(),
             reply: Vec::new(),
@@ -120,7 +123,8 @@ impl<'a> Pass<'a> {
             return self.begin_again(view);
         }
         self.tell(life(view, server), line, data);
-        self.stage = if done && self.passed.changes {
+        // What was brought to acting alone is to be on the mirror too: a walk may have been here already.
+        self.stage = if (done && self.passed.changes) || self.brought {
             Stage::Publishing(Box::new(Publish::new(self.passed.key.clone(), server)), Outcome::Done)
         } else {
             Stage::Over(Outcome::Done)
@@ -165,7 +169,10 @@ impl<'a> Pass<'a> {
     fn proceed(&mut self, view: &View) {
         match &self.stage {
             Stage::Bringing(bring) => match bring.end() {
-                Some(Ok(server)) => self.decide(view, server),
+                Some(Ok(server)) => {
+                    self.brought |= bring.moved();
+                    self.decide(view, server);
+                }
                 Some(Err(outcome)) => self.stage = Stage::Over(outcome),
                 None => {}
             },
@@ -266,5 +273,10 @@ impl Operation for Pass<'_> {
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         tell(KeyHash::of(&self.passed.key));
+    }
+
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        tell(&self.passed.key);
+        true
     }
 }

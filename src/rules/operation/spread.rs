@@ -9,9 +9,10 @@ use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
 
-/// Whether copies of the key are moved to this server: it is to hold one, and not everything that belongs on it is there.
-fn is_target(view: &View, placement: &Placement, server: ServerId) -> bool {
-    !view.complete(server) && placement.holders().any(|holder| holder == server)
+/// Whether copies of the key are moved to acting, and to the mirror: not everything that belongs there is there.
+fn targets(view: &View, placement: &Placement) -> (bool, bool) {
+    let is_target = |holder: Option<ServerId>| holder.is_some_and(|server| !view.complete(server));
+    (is_target(placement.acting()), is_target(placement.mirror))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,8 +27,10 @@ enum Stage {
     /// Every place that a copy may be on its way from. Only while a server is not steady: a delete that met the place
     /// first that the copy is going to would miss it (rule 8).
     Origins,
-    /// The places that a copy may be on its way to; every place while all servers are steady.
-    Targets,
+    /// The one that copies are moved to; every place while all servers are steady.
+    Target,
+    /// Copies are moved to acting and to the mirror, from either to the other: the mirror, once more.
+    Again,
     Over(Outcome),
 }
 
@@ -85,20 +88,30 @@ impl<'a> Spread<'a> {
             Ok(placement) => placement,
             Err(outcome) => return self.stage = Stage::Over(outcome),
         };
-        let in_one = !placement.places.iter().any(|&server| is_target(view, &placement, server));
-        if in_one {
-            self.stage = Stage::Targets;
+        let (to_acting, to_mirror) = targets(view, &placement);
+        let target = if to_acting { placement.acting() } else { placement.mirror.filter(|_| to_mirror) };
+        if target.is_none() {
+            self.stage = Stage::Target;
         }
-        let targets = self.stage == Stage::Targets;
         for &server in &placement.places {
-            if in_one || targets == is_target(view, &placement, server) {
+            let asked = match self.stage {
+                Stage::Origins => Some(server) != target,
+                Stage::Again => placement.mirror == Some(server),
+                _ => target.is_none_or(|target| target == server),
+            };
+            if asked {
                 self.round.ask(server, self.exptime(view, &placement, server));
             }
         }
         if self.round.legs().is_empty() {
-            // Copies go to every place there is.
-            self.plan(view, Stage::Targets);
+            // There is no other place.
+            self.plan(view, Stage::Target);
         }
+    }
+
+    /// Whether copies are moved to the mirror too.
+    fn comes_again(&self, view: &View) -> bool {
+        Placement::of(view, &self.key).is_some_and(|placement| targets(view, &placement) == (true, true))
     }
 
     /// A round is over.
@@ -114,7 +127,8 @@ impl<'a> Spread<'a> {
             return self.stage = Stage::Over(Outcome::Refused);
         }
         match self.stage {
-            Stage::Origins => self.plan(view, Stage::Targets),
+            Stage::Origins => self.plan(view, Stage::Target),
+            Stage::Target if self.comes_again(view) => self.plan(view, Stage::Again),
             _ => self.stage = Stage::Over(self.end()),
         }
     }
@@ -126,10 +140,11 @@ impl<'a> Spread<'a> {
         acting.and_then(|acting| self.round.fate(acting)) == Some(Fate::Unsupported)
     }
 
-    /// A complete home knows whether the key exists; without one, whoever has it does.
+    /// A complete home knows whether the key exists; without one, or when it did not answer, whoever has it does.
     fn found_by_round(&self, view: &View) -> bool {
         let home = Placement::of(view, &self.key).map(|placement| placement.home);
-        let decides = home.filter(|home| view.complete(*home));
+        let answered = |home: &ServerId| self.round.fate(*home).is_some_and(|fate| !fate.lost());
+        let decides = home.filter(|home| view.complete(*home) && answered(home));
         self.round
             .legs()
             .iter()
@@ -188,5 +203,10 @@ impl Operation for Spread<'_> {
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         tell(KeyHash::of(&self.key));
+    }
+
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        tell(&self.key);
+        true
     }
 }

@@ -378,12 +378,13 @@ fn a_returned_home_gets_the_value_under_a_lease_before_it_counts() {
     let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
     let key = key(&story);
     let mut counter = Counter::new(Direction::Incr, &key, 1);
-    assert_eq!(story.asks(&mut counter), ["s1 lease"]);
-    story.answer(&mut counter, 1, stub(Lease::Won));
-    assert_eq!(story.asks(&mut counter), ["s3 fetch"]);
-    story.answer(&mut counter, 3, Reply::Miss);
-    assert_eq!(story.asks(&mut counter), ["s2 fetch"]);
-    story.answer(&mut counter, 2, value(b"41"));
+    let looks = [("s1 fetch", Reply::Miss), ("s3 fetch", Reply::Miss), ("s2 fetch", value(b"41"))];
+    let moves = [("s1 lease", stub(Lease::Won)), ("s3 fetch", Reply::Miss), ("s2 fetch", value(b"41"))];
+    for (expected, reply) in looks.into_iter().chain(moves) {
+        assert_eq!(story.asks(&mut counter), [expected]);
+        let server = story.asked[0].0.0 + 1;
+        story.answer(&mut counter, server, reply);
+    }
     assert_eq!(story.asks(&mut counter), ["s1 store-leased 60 c5"]);
     story.answer(&mut counter, 1, Reply::Stored);
     assert_eq!(story.asks(&mut counter), ["s1 incr 1"]);
@@ -395,6 +396,42 @@ fn a_returned_home_gets_the_value_under_a_lease_before_it_counts() {
     assert_eq!(story.asks(&mut counter), ["s3 delete"]);
     story.answer(&mut counter, 3, Reply::NotFound);
     assert_eq!(counter.outcome(), Some(Outcome::Number(42)));
+}
+
+#[test]
+fn what_was_brought_is_mirrored_also_when_the_condition_fails() {
+    let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
+    let key = key(&story);
+    let mut add = Conditional::new(Verb::Add, &key, 0, 0, b"v");
+    for (expected, reply) in [
+        ("s1 fetch", Reply::Miss),
+        ("s3 fetch", value(b"41")),
+        ("s1 lease", stub(Lease::Won)),
+        ("s3 fetch", value(b"41")),
+        ("s1 store-leased 60 c5", Reply::Stored),
+        ("s1 add 0 v", Reply::NotStored),
+        ("s1 fetch", value(b"41")),
+        ("s2 set 60 41", Reply::Stored),
+        ("s3 delete", Reply::Deleted),
+    ] {
+        assert_eq!(story.asks(&mut add), [expected]);
+        let server = story.asked[0].0.0 + 1;
+        story.answer(&mut add, server, reply);
+    }
+    assert_eq!(add.outcome(), Some(Outcome::NotStored));
+}
+
+#[test]
+fn what_no_place_has_gets_no_stub() {
+    let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
+    let key = key(&story);
+    let mut add = Conditional::new(Verb::Add, &key, 0, 0, b"v");
+    for expected in ["s1 fetch", "s3 fetch", "s2 fetch"] {
+        assert_eq!(story.asks(&mut add), [expected]);
+        let server = story.asked[0].0.0 + 1;
+        story.answer(&mut add, server, Reply::Miss);
+    }
+    assert_eq!(story.asks(&mut add), ["s1 add 0 v"]);
 }
 
 #[test]

@@ -47,4 +47,9 @@ impl Operation for Write<'_> {
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
         tell(KeyHash::of(self.0.key()));
     }
+
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        tell(self.0.key());
+        true
+    }
 }

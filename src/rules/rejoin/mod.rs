@@ -13,7 +13,13 @@
 //!                  |                                   +-> flushing -> look again, 8 times at most
 //!                  |                                   +-> old -> take over (cas) -> won, or look
 //!                  +-> no keeper -> flush -> one more probe ---------------------------------> done
+//!                  +-> it may keep what it holds -> weeded by the driver --------------------> done
 //! ```
+//!
+//! **A server that may keep what it holds** ([`Rejoin::keeping`]) is the very process that it was, and its driver knows every key
+//! that was changed meanwhile. Then these are deleted in place of the flush, by the driver, when the trial says so
+//! ([`Rejoin::weeds`]); when that fails, the trial goes on with the flush. No marker is asked for: what one deletes twice is
+//! gone as well.
 //!
 //! **Which time the `flushed` marker carries.** A client may leave the flush to another only if that
 //! flush came after everything the client ever sent to the server was executed. What it sent lies in
@@ -30,8 +36,10 @@
 //! where no table gives all of them one view (rule 18).
 
 mod marker;
+mod weeding;
 
 use self::marker::Marker;
+pub use self::weeding::Weeding;
 use super::health::{Health, Incarnation};
 use super::operation::{Failure, Operation, Outcome, Tag};
 use super::pool::ServerId;
@@ -71,6 +79,8 @@ enum Step {
     Flush,
     /// Told the keeper.
     Record,
+    /// The driver's.
+    Weed,
     /// Nothing more.
     Over(Outcome),
 }
@@ -94,6 +104,10 @@ pub struct Rejoin {
     examination: Examination,
     keeper: Option<ServerId>,
     flushed: bool,
+    /// It may keep what was not changed meanwhile.
+    keeping: bool,
+    /// So many keys were deleted in place of a flush.
+    kept: Option<usize>,
     /// It is full and evicts nothing: when it said so. That is an answer of a server that works, and the flush which it
     /// owes makes room.
     full_since: Option<u64>,
@@ -123,6 +137,8 @@ impl Rejoin {
             examination: Examination::new(view.unix_millis, down_since_unix_millis),
             keeper: None,
             flushed: false,
+            keeping: false,
+            kept: None,
             full_since: None,
             held_back: false,
             looks: 0,
@@ -138,6 +154,36 @@ impl Rejoin {
     #[must_use]
     pub fn with_rise(self, rise: u32) -> Rejoin {
         Rejoin { rise: rise.max(1), ..self }
+    }
+
+    /// The same trial of a server whose driver knows which keys were changed since it went down, if `keeping`.
+    #[must_use]
+    pub fn keeping(self, keeping: bool) -> Rejoin {
+        Rejoin { keeping, ..self }
+    }
+
+    /// Whether the keys that were changed meanwhile are to be deleted on it now: to be reported by [`Rejoin::weeded`]. Until then the trial asks
+    /// nothing.
+    pub fn weeds(&self) -> bool {
+        self.step == Step::Weed
+    }
+
+    /// So many keys were deleted, all that were changed, and none is changed any more until the server's return is published. `None`: that
+    /// did not succeed, and it is flushed.
+    pub fn weeded(&mut self, view: &View, keys: Option<usize>) {
+        if self.step != Step::Weed {
+            return;
+        }
+        self.kept = keys;
+        match keys {
+            Some(_) => self.pass(),
+            None => self.ask_to_flush(view),
+        }
+    }
+
+    /// How many keys were deleted on it in place of a flush; `None`: it was flushed, or had nothing to be deleted.
+    pub fn kept(&self) -> Option<usize> {
+        self.kept
     }
 
     /// The server on trial.
@@ -234,11 +280,20 @@ impl Rejoin {
             self.probe(view);
         } else if self.flushed {
             self.record(view);
-        } else if self.owes_flush() {
-            self.ask_to_flush(view);
-        } else {
+        } else if !self.owes_flush() {
             self.pass();
+        } else if self.may_keep(view) {
+            self.step = Step::Weed;
+        } else {
+            self.ask_to_flush(view);
         }
+    }
+
+    /// Whether weeding is enough: it is the process that it was for certain. (Where nothing may be flushed, nothing is deleted either.)
+    fn may_keep(&self, view: &View) -> bool {
+        let lives = (self.previous, self.incarnation());
+        let same = matches!(lives, (Some(previous), Some(life)) if previous.same_as(life));
+        self.keeping && same && self.full_since.is_none() && !self.isolated(view) && !view.live(self.server)
     }
 
     fn ask_to_flush(&mut self, view: &View) {
@@ -373,7 +428,7 @@ impl Operation for Rejoin {
             return None;
         }
         let target = match self.step {
-            Step::Over(_) => return None,
+            Step::Over(_) | Step::Weed => return None,
             Step::Claim | Step::Look | Step::TakeOver(_) | Step::Record => self.keeper?,
             Step::Examine | Step::Flush => self.server,
         };
@@ -387,7 +442,7 @@ impl Operation for Rejoin {
         let key = self.marker_key.as_bytes();
         let store = |verb, key, exptime| Command::Store { verb, key, flags: 0, exptime, value };
         match self.step {
-            Step::Examine | Step::Over(_) => self.examination.command(),
+            Step::Examine | Step::Weed | Step::Over(_) => self.examination.command(),
             Step::Claim => store(Verb::Add, key, CLAIM_SECONDS),
             Step::Look => Command::Fetch { key },
             Step::TakeOver(cas) => store(Verb::Cas(cas), key, CLAIM_SECONDS),
@@ -401,7 +456,7 @@ impl Operation for Rejoin {
             return;
         }
         match self.step {
-            Step::Over(_) => {}
+            Step::Over(_) | Step::Weed => {}
             Step::Claim | Step::Look | Step::TakeOver(_) | Step::Record => self.keeper_answered(view, reply),
             Step::Examine | Step::Flush => self.server_answered(view, reply),
         }
@@ -412,7 +467,7 @@ impl Operation for Rejoin {
             return;
         }
         match self.step {
-            Step::Over(_) => {}
+            Step::Over(_) | Step::Weed => {}
             // It was flushed and has shown that it works; the others will flush it once more.
             Step::Record => self.pass(),
             Step::Claim | Step::Look | Step::TakeOver(_) => {

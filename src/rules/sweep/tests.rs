@@ -218,13 +218,29 @@ fn a_changed_list_has_every_server_walked() {
     story.see(&[STEADY, STEADY, STEADY, RETURNED]);
     story.calm();
     story.end(&walks);
-    assert_eq!(story.reached(), [Goal::List], "the new one came empty");
+    assert_eq!(story.reached(), [Goal::List], "the new one came empty, and no call goes by the list before");
     story.view.set_previous(None);
     story.see(&[STEADY, STEADY, STEADY, RETURNED]);
     let walks = story.begin();
     assert_eq!(numbers(&walks), [0, 1, 2], "for the new one they are walked since it is there");
     story.end(&walks);
     assert_eq!(story.reached(), [server(3)]);
+}
+
+#[test]
+fn one_that_comes_back_while_calls_go_by_the_list_before_is_walked_for_the_list() {
+    let mut story = Story::new(&[STEADY; 3]);
+    story.sweep.relist();
+    story.view = View::new(pool(4));
+    story.view.set_previous(Some(pool(3)));
+    story.epochs = vec![0; 4];
+    story.see(&[STEADY, DOWN, STEADY, DOWN]);
+    story.see(&[STEADY, RETURNED, STEADY, DOWN]);
+    story.calm();
+    let walks = story.begin();
+    assert_eq!(numbers(&walks), [0, 1, 2]);
+    story.end(&walks);
+    assert_eq!(story.reached(), [server(1), Goal::List]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a watcher does next, and what others see of it, told in order.
 
 mod epochs;
+mod keeping;
 
 use std::sync::Arc;
 

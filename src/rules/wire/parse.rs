@@ -272,7 +272,7 @@ pub(super) fn is_refusal(text: &[u8]) -> bool {
 }
 
 /// Digits, and nothing but digits, as a number of 64 bits.
-pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }

@@ -53,7 +53,10 @@ impl Stripes {
         }
         let trust = settings.owner.map_or_else(Trust::default, |(user, _)| Trust::default().also(user));
         match Stripes::at(&path, &trust) {
-            Ok(stripes) if adopt(&path, &stripes, settings).is_ok() => return Ok(stripes),
+            Ok(stripes) if adopt(&path, &stripes, settings).is_ok() => {
+                stripes.end_journals();
+                return Ok(stripes);
+            }
             // What is no stripes file at all is somebody's who put it there.
             Err(fault @ (Fault::NotRegular | Fault::Link)) => return Err(failed("its place", &fault)),
             Err(Fault::StripesForeign | Fault::StripesSize(_)) if !replaceable(&path) => {

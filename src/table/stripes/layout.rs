@@ -7,13 +7,19 @@ use super::epoch::Epoch;
 /// The first eight bytes, read as a number.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"mc-strip");
 /// The version of this layout.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 /// How many process id namespaces can be told from each other; number 0 stands for all others.
 pub const NAMESPACES: usize = 512;
 /// How many epochs there are: as many as a list has room for servers.
 pub const EPOCHS: usize = super::super::layout::ROOM;
 /// How many stripes there are; a power of two.
 pub const STRIPES: usize = 16_384;
+/// How many servers can be out of reach at once and keep what they hold.
+pub const JOURNALS: usize = 8;
+/// How many keys a journal has room for.
+pub const JOURNAL_KEYS: usize = 16_384;
+/// Words of room for the bytes of these keys: 32 bytes for each.
+pub const JOURNAL_WORDS: usize = 65_536;
 
 /// The file's first page.
 pub mod header {
@@ -47,10 +53,27 @@ pub const EPOCHS_AT: usize = NAMESPACES_AT + 8 * NAMESPACES;
 pub const TRIALS_AT: usize = EPOCHS_AT + 8 * EPOCHS;
 /// The stripes, by the lower bits of the key's hash.
 pub const STRIPES_AT: usize = TRIALS_AT + 8 * EPOCHS;
+/// The journals' names and states, each pair on a cache line of its own.
+pub const JOURNALS_AT: usize = STRIPES_AT + 8 * STRIPES;
+/// The journals' indexes.
+pub const INDEXES_AT: usize = JOURNALS_AT + 4096;
+/// The journals' keys.
+pub const KEYS_AT: usize = INDEXES_AT + JOURNALS * 8 * JOURNAL_KEYS;
 /// The size of every stripes file of this version.
-pub const FILE_BYTES: usize = STRIPES_AT + 8 * STRIPES;
+pub const FILE_BYTES: usize = KEYS_AT + JOURNALS * 8 * JOURNAL_WORDS;
+
+/// A journal's head, from its beginning.
+pub mod journal {
+    /// The slot of the server in the upper 16 bits, its odd epoch in the others; 0: nobody's.
+    pub const NAME: usize = 0x00;
+    /// How it stands.
+    pub const STATE: usize = 0x08;
+    /// The size of a head.
+    pub const SIZE: usize = 0x40;
+}
 
 const _: () = assert!(STRIPES.is_power_of_two() && FILE_BYTES.is_multiple_of(4096));
+const _: () = assert!(JOURNALS * journal::SIZE <= 4096 && JOURNAL_WORDS <= 1 << 16);
 
 /// What is written once, before the file has its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 //! One file beside the table, `<table>.stripes`, mapped to be written by the daemon and by every client. Four
 //! kinds of words: one per **stripe** (who is at work on the keys with this hash, and until when), one
 //! **epoch** per server, one per server for whose turn it is to try it (a **trial**'s), and a count of the
-//! epochs' changes, which is all that a call looks at while nothing changes. docs/stripes.md has the layout
-//! byte by byte.
+//! epochs' changes, which is all that a call looks at while nothing changes. And a few **journals**: the keys that were changed
+//! while a server was out of reach which is to keep what it holds. docs/stripes.md has the layout byte by byte.
 //!
 //! **Anybody may die anywhere.** No state lasts for longer than one exchange of one word. A stripe whose
 //! holder ended is taken over at once, one whose holder was stopped when the deadline is over that the holder
@@ -22,6 +22,8 @@
 
 mod create;
 pub mod epoch;
+pub mod journal;
+mod keeper;
 mod kept;
 pub mod layout;
 mod owner;
@@ -48,6 +50,8 @@ use word::Owner;
 
 pub use create::StripesSettings;
 pub use epoch::{Epoch, Stands};
+pub use journal::{Noted, Spoilt};
+pub use keeper::JournalKeeper;
 pub use kept::Kept;
 pub use trial::TrialTurn;
 pub use turn::Overdue;
@@ -175,6 +179,15 @@ impl Stripes {
     /// What stands there instead of `from`, or that `from` is odd.
     pub fn restarted(&self, slot: u16, from: Epoch) -> Result<(), Stands> {
         if from.is_odd() { self.stands(slot) } else { self.change(slot, from, from.back()) }
+    }
+
+    /// Something may be executed by a server that is down which nobody could note (docs/one-view.md, "What a server may keep"):
+    /// from an odd epoch to the next odd one, so that it is flushed whatever else is known of it.
+    ///
+    /// # Errors
+    /// What stands there instead of `from`, or that `from` is even.
+    pub fn make_odder(&self, slot: u16, from: Epoch) -> Result<(), Stands> {
+        if from.usable() { self.stands(slot) } else { self.change(slot, from, from.back().down()) }
     }
 
     /// The daemon's: makes it this epoch, whatever smaller one stands there, or whatever damage.

@@ -45,12 +45,15 @@ impl Daemon {
             log::error!("the table stays at {old}; to have it at {new}, restart memcache-watchd");
             plan.table = self.plan.table.clone();
         }
+        plan.settings.health.swept = self.sweeping.on;
         let other_files = terms(&plan) != terms(&self.plan);
         let plan = self.change_list(plan);
         let now = moment();
         let old = std::mem::take(&mut self.servers);
         let stripes = self.ledger.as_ref().map(Ledger::stripes);
         self.servers = roster::change(&plan, old, stripes, now, &mut self.next_key);
+        // What the keys are that a server may hold is not known across a change of lists.
+        self.servers.iter_mut().for_each(|watched| watched.forget_changes(now));
         self.plan = plan;
         self.index();
         self.publish(now);
@@ -91,9 +94,10 @@ impl Daemon {
 }
 
 /// What a daemon goes by that begins with this plan, after one that published `old`.
-pub(super) fn take_over(plan: Plan, old: Option<&Snapshot>) -> (Plan, Sweeping, Option<Plan>) {
+pub(super) fn take_over(mut plan: Plan, old: Option<&Snapshot>) -> (Plan, Sweeping, Option<Plan>) {
     let Some(old) = old else { return (plan, Sweeping::default(), None) };
     let mut sweeping = Sweeping { on: old.swept, ..Sweeping::default() };
+    plan.settings.health.swept = sweeping.on;
     sweeping.previous = old.previous.as_ref().and_then(|list| list.pool().ok()).map(Arc::new);
     let Some(listed) = old.current.pool().ok().filter(|list| !place_alike(&plan.file.pool, list)) else {
         return (plan, sweeping, None);

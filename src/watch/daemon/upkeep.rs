@@ -53,7 +53,11 @@ impl Daemon {
         let mut settling = settling.unwrap_or_else(|| ledger.settle());
         // What is under way was asked before, and may have been answered before.
         let now = moment();
-        self.servers.iter_mut().for_each(|watched| watched.drop_question(now));
+        for watched in &mut self.servers {
+            watched.drop_question(now);
+            watched.forget_changes(now);
+        }
+        self.sweeps.begin_anew();
         for round in 1.. {
             let now = moment();
             if let Some(ledger) = &self.ledger {

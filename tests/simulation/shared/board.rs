@@ -2,10 +2,12 @@
 //! docs/one-view.md describes them. Every access is one indivisible step, as it is on the machine.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use memcache::rules;
 use memcache::rules::address::Address;
 use memcache::rules::health::Incarnation;
+use memcache::rules::pool::Pool;
 use memcache::rules::view::{ServerView, State};
 
 use crate::calls::Key;
@@ -36,6 +38,17 @@ pub struct Holder {
 }
 
 pub struct Board {
+    /// The servers in use: the first so many of all that there are. Each has its number in every list.
+    pub list: Arc<Pool>,
+    /// The list before, while what it placed is swept.
+    pub previous: Option<Arc<Pool>>,
+    /// Grows with every change of the list.
+    pub lineup: u64,
+    /// Somebody sweeps.
+    pub swept: bool,
+    /// Servers and lists that were swept.
+    pub sweeps: u64,
+    pub lists_swept: u64,
     pub entries: Vec<Entry>,
     pub generation: u64,
     /// When the daemon was last at work; 0: it ended.
@@ -56,9 +69,16 @@ pub fn mark(server: usize, epoch: u64) -> u16 {
 }
 
 impl Board {
-    pub fn new(servers: usize, bound: u64) -> Board {
+    /// `servers`: all that there are, in the list or not.
+    pub fn new(list: Arc<Pool>, servers: usize, bound: u64, swept: bool) -> Board {
         let entry = Entry { view: ServerView::default(), incarnation: None, since: 0, epoch: 0 };
         Board {
+            list,
+            previous: None,
+            lineup: 0,
+            swept,
+            sweeps: 0,
+            lists_swept: 0,
             entries: vec![entry; servers],
             generation: 1,
             heartbeat: 0,
@@ -68,6 +88,11 @@ impl Board {
             stripes: BTreeMap::new(),
             trials: vec![None; servers],
         }
+    }
+
+    /// How many servers are in use.
+    pub fn listed(&self) -> usize {
+        self.list.servers().len()
     }
 
     pub fn mode(&self, now: u64) -> Mode {

@@ -18,6 +18,18 @@ pub struct Counts {
     pub settlings: u64,
     /// Turns that were taken over.
     pub overtaken: u64,
+    /// Servers, and changed lists, that were swept.
+    pub sweeps: u64,
+    pub lists_swept: u64,
+    pub grown: u64,
+    pub walks: u64,
+    pub cut_short: u64,
+    pub moved: u64,
+    pub calms: u64,
+    /// Reads that moved what they found.
+    pub repaired: u64,
+    /// Answers that took a stub for a value which somebody left behind on a server that was swept since.
+    pub stubbed: u64,
     faults: [u64; Fault::KINDS],
 }
 
@@ -39,6 +51,14 @@ impl Counts {
             ("times without a daemon", &mut self.unattended),
             ("times that a daemon settled", &mut self.settlings),
             ("turns taken over", &mut self.overtaken),
+            ("servers swept", &mut self.sweeps),
+            ("changes of the list", &mut self.grown),
+            ("changed lists swept", &mut self.lists_swept),
+            ("walks", &mut self.walks),
+            ("walks cut short", &mut self.cut_short),
+            ("copies moved by walks", &mut self.moved),
+            ("times that calls of before were waited for", &mut self.calms),
+            ("reads that moved what they found", &mut self.repaired),
         ];
         Fault::NAMES.into_iter().zip(&mut self.faults).chain(rest)
     }

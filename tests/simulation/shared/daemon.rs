@@ -13,6 +13,7 @@ use memcache::rules::watcher::{Failing, Moment, Order, Published, Settings, Task
 use super::board::{Board, Entry, Holder, mark};
 use super::errand::{Errand, Work};
 use super::faults::Planted;
+use super::sweeper::{self, Sweeper};
 use crate::net::{ConnId, Delivery, Net};
 
 /// How far a daemon is on its way to an attended table.
@@ -39,10 +40,20 @@ pub struct Daemon {
     first_owner: usize,
     /// The last heartbeat that it wrote.
     beat: u64,
+    /// What moves copies, if the pool is swept.
+    pub sweeper: Option<Sweeper>,
     pub planted: Planted,
     /// It is to die between the two halves of its next change of a state.
     pub dies_halfway: bool,
     pub dead: bool,
+}
+
+mod lists;
+
+fn settings(pool: &Pool, board: &Board) -> Settings {
+    let mut settings = Settings::new(&pool.options, Duration::from_millis(50), 2, 2);
+    settings.health.swept = board.swept;
+    settings
 }
 
 fn moment(net: &Net) -> Moment {
@@ -51,9 +62,11 @@ fn moment(net: &Net) -> Moment {
 
 impl Daemon {
     /// A daemon that begins, with what the one before it published.
-    pub fn new(pool: Arc<Pool>, net: &Net, board: &Board, first_owner: usize, planted: Planted) -> Daemon {
-        let settings = Settings::new(&pool.options, Duration::from_millis(50), 2, 2);
-        let watchers = board.entries.iter().zip(&board.epochs).map(|(entry, epoch)| {
+    pub fn new(net: &Net, board: &Board, first_owner: usize, planted: Planted) -> Daemon {
+        let pool = Arc::clone(&board.list);
+        let settings = settings(&pool, board);
+        let entries = board.entries.iter().zip(&board.epochs).take(board.listed());
+        let watchers = entries.map(|(entry, epoch)| {
             let published = Published {
                 view: entry.view,
                 incarnation: entry.incarnation,
@@ -63,10 +76,14 @@ impl Daemon {
             };
             Watcher::resume(settings, Order::Up, moment(net), Instant(net.now), published, *epoch)
         });
+        let watchers: Vec<_> = watchers.collect();
+        let mut view = View::new(Arc::clone(&pool));
+        view.set_previous(board.previous.clone());
         Daemon {
-            watchers: watchers.collect(),
-            view: View::new(Arc::clone(&pool)),
-            errands: board.entries.iter().map(|_| None).collect(),
+            errands: watchers.iter().map(|_| None).collect(),
+            watchers,
+            view,
+            sweeper: board.swept.then(|| Sweeper::new(board, planted)),
             pool,
             stage: Stage::Announce,
             first_owner,
@@ -113,6 +130,9 @@ impl Daemon {
                 self.beat(net, board);
                 for server in 0..self.watchers.len() {
                     self.publish(net, board, server);
+                    if self.dead {
+                        return;
+                    }
                 }
                 if self.settle(net, board) {
                     return;
@@ -140,17 +160,26 @@ impl Daemon {
 
     /// Whether an epoch was another than it knew.
     fn settle(&mut self, net: &mut Net, board: &mut Board) -> bool {
+        if let Some(sweeper) = &mut self.sweeper {
+            sweeper.begin_anew();
+        }
+        self.drop_errands(net, board);
         let mut news = false;
         for server in 0..self.watchers.len() {
+            news |= self.watchers[server].settle(moment(net), board.epochs[server]);
+        }
+        news
+    }
+
+    /// What they find out was so before.
+    fn drop_errands(&mut self, net: &mut Net, board: &mut Board) {
+        for server in 0..self.watchers.len() {
             if let Some(mut errand) = self.errands[server].take() {
-                // What it found out was so before.
                 errand.close(net);
                 board.tried_server(server, DAEMON);
                 self.watchers[server].dropped(moment(net));
             }
-            news |= self.watchers[server].settle(moment(net), board.epochs[server]);
         }
-        news
     }
 
     fn watch(&mut self, net: &mut Net, board: &mut Board) {
@@ -198,20 +227,32 @@ impl Daemon {
             }
             self.finish(net, board, server);
         }
+        self.sweep(net, board);
     }
 
     /// A client had trouble with a server.
     pub fn told(&mut self, net: &Net, server: usize) {
-        self.watchers[server].told(moment(net));
+        if let Some(watcher) = self.watchers.get_mut(server) {
+            watcher.told(moment(net));
+        }
     }
 
     pub fn deliver(&mut self, net: &mut Net, board: &mut Board, conn: ConnId, delivery: &Delivery) {
-        let server = net.owner(conn) - self.first_owner;
-        self.view.unix_millis = net.unix_millis();
-        if let Some(errand) = &mut self.errands[server] {
-            errand.deliver(net, &self.view, conn, delivery);
+        let owner = net.owner(conn);
+        if let Some(sweeper) = self.sweeper.as_mut().filter(|_| owner >= sweeper::OWNERS) {
+            sweeper.deliver(net, board, conn, delivery);
+            return;
         }
+        let server = owner - self.first_owner;
+        if server >= self.watchers.len() {
+            return;
+        }
+        self.view.unix_millis = net.unix_millis();
         if self.stage == Stage::Attended && !self.overslept(net, board) {
+            // (Else others may have had the turn to try it meanwhile, and all of it is dropped.)
+            if let Some(errand) = &mut self.errands[server] {
+                errand.deliver(net, &self.view, conn, delivery);
+            }
             self.finish(net, board, server);
             // A failed probe is repeated at once.
             self.watch(net, board);
@@ -265,21 +306,24 @@ impl Daemon {
                 board.epochs[server] = epoch;
             }
         }
+        self.show_sweeper(net);
     }
 
     /// An administrator's order, or its end.
     pub fn drain(&mut self, net: &mut Net, board: &mut Board, server: usize, on: bool) {
         let order = if on { Order::Draining } else { Order::Up };
-        if self.watchers[server].order(moment(net), order) {
+        if server < self.watchers.len() && self.watchers[server].order(moment(net), order) {
             self.publish(net, board, server);
         }
     }
 
     /// It ends, or is killed: what it had under way goes.
     pub fn close(&mut self, net: &mut Net) {
-        for errand in self.errands.iter_mut().filter_map(Option::take) {
-            let mut errand = errand;
+        for mut errand in self.errands.iter_mut().filter_map(Option::take) {
             errand.close(net);
+        }
+        if let Some(sweeper) = &mut self.sweeper {
+            sweeper.close(net);
         }
     }
 }

@@ -1,5 +1,12 @@
 //! What goes wrong in a world, and what is planted in it.
 
+use memcache::rules::places::Placement;
+use memcache::rules::pool::ServerId;
+use memcache::rules::view::View;
+
+use crate::message::Ask;
+use crate::task::Task;
+
 /// A known fault, put into every process on purpose, so that the checks prove themselves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Planted {
@@ -29,6 +36,42 @@ pub enum Planted {
     TrialsTogether,
     /// A draining server is used as a steady one.
     DrainingActs,
+    /// Servers are walked while calls of before are under way.
+    NoCalm,
+    /// A copy is moved without its key's turn.
+    MoveNoStripe,
+    /// A walk that was cut short counts.
+    HalfWalk,
+    /// A copy that was moved stays where it was found, too.
+    SourceStays,
+    /// A walk counts for goals that were set after it began.
+    EarlyWalk,
+    /// A read takes a miss under an older list for one.
+    OldMiss,
+    /// A write leaves what the list before placed.
+    OldPlacesStay,
+    /// A read moves what it found whoever has the key's turn.
+    RudeRepair,
+}
+
+impl Planted {
+    /// Whether a copy is not deleted which is to be deleted.
+    pub fn clears_nothing(self, view: &View, task: &Task, ask: &Ask, server: ServerId) -> bool {
+        let Ask::Delete { key } = ask else { return false };
+        match self {
+            Planted::NoClearing => task.is_set(),
+            Planted::SourceStays => task.is_move(),
+            Planted::OldPlacesStay => {
+                let mut list = view.clone();
+                list.set_previous(None);
+                let now = (list.generation, view.pool.ids().map(|id| view.server(id)));
+                list.refresh(now.0, now.1);
+                let placed = Placement::of(&list, key).is_some_and(|it| it.places.contains(&server));
+                task.is_set() && !placed
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What a world suffers.

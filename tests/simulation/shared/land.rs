@@ -1,11 +1,14 @@
 //! A machine: its processes, its daemon, the servers, and the judge who knows every key's truth.
 
 mod judge;
+mod misfortune;
+mod redundancy;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use memcache::rules::operation::Outcome;
+use memcache::rules::places;
 use memcache::rules::pool::Pool;
 use memcache::rules::view::State as ServerState;
 use memcache::rules::wire::Verb;
@@ -15,11 +18,12 @@ use super::counts::Counts;
 use super::daemon::Daemon;
 use super::faults::{Fault, Planted};
 use super::process::Process;
+use super::sweeper::{OWNERS_END, Sweeper};
 use crate::calls::{Call, Key, State, key_bytes, results};
 use crate::message::{Bytes, show};
 use crate::net::{Cut, EPOCH_MILLIS, Event, Net};
 use crate::task::Task;
-use crate::truth::{Truth, describe, may_find, merely_seen};
+use crate::truth::{Truth, describe, may_find, merely_seen, same_value};
 
 /// Timers from here on are reports to the daemon.
 const REPORTS: usize = 1000;
@@ -44,6 +48,8 @@ pub struct Land {
     pub net: Net,
     pub board: Board,
     pub pool: Arc<Pool>,
+    /// The servers that the pool file names.
+    pub file: Arc<Pool>,
     pub daemon: Option<Daemon>,
     pub daemon_stopped: bool,
     pub processes: Vec<Process>,
@@ -65,6 +71,13 @@ pub struct Land {
     writers: Vec<u32>,
     doubtful: Vec<bool>,
     clashed: Vec<bool>,
+    /// When each key last had a stub on a complete home.
+    stubbed: Vec<u64>,
+    /// What an append made of one is anybody's guess, until the key is stored or deleted.
+    wild: Vec<bool>,
+    /// When servers failed that held a key's value, and when nobody held it any more.
+    holders_failed: Vec<Vec<(u64, usize)>>,
+    emptied: Vec<u64>,
     /// Since when each server is used; `None`: it is down.
     used_since: Vec<Option<u64>>,
     draining_since: Vec<Option<u64>>,
@@ -72,6 +85,10 @@ pub struct Land {
     /// As the trace told them last.
     seen_epochs: Vec<u64>,
     versions: u32,
+    /// Whether every server was complete when that was last looked at.
+    complete: bool,
+    /// Messages that were executed when the copies were last looked at.
+    seen_executed: u64,
 }
 
 impl Land {
@@ -81,14 +98,14 @@ impl Land {
         processes: usize,
         keys: usize,
         bound: u64,
-        planted: Planted,
+        (swept, planted): (bool, Planted),
     ) -> Land {
-        let servers = pool.servers().len();
+        let servers = net.servers.len();
         let group = |owner: usize| if owner < 2 * processes { owner % processes } else { processes };
-        net.groups = (0..2 * processes + servers).map(group).collect();
-        let make = |id| Process::new(id, processes + id, Arc::clone(&pool), planted);
+        net.groups = (0..OWNERS_END).map(group).collect();
+        let board = Board::new(Arc::clone(&pool), servers, bound, swept);
+        let make = |id| Process::new(id, processes + id, &board, planted);
         Land {
-            board: Board::new(servers, bound),
             daemon: None,
             daemon_stopped: false,
             processes: (0..processes).map(make).collect(),
@@ -105,11 +122,19 @@ impl Land {
             writers: vec![0; keys],
             doubtful: vec![false; keys],
             clashed: vec![false; keys],
-            used_since: vec![Some(0); servers],
+            stubbed: vec![0; keys],
+            wild: vec![false; keys],
+            holders_failed: vec![Vec::new(); keys],
+            emptied: vec![0; keys],
+            used_since: (0..servers).map(|s| (s < pool.servers().len()).then_some(0)).collect(),
             draining_since: vec![None; servers],
             mode: Mode::Unattended,
             seen_epochs: Vec::new(),
             versions: 0,
+            complete: false,
+            seen_executed: 0,
+            board,
+            file: Arc::clone(&pool),
             pool,
             net,
         }
@@ -120,13 +145,13 @@ impl Land {
     }
 
     fn loop_timer(&self) -> usize {
-        self.first_owner() + self.pool.servers().len()
+        self.first_owner() + self.net.servers.len()
     }
 
     pub fn start_daemon(&mut self) {
-        let (pool, first) = (Arc::clone(&self.pool), self.first_owner());
+        let first = self.first_owner();
         self.net.note(|| "DAEMON starts".to_string());
-        self.daemon = Some(Daemon::new(pool, &self.net, &self.board, first, self.planted));
+        self.daemon = Some(Daemon::new(&self.net, &self.board, first, self.planted));
         self.daemon_stopped = false;
         let timer = self.loop_timer();
         self.net.at(self.net.now, Event::Timer(timer));
@@ -135,7 +160,11 @@ impl Land {
     pub fn end_daemon(&mut self) {
         self.net.note(|| "DAEMON ends".to_string());
         if let Some(mut daemon) = self.daemon.take() {
+            self.listen_to_sweeper(&mut daemon);
             daemon.close(&mut self.net);
+            // A stripe whose owner is gone is taken over at once.
+            let held = self.board.stripes.values_mut().filter(|holder| Sweeper::owns(holder.process));
+            held.for_each(|holder| holder.deadline = 0);
         }
         self.daemon_stopped = false;
     }
@@ -160,6 +189,9 @@ impl Land {
 
     /// What a process sees that trusts what is to be trusted now.
     pub fn official(&self, server: usize) -> ServerState {
+        if server >= self.board.listed() {
+            return ServerState::Down;
+        }
         self.board.seen(server, self.board.mode(self.net.now)).state
     }
 
@@ -192,6 +224,15 @@ impl Land {
                     (None, None) => {}
                 }
             }
+            Event::Timer(id) if Sweeper::owns(id) => {
+                if self.daemon_stopped {
+                    return self.deferred.push(event);
+                }
+                let daemon = self.daemon.as_mut();
+                if let Some(sweeper) = daemon.and_then(|daemon| daemon.sweeper.as_mut()) {
+                    sweeper.timer(&mut self.net, &mut self.board, id);
+                }
+            }
             Event::Timer(id) if id >= REPORTS => {
                 if let Some(daemon) = &mut self.daemon {
                     daemon.told(&self.net, id - REPORTS);
@@ -203,6 +244,9 @@ impl Land {
                     return self.deferred.push(event);
                 }
                 daemon.turn(&mut self.net, &mut self.board);
+                if !daemon.dead {
+                    daemon.follow(&mut self.net, &mut self.board, &self.file);
+                }
                 let next = self.net.now + self.net.rng.between(300, 2_000);
                 self.net.at(next, event);
             }
@@ -225,6 +269,10 @@ impl Land {
     }
 
     fn after(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            self.listen_to_sweeper(&mut daemon);
+            self.daemon = Some(daemon);
+        }
         if self.daemon.as_ref().is_some_and(|daemon| daemon.dead) {
             self.end_daemon();
         }
@@ -233,6 +281,8 @@ impl Land {
             let epochs = self.seen_epochs.clone();
             self.net.note(|| format!("epochs {epochs:?}"));
         }
+        self.counts.sweeps = self.board.sweeps;
+        self.counts.lists_swept = self.board.lists_swept;
         let mode = self.board.mode(self.net.now);
         if mode != std::mem::replace(&mut self.mode, mode) {
             self.net.note(|| format!("the table is {mode:?}"));
@@ -245,7 +295,7 @@ impl Land {
             match (state, self.used_since[server]) {
                 (ServerState::Down, Some(_)) => {
                     self.used_since[server] = None;
-                    self.keys.iter_mut().for_each(|truth| truth.fault(server));
+                    self.disturb(server);
                 }
                 (ServerState::Down, None) | (_, Some(_)) => {}
                 (_, None) => self.used_since[server] = Some(now),
@@ -256,32 +306,62 @@ impl Land {
                 self.draining_since[server] = None;
             }
         }
+        if self.board.swept {
+            self.look_at_copies();
+        }
         for id in 0..self.processes.len() {
-            for server in std::mem::take(&mut self.processes[id].reports) {
-                let (late, arrives) = (self.net.rng.between(20, 300), !self.net.rng.chance(100));
-                if arrives {
-                    self.net.at(self.net.now + late, Event::Timer(REPORTS + server));
-                }
-            }
+            let reports = std::mem::take(&mut self.processes[id].reports);
+            self.report(reports);
             if let Some(text) = self.processes[id].broken.take() {
                 self.complain(text);
             }
-            if let Some(other) = self.processes[id].overtook.take() {
+            for other in std::mem::take(&mut self.processes[id].overtook) {
                 self.overtake(other);
             }
+            self.counts.repaired += std::mem::take(&mut self.processes[id].repaired);
             if std::mem::take(&mut self.processes[id].entered) {
                 self.enter(id);
             }
             if let Some(outcome) = self.processes[id].ended.take() {
                 self.judge(id, outcome);
+                self.seen_executed = 0;
                 self.processes[id].carrier.task = None;
                 self.last[id] = Some(outcome);
             }
         }
     }
 
+    fn report(&mut self, servers: Vec<usize>) {
+        for server in servers {
+            let (late, arrives) = (self.net.rng.between(20, 300), !self.net.rng.chance(100));
+            if arrives {
+                self.net.at(self.net.now + late, Event::Timer(REPORTS + server));
+            }
+        }
+    }
+
+    fn listen_to_sweeper(&mut self, daemon: &mut Daemon) {
+        let Some(sweeper) = &mut daemon.sweeper else { return };
+        let (reports, overtook) =
+            (std::mem::take(&mut sweeper.reports), std::mem::take(&mut sweeper.overtook));
+        let broken = sweeper.broken.take();
+        self.counts.walks += std::mem::take(&mut sweeper.walked);
+        self.counts.cut_short += std::mem::take(&mut sweeper.cut_short);
+        self.counts.moved += std::mem::take(&mut sweeper.moved);
+        self.counts.calms += std::mem::take(&mut sweeper.calms);
+        self.report(reports);
+        overtook.into_iter().for_each(|other| self.overtake(other));
+        broken.into_iter().for_each(|text| self.complain(text));
+    }
+
     fn overtake(&mut self, other: usize) {
         self.counts.overtaken += 1;
+        if Sweeper::owns(other) {
+            if self.daemon_stopped {
+                self.net.abort_stalled(other);
+            }
+            return;
+        }
         let Some(active) = self.active[other].as_mut() else { return };
         if active.entered && !std::mem::replace(&mut active.overtaken, true) {
             let key = active.call.changes();
@@ -371,100 +451,6 @@ impl Land {
             }
         }
         self.active[id].iter_mut().for_each(|flush| flush.written |= written);
-    }
-
-    // ---- faults
-
-    fn disturb(&mut self, server: usize) {
-        self.keys.iter_mut().for_each(|truth| truth.fault(server));
-    }
-
-    pub fn inflict(&mut self, fault: Fault) {
-        self.net.note(|| format!("{fault:?}"));
-        match fault {
-            Fault::Crash(s) => self.net.crash(s),
-            Fault::Restart(s) => {
-                self.net.crash(s);
-                self.net.start(s);
-            }
-            Fault::Cut(s) => self.net.cut(s, Cut::Silent),
-            Fault::Refuse(s) => self.net.cut(s, Cut::Refusing),
-            Fault::Hang(s) => self.net.hang(s),
-            Fault::Break(s) => self.net.break_one(s),
-            Fault::CutFrom(s, process) => self.net.cut_from(s, process),
-            Fault::Drain(s) => self.drain(s, true),
-            Fault::DaemonStops => self.daemon_stopped = true,
-            Fault::DaemonDies => self.end_daemon(),
-            Fault::DaemonDiesHalfway => {
-                self.daemon.iter_mut().for_each(|daemon| daemon.dies_halfway = true);
-            }
-            Fault::DaemonResigns => {
-                self.end_daemon();
-                self.board.heartbeat = 0;
-            }
-            Fault::ProcessStops(id) => {
-                self.stopped[id] = true;
-                self.active[id].iter_mut().for_each(|active| active.stopped = true);
-            }
-            Fault::ProcessDies(id) => self.kill(id),
-        }
-        if let Fault::Crash(s) | Fault::Restart(s) | Fault::Cut(s) | Fault::Refuse(s) | Fault::Hang(s) = fault
-        {
-            self.disturb(s);
-        }
-        self.after();
-    }
-
-    fn drain(&mut self, server: usize, on: bool) {
-        if let Some(daemon) = self.daemon.as_mut().filter(|daemon| daemon.attended()) {
-            daemon.drain(&mut self.net, &mut self.board, server, on);
-        }
-    }
-
-    fn kill(&mut self, id: usize) {
-        self.stopped[id] = false;
-        self.processes[id].die(&mut self.net);
-        // A stripe whose owner is gone is taken over at once.
-        self.board.trials.iter_mut().flatten().filter(|h| h.process == id).for_each(|h| h.deadline = 0);
-        self.board.stripes.values_mut().filter(|h| h.process == id).for_each(|h| h.deadline = 0);
-        self.tokens[id] = None;
-        let active = self.active[id].take();
-        self.flushed_late |= active.as_ref().is_some_and(|active| active.call == Call::FlushAll);
-        if let Some(active) = active
-            && let (true, false, Some(key)) = (active.entered, active.overtaken, active.call.changes())
-        {
-            let key = usize::from(key);
-            self.writers[key] -= 1;
-            self.doubtful[key] = true;
-            self.keys[key].unanswered();
-        }
-        let count = self.processes.len();
-        self.processes[id] = Process::new(id, count + id, Arc::clone(&self.pool), self.planted);
-    }
-
-    pub fn relieve(&mut self, fault: Fault) {
-        match fault {
-            Fault::Crash(s) => self.net.start(s),
-            Fault::Cut(s) | Fault::Refuse(s) | Fault::CutFrom(s, _) => self.net.heal(s),
-            Fault::Hang(s) => self.net.wake(s),
-            Fault::Drain(s) => self.drain(s, false),
-            Fault::DaemonStops => {
-                self.daemon_stopped = false;
-                self.net.note(|| "DAEMON goes on".to_string());
-                self.resume_events();
-            }
-            Fault::DaemonDies | Fault::DaemonDiesHalfway | Fault::DaemonResigns => {
-                self.end_daemon();
-                self.start_daemon();
-            }
-            Fault::ProcessStops(id) => {
-                self.stopped[id] = false;
-                self.net.note(|| format!("p{id} goes on"));
-                self.resume_events();
-            }
-            Fault::Restart(_) | Fault::Break(_) | Fault::ProcessDies(_) => {}
-        }
-        self.after();
     }
 
     // ---- one call at a time

@@ -13,3 +13,4 @@ mod land;
 mod plan;
 mod process;
 mod seeds;
+mod sweeper;

@@ -37,10 +37,25 @@ pub struct Plan {
     /// Servers hang more than anything else happens, for about as long as a call waits.
     hanging: bool,
     planted: Planted,
+    /// The daemon sweeps, and reads repair.
+    sweeps: bool,
+    /// The list of servers changes, up to so many servers.
+    most: usize,
 }
 
 impl Plan {
     pub fn new(seed: u64, planted: Planted) -> Plan {
+        let rng = &mut Rng::new(seed ^ 0x5feeb);
+        let plain = Plan::plain(seed, planted);
+        let sweeps = rng.chance(750);
+        let changes = sweeps && rng.chance(400);
+        let most = plain.servers + if changes { rng.between(1, 2) as usize } else { 0 };
+        let backups = plain.backups && !(sweeps && rng.chance(100));
+        Plan { sweeps, most, backups, ..plain }
+    }
+
+    /// Without sweeps: so the worlds that were found before there were any stay what they were.
+    pub fn plain(seed: u64, planted: Planted) -> Plan {
         let rng = &mut Rng::new(seed ^ 0x7ab1e);
         let wide = matches!(seed % 5, 0 | 2);
         let mut plan = Plan {
@@ -64,8 +79,11 @@ impl Plan {
             outage: *rng.pick(&[2_000, 60_000, 200_000, 600_000]),
             hanging: rng.chance(300),
             planted,
+            sweeps: false,
+            most: 0,
         };
         plan.backups = !wide || rng.chance(800);
+        plan.most = plan.servers;
         plan
     }
 
@@ -73,13 +91,20 @@ impl Plan {
     pub fn run(&self, trace: bool) -> (Land, Option<String>) {
         let options =
             Options { backups: self.backups, window: Duration::from_secs(24 * 3600), ..Options::default() };
-        let net = Net::new(Rng::new(self.seed), &vec![true; self.servers], self.wires, trace);
-        let land =
-            Land::new(net, pool(self.servers, options), self.processes, self.keys, self.bound, self.planted);
+        let net = Net::new(Rng::new(self.seed), &vec![true; self.most], self.wires, trace);
+        let land = Land::new(
+            net,
+            pool(self.servers, options),
+            self.processes,
+            self.keys,
+            self.bound,
+            (self.sweeps, self.planted),
+        );
         let mut run = Running {
             plan: self,
             land,
             rng: Rng::new(self.seed ^ 0xfa17),
+            lists: Rng::new(self.seed ^ 0x11575),
             left: self.calls,
             faults: vec![None; 3],
         };
@@ -89,10 +114,15 @@ impl Plan {
     }
 }
 
+/// When the list of servers changes: a slot of its own among those of the faults.
+const LISTS: usize = 100;
+
 struct Running<'a> {
     plan: &'a Plan,
     land: Land,
     rng: Rng,
+    /// For what came later: so the worlds without it stay what they were.
+    lists: Rng,
     left: u32,
     faults: Vec<Option<Fault>>,
 }
@@ -114,12 +144,16 @@ impl Running<'_> {
             let time = self.land.net.now + self.span(self.plan.calm);
             self.land.net.at(time, Event::Fault(slot));
         }
+        if self.plan.most > self.plan.servers {
+            self.land.net.at(self.land.net.now + self.plan.calm, Event::Fault(LISTS));
+        }
         while self.land.bad.is_none() {
             if self.left == 0 && (0..self.plan.processes).all(|id| self.land.idle(id)) {
                 break;
             }
             match self.land.step() {
                 Some(Event::Begin(id)) => self.client_turn(id),
+                Some(Event::Fault(LISTS)) => self.list_turn(),
                 Some(Event::Fault(slot)) if slot < self.faults.len() => self.fault_turn(slot),
                 Some(_) => {}
                 None => break,
@@ -131,6 +165,9 @@ impl Running<'_> {
             }
         }
         self.wait_for_all("NEVER BACK");
+        if self.plan.sweeps && self.land.bad.is_none() {
+            self.sweep_all();
+        }
         if self.land.bad.is_none() {
             self.land.check_copies();
             self.liveness();
@@ -141,7 +178,7 @@ impl Running<'_> {
         // What was said of the servers before is not believed.
         self.land.pass(self.plan.bound + 20_000);
         for _ in 0..2000 {
-            let up = (0..self.plan.servers).all(|s| {
+            let up = (0..self.land.board.listed()).all(|s| {
                 self.land.official(s) != State::Down && self.land.board.entries[s].incarnation.is_some()
             });
             let quiet = (0..self.plan.processes).all(|id| self.land.idle(id));
@@ -150,15 +187,60 @@ impl Running<'_> {
             {
                 return;
             }
-            (0..self.plan.servers).for_each(|server| self.land.relieve(Fault::Drain(server)));
+            (0..self.plan.most).for_each(|server| self.land.relieve(Fault::Drain(server)));
             self.land.pass(10_000);
         }
-        let servers: Vec<_> = (0..self.plan.servers)
+        let servers: Vec<_> = (0..self.land.board.listed())
             .map(|s| (self.land.official(s), self.land.board.entries[s].incarnation.is_some()))
             .collect();
         let idle: Vec<_> = (0..self.plan.processes).map(|id| self.land.idle(id)).collect();
         let mode = self.land.board.mode(self.land.net.now);
         self.land.complain(format!("{what}: the table is {mode:?}, its servers {servers:?}, idle {idle:?}"));
+    }
+
+    /// Everything is swept once more: then every key is where it belongs, also what calls left that were never answered.
+    fn sweep_all(&mut self) {
+        self.wait_until_complete("NEVER SWEPT");
+        if let Some(sweeper) = self.land.daemon.as_mut().and_then(|daemon| daemon.sweeper.as_mut()) {
+            sweeper.sweep.request(None);
+        }
+        self.land.pass(5_000);
+        self.wait_until_complete("NEVER SWEPT AGAIN");
+        if self.land.bad.is_none() {
+            self.land.check_redundancy(true);
+        }
+    }
+
+    fn wait_until_complete(&mut self, what: &str) {
+        for _ in 0..1000 {
+            let daemon = self.land.daemon.as_ref();
+            let wanted =
+                daemon.and_then(|daemon| daemon.sweeper.as_ref()).is_none_or(|it| it.sweep.is_wanted());
+            if (self.land.is_complete() && !wanted) || self.land.bad.is_some() {
+                return;
+            }
+            self.land.pass(10_000);
+        }
+        let states: Vec<_> = (0..self.land.board.listed()).map(|s| self.land.official(s)).collect();
+        let previous = self.land.board.previous.is_some();
+        self.land.complain(format!("{what}: the servers are {states:?}; there is a list before: {previous}"));
+    }
+
+    /// The pool file names another list: one server more, or one less, if what it holds is elsewhere too.
+    fn list_turn(&mut self) {
+        let now = self.land.file.servers().len();
+        // What a server without a backup holds is gone when it leaves the list.
+        let room = self.lists.chance(600) || now <= 2 || !self.plan.backups;
+        let count = if room { now + 1 } else { now - 1 };
+        let calm =
+            self.land.is_complete() && self.faults.iter().flatten().all(|fault| fault.server().is_none());
+        let free = self.land.board.previous.is_none() && (!self.plan.single || calm);
+        if count <= self.plan.most && free {
+            self.land.file = pool(count, self.land.pool.options.clone());
+            self.land.counts.grown += 1;
+        }
+        let wait = self.plan.calm / 8 + self.lists.below(self.plan.calm * 2);
+        self.land.net.at(self.land.net.now + wait, Event::Fault(LISTS));
     }
 
     fn client_turn(&mut self, id: usize) {
@@ -179,7 +261,7 @@ impl Running<'_> {
             return get(&[key], self.plan.wide && self.rng.chance(300));
         }
         // Without backups there are no turns, and nothing is said of processes that write the same key.
-        if !self.plan.backups && usize::from(key) % self.plan.processes != id {
+        if !self.plan.backups && !self.plan.sweeps && usize::from(key) % self.plan.processes != id {
             return get(&[key], true);
         }
         let version = self.land.version();
@@ -241,7 +323,7 @@ impl Running<'_> {
     }
 
     fn pick_fault(&mut self) -> Option<Fault> {
-        let server = self.rng.below(self.plan.servers as u64) as usize;
+        let server = self.rng.below(self.plan.most as u64) as usize;
         let id = self.rng.below(self.plan.processes as u64) as usize;
         let dice = if self.plan.hanging && self.rng.chance(600) {
             self.rng.between(18, 47)
@@ -263,12 +345,12 @@ impl Running<'_> {
             85..87 => Fault::DaemonResigns,
             87..95 => Fault::ProcessStops(id),
             // What it sent may be executed late, and without turns nobody proves that it was.
-            _ if !self.plan.backups => return None,
+            _ if !self.plan.backups && !self.plan.sweeps => return None,
             _ => Fault::ProcessDies(id),
         };
         let of_server = |fault: &Fault| fault.number() < 8;
         let now = self.faults.iter().flatten();
-        let all_live = (0..self.plan.servers).all(|s| self.land.official(s) != State::Down);
+        let all_live = (0..self.land.board.listed()).all(|s| self.land.official(s) != State::Down);
         let free = match fault {
             Fault::Drain(_) | Fault::CutFrom(..) | Fault::Break(_) => !now.clone().any(&of_server),
             _ if of_server(&fault) && self.plan.single => all_live && !now.clone().any(of_server),

@@ -1,6 +1,10 @@
 //! One client process: a call at a time, by the table while it is attended, and by the epochs while it is not.
 
+mod calm;
+mod lists;
+mod repair;
 mod time;
+mod turn;
 
 use std::sync::Arc;
 
@@ -8,12 +12,14 @@ use memcache::rules::greeting::Greeting;
 use memcache::rules::health::{Event as HealthEvent, Health, Incarnation, Settings};
 use memcache::rules::operation::{Failure, Outcome, Tag};
 use memcache::rules::places::Placement;
-use memcache::rules::pool::{Pool, ServerId};
+use memcache::rules::pool::ServerId;
 use memcache::rules::probe::Probe;
 use memcache::rules::rejoin::Rejoin;
 use memcache::rules::time::Instant;
 use memcache::rules::view::{ServerView, State, View};
 
+use self::calm::Calm;
+use self::repair::Repair;
 use super::board::{Board, Holder, Mode};
 use super::errand::{Errand, Work};
 use super::faults::Planted;
@@ -52,6 +58,8 @@ enum Step {
     /// It took the stripe over, and proves the places first.
     Proving(Task, Vec<usize>),
     Working,
+    /// It waits until every call is over that was under way.
+    Calming(Calm),
 }
 
 pub struct Process {
@@ -59,6 +67,13 @@ pub struct Process {
     pub carrier: Carrier,
     pub view: View,
     pub mode: Mode,
+    /// Which list it goes by.
+    lineup: u64,
+    /// Calls take turns at a key.
+    turns: bool,
+    /// It moves what its reads find displaced.
+    repairs: bool,
+    repair: Option<Repair>,
     own: Vec<Own>,
     /// The epoch that each server was last seen in.
     epochs: Vec<u64>,
@@ -71,17 +86,24 @@ pub struct Process {
     pub ended: Option<Outcome>,
     /// It has the stripe (or needs none), and its call begins to have effects.
     pub entered: bool,
-    /// Whose call it ended by taking the stripe over.
-    pub overtook: Option<usize>,
+    /// Whose calls it ended by taking a stripe over.
+    pub overtook: Vec<usize>,
+    pub repaired: u64,
     pub reports: Vec<usize>,
     pub broken: Option<String>,
     armed: bool,
 }
 
 impl Process {
-    pub fn new(id: usize, errand_owner: usize, pool: Arc<Pool>, planted: Planted) -> Process {
-        let servers = pool.servers().len();
+    /// A process that begins with the board's list. Where somebody sweeps, its reads repair.
+    pub fn new(id: usize, errand_owner: usize, board: &Board, planted: Planted) -> Process {
+        let (pool, servers) = (Arc::clone(&board.list), board.epochs.len());
         Process {
+            lineup: board.lineup,
+            turns: board.swept || pool.options.backups,
+            repairs: board.swept,
+            repair: None,
+            repaired: 0,
             id,
             carrier: Carrier::of(servers),
             view: View::new(pool),
@@ -96,14 +118,14 @@ impl Process {
             planted,
             ended: None,
             entered: false,
-            overtook: None,
+            overtook: Vec::new(),
             reports: Vec::new(),
             broken: None,
             armed: false,
         }
     }
 
-    fn patience(&self) -> u64 {
+    pub fn patience(&self) -> u64 {
         self.view.pool.options.patience().as_micros() as u64
     }
 
@@ -141,7 +163,13 @@ impl Process {
         let mut failed = Vec::new();
         let mut news = false;
         let mut servers = Vec::new();
-        for server in 0..self.own.len() {
+        news |= self.look_at_lists(board);
+        for server in 0..self.view.pool.servers().len() {
+            if server >= board.listed() {
+                // It is in no list any more, and the call ends under its own.
+                servers.push(self.view.server(ServerId(server as u16)));
+                continue;
+            }
             let (seen, epoch) = self.seen(board, net.now, server);
             let old = self.view.server(ServerId(server as u16));
             let another = epoch != std::mem::replace(&mut self.epochs[server], epoch);
@@ -180,12 +208,18 @@ impl Process {
     // ---- calls
 
     pub fn begin(&mut self, net: &mut Net, board: &mut Board, call: &Call) {
+        self.start(net, board, Task::of(call), call.changes());
+    }
+
+    /// A call, or a move, which needs this key's turn.
+    pub fn start(&mut self, net: &mut Net, board: &mut Board, task: Task, key: Option<Key>) {
         self.carrier.begun = net.now;
         self.carrier.deadline = net.now + self.timeout();
-        let task = Task::of(call);
         self.entered = false;
-        match call.changes().filter(|_| self.view.pool.options.backups) {
-            Some(key) if self.planted != Planted::NoStripes => {
+        let unruly =
+            self.planted == Planted::NoStripes || (self.planted == Planted::MoveNoStripe && task.is_move());
+        match key.filter(|_| self.turns) {
+            Some(key) if !unruly => {
                 self.step = Step::Queued(task, key);
                 self.queue(net, board);
             }
@@ -194,52 +228,8 @@ impl Process {
         self.arm(net);
     }
 
-    fn queue(&mut self, net: &mut Net, board: &mut Board) {
-        let Step::Queued(_, key) = self.step else { return };
-        let holder = board.stripes.get(&key).copied();
-        if holder.is_some_and(|holder| holder.deadline >= net.now) {
-            return;
-        }
-        board.stripes.insert(key, Holder { process: self.id, deadline: self.carrier.deadline });
-        self.stripe = Some(key);
-        let Step::Queued(task, key) = std::mem::replace(&mut self.step, Step::Idle) else { return };
-        let Some(holder) = holder.filter(|_| self.planted != Planted::NoProof) else {
-            self.overtook = holder.map(|holder| holder.process);
-            return self.enter(net, board, task);
-        };
-        net.note(|| format!("p{} takes the stripe of k{key} over from p{}", self.id, holder.process));
-        self.overtook = Some(holder.process);
-        self.look(net, board);
-        // What the other had sent may lie in a socket: who answers questions that were asked since has
-        // executed it.
-        let places = Placement::of(&self.view, key_bytes(key)).map(|placement| placement.places);
-        let places = places.into_iter().flatten().map(ServerId::index).collect();
-        self.step = Step::Proving(task, places);
-        self.prove(net, board);
-    }
-
-    fn prove(&mut self, net: &mut Net, board: &mut Board) {
-        let Step::Proving(_, places) = &mut self.step else { return };
-        if self.errand.is_some() {
-            return;
-        }
-        let Some(server) = places.pop() else {
-            let Step::Proving(task, _) = std::mem::replace(&mut self.step, Step::Idle) else { return };
-            return self.enter(net, board, task);
-        };
-        self.view.unix_millis = net.unix_millis();
-        let probe = Work::Probe(Probe::new(&self.view, ServerId(server as u16)));
-        self.send_errand(net, server, probe, self.patience());
-    }
-
-    fn send_errand(&mut self, net: &mut Net, server: usize, work: Work, time: u64) {
-        let owner = self.errand_owner;
-        let mut errand = Errand::new(owner, work, self.own.len(), net.now + time, self.patience());
-        errand.pump(net, &self.view);
-        self.errand = Some((server, self.epochs[server], errand));
-    }
-
     fn enter(&mut self, net: &mut Net, board: &mut Board, task: Task) {
+        self.follow_list(net, board);
         self.look(net, board);
         self.entered = true;
         self.step = Step::Working;
@@ -264,7 +254,14 @@ impl Process {
                 self.send(net, server, tag);
             }
             let Some(task) = &mut self.carrier.task else { return };
-            let Some((server, tag)) = task.next(&self.view) else { break };
+            let Some((server, tag)) = task.next(&self.view) else {
+                if self.waits_for_the_list(board) {
+                    self.follow_list(net, board);
+                    self.look(net, board);
+                    continue;
+                }
+                break;
+            };
             if self.view.unreachable(server) {
                 self.held.push((server.index(), tag));
                 // Who waits tries it again while it has time left, however long others leave it alone.
@@ -306,7 +303,7 @@ impl Process {
         }
         let Some(task) = self.carrier.task.as_mut() else { return };
         let ask = task.ask(tag);
-        if let (Planted::NoClearing, Ask::Delete { .. }, true) = (self.planted, &ask, task.is_set()) {
+        if self.planted.clears_nothing(&self.view, task, &ask, ServerId(server as u16)) {
             task.answer(&self.view, tag, &Answer::Deleted.reply());
             return;
         }
@@ -466,24 +463,23 @@ impl Process {
             self.take_link(net, server, &mut Vec::new());
         }
         self.held.clear();
-        if let Step::Proving(..) = self.step
-            && let Some((_, _, errand)) = &mut self.errand
+        self.leave_calm(board, outcome);
+        if matches!(self.step, Step::Proving(..) | Step::Calming(_))
+            && let Some((_, _, mut errand)) = self.errand.take()
         {
             errand.close(net);
-            self.errand = None;
         }
+        if matches!(self.step, Step::Proving(..)) {
+            // What the one before had sent is not known to be executed: who takes the stripe next proves that.
+            self.stripe = None;
+        }
+        if self.begins_repair(net, board, outcome) {
+            return self.go_on(net, board);
+        }
+        let outcome = self.end_repair().unwrap_or(outcome);
         self.step = Step::Idle;
         self.let_go(board);
         self.ended = Some(outcome);
-    }
-
-    /// The stripe, if it is still this process's own.
-    fn let_go(&mut self, board: &mut Board) {
-        if let Some(key) = self.stripe.take()
-            && board.stripes.get(&key).is_some_and(|holder| holder.process == self.id)
-        {
-            board.stripes.remove(&key);
-        }
     }
 
     /// Killed: nothing of it is left but its stripe, and what lies in the servers' sockets.

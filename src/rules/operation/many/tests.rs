@@ -99,7 +99,7 @@ fn a_part_whose_server_dies_goes_elsewhere_and_the_others_do_not_care() {
     story.fail(&mut counters, 1, Failure::Unsent);
     assert!(story.asks(&mut counters).is_empty(), "both wait for what the other server says");
     story.answer(&mut counters, 2, Reply::NotFound);
-    assert_eq!(story.asks(&mut counters), ["s3 lease"]);
+    assert_eq!(story.asks(&mut counters), ["s3 fetch"]);
     story.answer(&mut counters, 2, Reply::NotFound);
     assert!(!story.asks(&mut counters).is_empty());
     assert_eq!(counters.outcome(), None);

@@ -62,12 +62,13 @@ fn a_draining_home_does_not_decide_alone() {
     let mut story = Story::new([DRAINING, STEADY, STEADY, STEADY]);
     let key = key(&story);
     let mut counter = Counter::new(Direction::Incr, &key, 1);
-    assert_eq!(story.asks(&mut counter), ["s3 lease"]);
-    story.answer(&mut counter, 3, stub(Lease::Won));
-    assert_eq!(story.asks(&mut counter), ["s2 fetch"]);
-    story.answer(&mut counter, 2, Reply::Miss);
-    assert_eq!(story.asks(&mut counter), ["s1 fetch"]);
-    story.answer(&mut counter, 1, value(b"41"));
+    let looks = [("s3 fetch", Reply::Miss), ("s2 fetch", Reply::Miss), ("s1 fetch", value(b"41"))];
+    let moves = [("s3 lease", stub(Lease::Won)), ("s2 fetch", Reply::Miss), ("s1 fetch", value(b"41"))];
+    for (expected, reply) in looks.into_iter().chain(moves) {
+        assert_eq!(story.asks(&mut counter), [expected]);
+        let server = story.asked[0].0.0 + 1;
+        story.answer(&mut counter, server, reply);
+    }
     assert_eq!(story.asks(&mut counter), ["s3 store-leased 60 c5"]);
     story.answer(&mut counter, 3, Reply::Stored);
     assert_eq!(story.asks(&mut counter), ["s3 incr 1"]);

@@ -62,11 +62,13 @@ fn a_write_clears_what_the_list_before_placed() {
 fn a_delete_reaches_the_new_places_last() {
     let (mut story, key) = grown();
     let mut delete = Spread::delete(&key);
-    assert_eq!(story.asks(&mut delete), ["s3 delete"]);
+    assert_eq!(story.asks(&mut delete), ["s1 delete", "s3 delete"]);
     story.answer(&mut delete, 3, Reply::Deleted);
-    assert_eq!(story.asks(&mut delete), ["s1 delete", "s2 delete"]);
     story.answer(&mut delete, 1, Reply::NotFound);
+    assert_eq!(story.asks(&mut delete), ["s2 delete"]);
     story.answer(&mut delete, 2, Reply::NotFound);
+    assert_eq!(story.asks(&mut delete), ["s1 delete"], "a copy may have been on its way from acting");
+    story.answer(&mut delete, 1, Reply::NotFound);
     assert_eq!(delete.outcome(), Some(Outcome::Deleted));
 }
 
@@ -74,6 +76,10 @@ fn a_delete_reaches_the_new_places_last() {
 fn a_counter_is_brought_from_where_it_was() {
     let (mut story, key) = grown();
     let mut counter = Counter::new(Direction::Incr, &key, 1);
+    assert_eq!(story.asks(&mut counter), ["s2 fetch"]);
+    story.answer(&mut counter, 2, Reply::Miss);
+    assert_eq!(story.asks(&mut counter), ["s3 fetch"]);
+    story.answer(&mut counter, 3, value(b"7"));
     assert_eq!(story.asks(&mut counter), ["s2 lease"]);
     story.answer(&mut counter, 2, stub(Lease::Won));
     assert_eq!(story.asks(&mut counter), ["s3 fetch"]);
@@ -89,7 +95,7 @@ fn a_miss_under_a_list_that_is_no_longer_the_pools_is_held_back() {
     let mut story = Story { view: View::new(story.view.previous().expect("a list").clone()), asked: vec![] };
     let mut one = One { key: b"some-key".to_vec(), ..One::default() };
     let mut read = Read::new(&mut one);
-    let mut home = |story: &mut Story, read: &mut Read<'_>, reply| {
+    let home = |story: &mut Story, read: &mut Read<'_>, reply| {
         assert_eq!(story.asks(read).len(), 1);
         let server = story.asked[0].0.0 + 1;
         story.answer(read, server, reply);
@@ -100,4 +106,17 @@ fn a_miss_under_a_list_that_is_no_longer_the_pools_is_held_back() {
     story.view.outdated = false;
     home(&mut story, &mut read, value(b"v"));
     assert_eq!(read.outcome(), Some(Outcome::Hit));
+}
+
+#[test]
+fn a_miss_under_a_changed_list_asked_every_place_twice() {
+    let (mut story, key) = grown();
+    let mut one = One { key, ..One::default() };
+    let mut read = Read::new(&mut one);
+    for expected in ["s2 get", "s3 get", "s1 get", "s2 get", "s3 get", "s1 get", "s2 get"] {
+        assert_eq!(story.asks(&mut read), [expected]);
+        let server = story.asked[0].0.0 + 1;
+        story.answer(&mut read, server, Reply::Miss);
+    }
+    assert_eq!(read.outcome(), Some(Outcome::Miss));
 }

@@ -138,6 +138,15 @@ fn what_lies_where_nobody_looks_for_it_is_nobodys_source() {
 }
 
 #[test]
+fn a_server_that_is_no_longer_in_the_list_is_left_alone() {
+    let mut story = Story::new([STEADY; 4]);
+    let key = key(&story);
+    let mut moving = Move::new(&key, ServerId(4));
+    assert!(story.asks(&mut moving).is_empty());
+    assert_eq!(moving.outcome(), Some(Outcome::Unavailable));
+}
+
+#[test]
 fn what_an_eviction_left_over_at_the_mirror_is_left_alone() {
     let mut story = Story::new([STEADY; 4]);
     let key = key(&story);
@@ -182,6 +191,8 @@ fn what_would_not_be_taken_stays_where_it_is() {
     story.answer(&mut moving, 3, value(b"v"));
     story.asks(&mut moving);
     story.answer(&mut moving, 1, Reply::Refused(b"SERVER_ERROR out of memory storing object"));
+    assert_eq!(story.asks(&mut moving), ["s1 end-lease c5"], "no stub is left behind");
+    story.answer(&mut moving, 1, Reply::Deleted);
     assert!(story.asks(&mut moving).is_empty());
     assert_eq!(moving.outcome(), Some(Outcome::Refused));
     assert_eq!(moving.refusal(), Some(&b"SERVER_ERROR out of memory storing object"[..]));
@@ -241,6 +252,9 @@ fn a_source_that_cannot_tell_how_long_it_lives_is_left_alone() {
     story.answer(&mut moving, 1, stub(Lease::Won));
     story.asks(&mut moving);
     story.answer(&mut moving, 2, Reply::Value(Value { data: b"v", cas: 9, ..Value::default() }));
+    assert_eq!(story.asks(&mut moving), ["s1 end-lease c5"]);
+    story.answer(&mut moving, 1, Reply::Deleted);
+    assert!(story.asks(&mut moving).is_empty());
     assert_eq!(moving.outcome(), Some(Outcome::Refused));
 }
 
@@ -331,4 +345,53 @@ fn a_flush_of_all_comes_twice_to_whom_copies_may_be_on_their_way_to() {
     story.answer(&mut flush, 2, Reply::Ok);
     assert_eq!(flush.outcome(), Some(Outcome::Done));
     assert_eq!(told, [(S1, true), (S2, true), (S3, true)]);
+}
+
+#[test]
+fn a_flush_of_all_comes_again_to_all_when_the_view_changed_meanwhile() {
+    let mut story = Story::new([STEADY, RETURNED, STEADY, DOWN]);
+    let mut sink = |_: ServerId, _: Result<&[u8], Outcome>| {};
+    let mut flush = Broadcast::new(Everywhere::FlushAll { delay: 0 }, None, &mut sink);
+    assert_eq!(story.asks(&mut flush).len(), 3);
+    story.answer(&mut flush, 2, Reply::Ok);
+    story.turn([STEADY, STEADY, STEADY, DOWN]);
+    story.answer(&mut flush, 1, Reply::Ok);
+    story.answer(&mut flush, 3, Reply::Ok);
+    assert_eq!(story.asks(&mut flush).len(), 3, "a copy may have come to the second one after its flush");
+    for server in [1, 2, 3] {
+        story.answer(&mut flush, server, Reply::Ok);
+    }
+    assert_eq!((story.asks(&mut flush).len(), flush.outcome()), (0, Some(Outcome::Done)));
+}
+
+#[test]
+fn a_flush_of_all_goes_on_with_the_pools_list() {
+    let mut story = Story::new([STEADY; 4]);
+    let mut sink = |_: ServerId, _: Result<&[u8], Outcome>| {};
+    let mut flush = Broadcast::new(Everywhere::FlushAll { delay: 0 }, None, &mut sink);
+    assert_eq!(story.asks(&mut flush).len(), 4);
+    story.view.outdated = true;
+    for server in [1, 2, 3, 4] {
+        story.answer(&mut flush, server, Reply::Ok);
+    }
+    assert_eq!((story.asks(&mut flush).len(), flush.outcome()), (0, None));
+    story.view.outdated = false;
+    assert_eq!(story.asks(&mut flush).len(), 4);
+}
+
+#[test]
+fn where_a_stub_was_found_is_a_holder_that_lacks_it() {
+    let mut story = Story::new([RETURNED, RETURNED, STEADY, STEADY]);
+    let key = key(&story);
+    let mut moving = Move::new(&key, S1);
+    assert_eq!(story.asks(&mut moving), ["s2 lease"]);
+    story.answer(&mut moving, 2, stub(Lease::Won));
+    assert_eq!(story.asks(&mut moving), ["s1 fetch"]);
+    story.answer(&mut moving, 1, stub(Lease::Taken));
+    assert_eq!(story.asks(&mut moving), ["s1 lease", "s2 lease"]);
+    story.answer(&mut moving, 2, stub(Lease::Taken));
+    story.answer(&mut moving, 1, Reply::Miss);
+    assert_eq!(story.asks(&mut moving), ["s3 fetch"]);
+    story.answer(&mut moving, 3, value(b"v"));
+    assert_eq!(story.asks(&mut moving), ["s1 add 60 v", "s2 store-leased 60 c5"]);
 }

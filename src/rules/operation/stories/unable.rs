@@ -107,7 +107,7 @@ fn nothing_can_be_brought_to_an_acting_that_is_not_able() {
     let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
     let key = key(&story);
     let mut add = Conditional::new(Verb::Add, &key, 0, 0, b"v");
-    for expected in ["s1 lease", "s1 fetch", "s3 fetch", "s2 fetch", "s1 add 0 v"] {
+    for expected in ["s1 fetch", "s1 fetch", "s3 fetch", "s2 fetch", "s1 add 0 v"] {
         assert_eq!(story.asks(&mut add), [expected]);
         let server = story.asked[0].0.0 + 1;
         story.answer(&mut add, server, if server == 1 { NO } else { Reply::Miss });

@@ -183,3 +183,56 @@ fn what_only_one_server_can_tell_is_not_waited_for() {
     let mut flush = Broadcast::new(Everywhere::FlushAll { delay: 0 }, None, &mut sink);
     assert_eq!(story.asks(&mut flush).len(), 4);
 }
+
+/// The table that calls home steady is about to be nobody's: the generation changes before anybody has found home down.
+#[test]
+fn a_delete_that_waited_for_its_home_knows_that_the_mirror_had_the_value() {
+    let mut story = Story::new([STEADY; 4]);
+    story.mark_unreachable(&[1]);
+    let key = key(&story);
+    let mut delete = Spread::delete(&key);
+    assert_eq!(story.asks(&mut delete), ["s1 delete", "s2 delete"]);
+    story.answer(&mut delete, 2, Reply::Deleted);
+    story.turn([STEADY; 4]);
+    story.fail(&mut delete, 1, Failure::Unsent);
+    assert_eq!(story.asks(&mut delete), ["s1 delete", "s2 delete"]);
+    story.answer(&mut delete, 2, Reply::NotFound);
+    story.turn([DOWN, STEADY, STEADY, STEADY]);
+    story.fail(&mut delete, 1, Failure::Unsent);
+    while delete.outcome().is_none() {
+        let asked = story.asks(&mut delete);
+        assert!(!asked.is_empty(), "it goes on");
+        for n in 1..=4 {
+            if asked.contains(&format!("s{n} delete")) {
+                story.answer(&mut delete, n, Reply::NotFound);
+            }
+        }
+    }
+    assert_eq!(delete.outcome(), Some(Outcome::Deleted), "the mirror had it, and it was deleted there");
+}
+
+/// Whether home did it is unknown, and then home is lost with all that it did: nobody else was told, so it is done anew.
+#[test]
+fn what_only_a_lost_server_can_have_done_is_done_anew() {
+    let mut story = Story::new([STEADY; 4]);
+    let key = key(&story);
+    let mut add = Conditional::new(Verb::Add, &key, 0, 60, b"v");
+    assert_eq!(story.asks(&mut add), ["s1 add 60 v"]);
+    story.fail(&mut add, 1, Failure::Unanswered);
+    assert_eq!(story.asks(&mut add), ["s1 fetch"], "it may have done it, and what it has goes to its mirror");
+    story.turn([DOWN, STEADY, STEADY, STEADY]);
+    story.fail(&mut add, 1, Failure::Unanswered);
+    assert_eq!(add.outcome(), None);
+    assert!(!story.asks(&mut add).is_empty(), "the stand-in decides");
+
+    let mut counter = Counter::new(Direction::Incr, &key, 3);
+    story.turn([STEADY; 4]);
+    assert_eq!(story.asks(&mut counter), ["s1 incr 3", "s2 incr 3"]);
+    story.fail(&mut counter, 1, Failure::Unanswered);
+    story.fail(&mut counter, 2, Failure::Unsent);
+    assert_eq!(story.asks(&mut counter), ["s1 fetch"]);
+    story.turn([DOWN, STEADY, STEADY, STEADY]);
+    story.fail(&mut counter, 1, Failure::Unanswered);
+    assert_eq!(counter.outcome(), None);
+    assert!(!story.asks(&mut counter).is_empty(), "the stand-in counts");
+}

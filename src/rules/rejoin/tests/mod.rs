@@ -1,5 +1,6 @@
 //! Trials driven by hand: every question and every kind of answer. [`world`] has a hundred at once.
 
+mod keeping;
 mod world;
 
 use std::sync::Arc;

@@ -53,6 +53,9 @@ impl Land {
         found: Option<(Bytes, u32)>,
         span: (i64, i64),
     ) {
+        if self.wild[usize::from(key)] {
+            return;
+        }
         let readable = &active.readable[&key];
         if may_find(readable, &found, span) {
             return;
@@ -107,6 +110,14 @@ impl Land {
         span: (i64, i64),
     ) {
         let index = usize::from(key);
+        let spoils = !matches!(active.call, Call::Store { verb: Verb::Set, .. } | Call::Delete { .. });
+        if spoils && self.stubbed[index] > active.began {
+            self.counts.stubbed += 1;
+            self.wild[index] = true;
+        }
+        if self.wild[index] {
+            self.doubtful[index] = true;
+        }
         for reader in 0..self.active.len() {
             let began =
                 self.active[reader].as_ref().filter(|a| a.readable.contains_key(&key)).map(|a| a.began);
@@ -140,6 +151,9 @@ impl Land {
         if let (false, Some(means)) = (fits, means) {
             fits = self.keys[index].end(&active.call, means, value, span);
         }
+        if !fits && self.wild[index] {
+            return self.keys[index].unanswered();
+        }
         if !fits {
             let text = format!(
                 "IMPOSSIBLE: {} ended as {outcome:?}; k{key} held {}. {}",
@@ -159,7 +173,7 @@ impl Land {
             let holders = self.holders(key);
             self.keys[index].acknowledged(&active.call, holders, active.began);
             if matches!(active.call, Call::Store { verb: Verb::Set, .. } | Call::Delete { .. }) {
-                self.doubtful[index] = false;
+                (self.doubtful[index], self.wild[index]) = (false, false);
                 self.check_draining(key, active);
             }
         }
@@ -167,7 +181,7 @@ impl Land {
 
     /// A draining server gets no new key as long as two others can.
     pub(super) fn check_draining(&mut self, key: Key, active: &Active) {
-        let servers = 0..self.used_since.len();
+        let servers = 0..self.board.listed();
         let others = servers
             .clone()
             .filter(|s| !matches!(self.official(*s), ServerState::Down | ServerState::Draining))
@@ -200,8 +214,15 @@ impl Land {
         if truth.possible.contains(&None) || self.flushed_late {
             return true;
         }
-        let every_holder_failed = truth.holders & !truth.faulted == 0;
-        let held = self.holders_of(key, |truth, data| truth.is_settled(data), EPOCH_MILLIS + began / 1000);
+        let every_holder_failed = if self.board.swept {
+            self.copies_failed(usize::from(key))
+        } else {
+            truth.holders & !truth.faulted == 0
+        };
+        let swept = self.board.swept;
+        let wanted =
+            |truth: &Truth, data: &[u8]| if swept { truth.is_sure(data) } else { truth.is_settled(data) };
+        let held = self.holders_of(key, wanted, EPOCH_MILLIS + began / 1000);
         let readable = (0..self.used_since.len())
             .filter(|server| held & (1 << server) != 0)
             .filter(|s| {

@@ -19,6 +19,7 @@ impl Process {
         }
         match self.step {
             Step::Queued(..) => self.queue(net, board),
+            Step::Calming(_) => self.calm_down(net, board),
             Step::Working if !self.held.is_empty() => {
                 self.look(net, board);
                 self.go_on(net, board);
@@ -56,6 +57,7 @@ impl Process {
             }
         }
         self.prove(net, board);
+        self.calm_down(net, board);
         if self.errand.is_none() && self.idle() {
             self.try_one(net, board);
         }
@@ -67,7 +69,7 @@ impl Process {
             return;
         }
         self.look(net, board);
-        for server in 0..self.own.len() {
+        for server in 0..self.view.pool.servers().len() {
             let epoch = self.epochs[server];
             let down = self.view.state(ServerId(server as u16)) == State::Down;
             let own = &mut self.own[server];

@@ -1,0 +1,477 @@
+/*
+ * Many processes at work on the same keys, and a record of every call that they make.
+ *
+ *   MEMCACHE_POOL=/path/pool.toml client FILE FIRST COUNT
+ *
+ * FILE holds what the processes share: the structs below. tests/exact/crowd.rs makes it, says what is to be done and when to
+ * stop, and reads it. This program is forked COUNT times; the processes have the numbers from FIRST on.
+ *
+ * What a write leaves behind says which write it was, so a reader knows which writes made what it finds. Of that it
+ * records the print: the names of all these writes folded into one number (crowd.rs folds them the same way).
+ */
+#include <memcache.h>
+
+#include "values.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HEADER_BYTES 4096
+#define MANY 8             /* items in one call */
+#define FAR_OFF 1728000    /* 20 days in seconds: nothing expires in a test */
+#define UNDER_WAY 127      /* the reason of a call that has not ended */
+
+enum { GET, GET_MANY, GAT, TOUCH, SET, SET_MANY, ADD, REPLACE, CAS, APPEND, DELETE, COUNT_READ, INCR, DECR, OPERATIONS };
+
+struct header {
+    uint64_t processes, room, seed, round; /* written once, by the driver, as all of this but `stop` */
+    uint64_t keys, counters;               /* how many keys hold values, and how many numbers */
+    uint64_t pause_us;
+    uint64_t stop;
+    uint64_t weights[OPERATIONS]; /* how often each operation is chosen */
+};
+
+/* One process. */
+struct process {
+    uint64_t pid;
+    uint64_t ready;  /* it has done its part of filling the pool */
+    uint64_t calls;  /* so many records are complete; those beyond `room` are lost */
+    uint64_t states; /* of the servers after the last call: four bits each, 15 where there is none */
+    uint64_t failed;
+    uint64_t rounds; /* so many steps of the mix */
+    uint64_t reserved[2];
+};
+
+/* One call for one key. */
+struct record {
+    uint64_t start_ns, end_ns; /* of the clock that never goes back */
+    uint64_t name;             /* what a write stores or appends is called; of a counter: delta, or number stored */
+    uint64_t found;            /* a print, or a number */
+    uint64_t old, fetched_ns;  /* of a cas: what the token came with, and when the call for it began */
+    uint64_t waited_ns;        /* ready to go on, without a processor */
+    uint32_t key;              /* those of the counters come behind the others */
+    int8_t reason;
+    uint8_t operation, found_kind, spare;
+};
+
+static struct header *header;
+static struct process *processes;
+static struct record *records;
+
+struct worker {
+    uint64_t number;
+    struct process *process;
+    struct record *records;
+    struct memcache *mc;
+    uint64_t random, writes, total_weight;
+    int schedule; /* /proc/self/schedstat */
+    char value[LARGEST + 1];
+};
+
+static uint64_t now_ns(void) {
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static uint64_t load(const uint64_t *word) {
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static void store(uint64_t *word, uint64_t value) {
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* xorshift64*: of one seed the same process does the same. */
+static uint64_t random_below(struct worker *w, uint64_t limit) {
+    w->random ^= w->random >> 12;
+    w->random ^= w->random << 25;
+    w->random ^= w->random >> 27;
+    return ((w->random * 2685821657736338717u) >> 33) % limit;
+}
+
+/* How long this process was ready and got no processor, since it began. */
+static uint64_t waited_ns(const struct worker *w) {
+    unsigned long long ran = 0, waited = 0;
+    char text[128];
+    ssize_t len = pread(w->schedule, text, sizeof text - 1, 0);
+
+    if (len > 0) {
+        text[len] = '\0';
+        sscanf(text, "%llu %llu", &ran, &waited);
+    }
+    return waited;
+}
+
+/* A name that no other write has. */
+static uint64_t new_name(struct worker *w) {
+    return (w->number + 1) << 40 | ++w->writes;
+}
+
+static size_t key_text(uint64_t key, char *text, size_t size) {
+    int number = key >= header->keys;
+
+    return (size_t)snprintf(text, size, "%s-%llu-%llu", number ? "count" : "exact", (unsigned long long)header->round,
+                            (unsigned long long)(number ? key - header->keys : key));
+}
+
+static uint64_t server_states(const struct worker *w) {
+    uint64_t states = ~(uint64_t)0;
+    size_t i;
+
+    for (i = 0; i < w->mc->num_servers && i < 16; i++) {
+        uint64_t state = (uint64_t)mc_server_state(w->mc, w->mc->servers[i]) & 15;
+
+        states = (states & ~((uint64_t)15 << (4 * i))) | state << (4 * i);
+    }
+    return states;
+}
+
+/* What is found out about a call before it begins. */
+static struct record begin(struct worker *w, uint8_t operation, uint64_t key, uint64_t name) {
+    struct record record = {.key = (uint32_t)key, .operation = operation, .name = name, .reason = UNDER_WAY};
+    uint64_t made = w->process->calls;
+
+    record.waited_ns = waited_ns(w);
+    record.start_ns = now_ns();
+    if (made < header->room) {
+        w->records[made] = record; /* should this process be killed before it ends */
+    }
+    return record;
+}
+
+static void end(struct worker *w, struct record *record, int reason) {
+    record->end_ns = now_ns();
+    record->waited_ns = waited_ns(w) - record->waited_ns;
+    record->reason = (int8_t)reason;
+}
+
+static void note(struct worker *w, const struct record *record) {
+    uint64_t made = w->process->calls;
+
+    if (made < header->room) {
+        w->records[made] = *record;
+    }
+    if (record->reason < 0) {
+        store(&w->process->failed, w->process->failed + 1);
+    }
+    store(&w->process->calls, made + 1);
+}
+
+static void found(struct record *record, const char *value, size_t bytes, uint32_t flags) {
+    if (record->reason == MC_REASON_HIT) {
+        record->found_kind = record->key < header->keys ? read_value(record->key, value, bytes, flags, &record->found)
+                                                        : read_number(value, bytes, &record->found);
+    }
+}
+
+/* A read; *token is that for a cas, when it is asked for. */
+static struct record get(struct worker *w, uint64_t key, u_int64_t *token) {
+    char text[64];
+    size_t len = key_text(key, text, sizeof text), bytes = 0;
+    u_int32_t flags = 0;
+    struct record record = begin(w, key < header->keys ? GET : COUNT_READ, key, 0);
+
+    w->value[0] = '\0';
+    end(w, &record, mc_fetch_into(w->mc, text, len, w->value, LARGEST, &bytes, &flags, token));
+    w->value[bytes < LARGEST ? bytes : LARGEST] = '\0';
+    found(&record, w->value, bytes, flags);
+    note(w, &record);
+    return record;
+}
+
+static void get_and_touch(struct worker *w, uint64_t key) {
+    char text[64];
+    size_t len = key_text(key, text, sizeof text), bytes = 0;
+    u_int32_t flags = 0;
+    void *value = NULL;
+    struct record record = begin(w, GAT, key, 0);
+
+    end(w, &record, mc_gat(w->mc, text, len, FAR_OFF, &value, &bytes, &flags));
+    found(&record, value, bytes, flags);
+    note(w, &record);
+    free(value);
+}
+
+/* Several keys in one call; each is a record. Of one key twice the later item is left out: it would be one call too. */
+static size_t choose_many(struct worker *w, struct mc_item *items, uint64_t *keys, char texts[MANY][64]) {
+    size_t wanted = 2 + random_below(w, MANY - 1), count = 0, i, j;
+
+    for (i = 0; i < wanted; i++) {
+        uint64_t key = random_below(w, header->keys);
+
+        for (j = 0; j < count && keys[j] != key; j++) {
+        }
+        if (j == count) {
+            keys[count] = key;
+            memset(&items[count], 0, sizeof items[count]);
+            items[count].key = texts[count];
+            items[count].key_len = key_text(key, texts[count], sizeof texts[count]);
+            count++;
+        }
+    }
+    return count;
+}
+
+static void get_many(struct worker *w) {
+    struct mc_item items[MANY];
+    uint64_t keys[MANY];
+    char texts[MANY][64];
+    size_t count = choose_many(w, items, keys, texts), i;
+    struct record whole = begin(w, GET_MANY, keys[0], 0);
+
+    mc_fetch_many(w->mc, items, count);
+    end(w, &whole, 0);
+    for (i = 0; i < count; i++) {
+        struct record record = whole;
+
+        record.key = (uint32_t)keys[i];
+        record.reason = (int8_t)items[i].reason;
+        found(&record, items[i].value, items[i].bytes, items[i].flags);
+        note(w, &record);
+        free(items[i].value);
+    }
+}
+
+static void set_many(struct worker *w) {
+    static char values[MANY][LARGEST + 1];
+    struct mc_item items[MANY];
+    uint64_t keys[MANY], names[MANY];
+    char texts[MANY][64];
+    size_t count = choose_many(w, items, keys, texts), i;
+    struct record whole;
+
+    for (i = 0; i < count; i++) {
+        names[i] = new_name(w);
+        items[i].value = values[i];
+        items[i].bytes = value_text(keys[i], names[i], values[i]);
+        items[i].flags = flags_of(names[i]);
+    }
+    whole = begin(w, SET_MANY, keys[0], names[0]);
+    mc_store_many(w->mc, items, count);
+    end(w, &whole, 0);
+    for (i = 0; i < count; i++) {
+        struct record record = whole;
+
+        record.key = (uint32_t)keys[i];
+        record.name = names[i];
+        record.reason = (int8_t)items[i].reason;
+        note(w, &record);
+    }
+}
+
+/* A call that writes a value, or deletes or touches one. */
+static void change(struct worker *w, uint8_t operation, uint64_t key) {
+    char text[64], piece[32];
+    size_t len = key_text(key, text, sizeof text), bytes;
+    uint64_t name = new_name(w), old = 0, fetched = 0;
+    u_int64_t token = 0;
+    u_int32_t flags = flags_of(name);
+    time_t expire = random_below(w, 4) == 0 ? FAR_OFF : 0;
+    struct record record;
+    int reason;
+
+    if (operation == CAS) {
+        struct record read = get(w, key, &token);
+
+        if (read.reason != MC_REASON_HIT || read.found_kind != VALUE) {
+            return;
+        }
+        old = read.found;
+        fetched = read.start_ns;
+    }
+    bytes = value_text(key, name, w->value);
+    snprintf(piece, sizeof piece, "+%016llx|", (unsigned long long)name);
+    record = begin(w, operation, key, name);
+    record.old = old;
+    record.fetched_ns = fetched;
+    switch (operation) {
+    case SET: reason = mc_store(w->mc, text, len, w->value, bytes, expire, flags); break;
+    case ADD: reason = mc_store_add(w->mc, text, len, w->value, bytes, expire, flags); break;
+    case REPLACE: reason = mc_store_replace(w->mc, text, len, w->value, bytes, expire, flags); break;
+    case CAS: reason = mc_cas(w->mc, text, len, w->value, bytes, expire, flags, token); break;
+    case APPEND: reason = mc_append(w->mc, text, len, piece, strlen(piece)); break;
+    case DELETE: reason = mc_remove(w->mc, text, len); break;
+    default: reason = mc_touch(w->mc, text, len, FAR_OFF); break;
+    }
+    end(w, &record, reason);
+    note(w, &record);
+}
+
+/* Where a counter begins: most far from both ends, some where they wrap around, and some where they stop at 0. */
+static uint64_t first_number(uint64_t counter) {
+    return counter % 4 == 2 ? ~(uint64_t)0 - 500 : counter % 4 == 3 ? 20 : 1000000000;
+}
+
+static void set_counter(struct worker *w, uint64_t counter) {
+    char text[64], number[32];
+    uint64_t key = header->keys + counter, first = first_number(counter);
+    size_t len = key_text(key, text, sizeof text);
+    int digits = snprintf(number, sizeof number, "%llu", (unsigned long long)first);
+    struct record record = begin(w, SET, key, first);
+
+    record.found_kind = NUMBER;
+    end(w, &record, mc_store(w->mc, text, len, number, (size_t)digits, 0, 0));
+    note(w, &record);
+}
+
+static void count(struct worker *w, uint8_t operation, uint64_t counter) {
+    char text[64];
+    uint64_t key = header->keys + counter, delta = 1 + random_below(w, 100);
+    size_t len = key_text(key, text, sizeof text);
+    u_int64_t number = 0;
+    struct record record = begin(w, operation, key, delta);
+    int reason = operation == INCR ? mc_incr64(w->mc, text, len, delta, &number)
+                                   : mc_decr64(w->mc, text, len, delta, &number);
+
+    end(w, &record, reason);
+    record.found = number;
+    note(w, &record);
+}
+
+static void one_step(struct worker *w) {
+    uint64_t choice = random_below(w, w->total_weight);
+    uint8_t operation = 0;
+
+    while (choice >= header->weights[operation]) {
+        choice -= header->weights[operation++];
+    }
+    if (operation >= COUNT_READ) {
+        uint64_t counter = random_below(w, header->counters);
+
+        if (operation == COUNT_READ) {
+            get(w, header->keys + counter, NULL);
+        } else {
+            count(w, operation, counter);
+        }
+    } else if (operation == GET_MANY) {
+        get_many(w);
+    } else if (operation == SET_MANY) {
+        set_many(w);
+    } else {
+        uint64_t key = random_below(w, header->keys);
+
+        if (operation == GET) {
+            get(w, key, NULL);
+        } else if (operation == GAT) {
+            get_and_touch(w, key);
+        } else {
+            change(w, operation, key);
+        }
+    }
+    store(&w->process->rounds, w->process->rounds + 1);
+}
+
+static void pause_between_steps(struct worker *w) {
+    uint64_t span = header->pause_us > 0 ? random_below(w, 2 * header->pause_us) : 0;
+    struct timespec pause = {.tv_sec = (time_t)(span / 1000000), .tv_nsec = (long)(span % 1000000 * 1000)};
+
+    if (span > 0) {
+        nanosleep(&pause, NULL);
+    }
+}
+
+static int work(uint64_t number) {
+    static struct worker w;
+    uint64_t i;
+
+    w.number = number;
+    w.process = &processes[number];
+    w.records = records + number * header->room;
+    w.random = fold(header->seed, number + 1) | 1;
+    w.schedule = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
+    w.mc = mc_new();
+    if (w.mc == NULL) {
+        return 70;
+    }
+    for (i = 0; i < OPERATIONS; i++) {
+        w.total_weight += header->weights[i];
+    }
+    w.process->pid = (uint64_t)getpid();
+    for (i = number; i < header->counters; i += header->processes) {
+        set_counter(&w, i);
+    }
+    for (i = number; i < header->keys; i += header->processes) {
+        change(&w, SET, i);
+    }
+    store(&w.process->states, server_states(&w));
+    store(&w.process->ready, 1);
+    while (load(&header->stop) == 0) {
+        pause_between_steps(&w);
+        one_step(&w);
+        store(&w.process->states, server_states(&w));
+    }
+    /* What is there in the end: every process looks at its part. */
+    for (i = number; i < header->keys + header->counters; i += header->processes) {
+        get(&w, i, NULL);
+    }
+    mc_free(w.mc);
+    return 0;
+}
+
+static int map_file(const char *path) {
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    struct stat status;
+    char *map;
+
+    if (file < 0 || fstat(file, &status) != 0) {
+        return -1;
+    }
+    map = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    close(file);
+    if (map == MAP_FAILED) {
+        return -1;
+    }
+    header = (struct header *)(void *)map;
+    processes = (struct process *)(void *)(map + HEADER_BYTES);
+    records = (struct record *)(void *)(processes + header->processes);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    pid_t parent = getpid();
+    uint64_t first, count_of, i;
+    int status, worst = 0;
+
+    if (argc != 4 || map_file(argv[1]) != 0) {
+        fprintf(stderr, "usage: %s FILE FIRST COUNT (%s)\n", argv[0], strerror(errno));
+        return 64;
+    }
+    first = strtoull(argv[2], NULL, 10);
+    count_of = strtoull(argv[3], NULL, 10);
+    if (first + count_of > header->processes) {
+        fprintf(stderr, "%s: there is room for %llu processes\n", argv[0], (unsigned long long)header->processes);
+        return 64;
+    }
+    for (i = first; i < first + count_of; i++) {
+        pid_t child = fork();
+
+        if (child < 0) {
+            perror("fork");
+            return 71;
+        }
+        if (child == 0) {
+            /* Who drives this program kills it, or dies: then the children have nobody to work for. */
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            _exit(getppid() == parent ? work(i) : 70);
+        }
+    }
+    while (wait(&status) > 0) {
+        int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+
+        worst = code > worst ? code : worst;
+    }
+    return worst;
+}

@@ -1,0 +1,161 @@
+//! What befalls a pool, one thing at a time: something happens, the processes get to know it and go on, it is
+//! made good again, and everything is as it was before the next thing happens.
+
+use crate::chance::Rng;
+use crate::crowd::DOWN;
+use crate::history::Fault;
+use crate::support::crowd::now_ns;
+use crate::support::relay::Mode;
+use crate::world::{World, strike};
+use memcache::rules::view::State;
+use memcache::table::Snapshot;
+
+/// What happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A server is killed (kill -9), and comes back after a while.
+    Killed,
+    /// It is killed and comes back at once: hardly anybody sees it gone.
+    Restarted,
+    /// It is stopped (SIGSTOP): it accepts and never answers, and wakes with its old contents (SIGCONT).
+    Hung,
+    /// The network before it is cut: nothing comes through.
+    Cut,
+    /// Its connections are reset and new ones refused; it keeps its contents.
+    Refused,
+    /// Its connections are reset, and new ones go through at once.
+    Reset,
+    /// The daemon is killed, and comes back.
+    Daemon,
+    /// The daemon is killed, then a server, and the server comes back before the daemon.
+    DaemonThenServer,
+    /// Both are killed at once, and the daemon comes back first.
+    Both,
+}
+
+/// All that can happen to servers behind relays.
+pub const ALL: [Kind; 9] = [
+    Kind::Killed,
+    Kind::Restarted,
+    Kind::Hung,
+    Kind::Cut,
+    Kind::Refused,
+    Kind::Reset,
+    Kind::Daemon,
+    Kind::DaemonThenServer,
+    Kind::Both,
+];
+
+/// Lets `kind` happen to a server. Each process makes so many `steps` while it is so, and again after it.
+pub fn happen(world: &mut World, kind: Kind, server: usize, steps: u64) {
+    let mut fault = strike(format!("server {server}: {kind:?}"));
+    println!("{}", fault.what);
+    match kind {
+        Kind::Daemon => daemon_alone(world, &mut fault, steps),
+        Kind::DaemonThenServer | Kind::Both => with_daemon(world, &mut fault, kind, server, steps),
+        Kind::Reset => {
+            world.relays[server].set(Mode::Refuse);
+            world.relays[server].set(Mode::Pass);
+            fault.known = now_ns();
+            world.works(steps);
+        }
+        Kind::Restarted => {
+            world.servers[server].kill();
+            world.servers[server].restart();
+            renewed(world, server);
+            fault.known = now_ns();
+            world.works(steps);
+        }
+        _ => {
+            go(world, kind, server);
+            known(world, server);
+            fault.known = now_ns();
+            world.works(steps);
+            world.count_uninvited(Some(server));
+            come_back(world, kind, server);
+            renewed(world, server);
+        }
+    }
+    world.count_uninvited(Some(server));
+    fault.over = world.settle();
+    world.faults.push(fault);
+    world.works(steps);
+}
+
+/// Something of these by chance, to a server by chance. While nobody sweeps, what a server missed is on its backup
+/// only: then all of it happens to the same one.
+pub fn by_chance(world: &mut World, kinds: &[Kind], chance: &mut Rng, steps: u64) {
+    let kind = *chance.pick(kinds);
+    let server = chance.below(world.servers.len() as u64) as usize;
+    let server = if world.is_swept() { server } else { world.seed as usize % world.servers.len() };
+    happen(world, kind, server, steps);
+}
+
+fn go(world: &mut World, kind: Kind, server: usize) {
+    match kind {
+        Kind::Hung => world.servers[server].hang(),
+        Kind::Cut => world.relays[server].set(Mode::Cut),
+        Kind::Refused => world.relays[server].set(Mode::Refuse),
+        _ => world.servers[server].kill(),
+    }
+}
+
+fn come_back(world: &mut World, kind: Kind, server: usize) {
+    match kind {
+        Kind::Hung => world.servers[server].wake(),
+        Kind::Cut | Kind::Refused => world.relays[server].set(Mode::Pass),
+        _ => world.servers[server].restart(),
+    }
+}
+
+/// Waits until the table calls the server down, or all processes do: a daemon that a busy machine keeps from its work may leave
+/// that to them.
+fn known(world: &mut World, server: usize) {
+    world.wait("the server is known to be down", |world| {
+        let down = |snapshot: &Snapshot| snapshot.current.servers[server].state == State::Down;
+        world.snapshot().is_some_and(|snapshot| down(&snapshot))
+            || world.crowd().processes().iter().all(|process| process.state(server) == DOWN)
+    });
+}
+
+/// Waits until the table knows that the server lives again, in another epoch than before.
+fn renewed(world: &World, server: usize) {
+    let before = world.epoch(server);
+    world.table("the server is in use again", |snapshot| {
+        let server = &snapshot.current.servers[server];
+        server.epoch > before && server.state != State::Down
+    });
+}
+
+fn daemon_alone(world: &mut World, fault: &mut Fault, steps: u64) {
+    world.watchd.kill();
+    fault.known = fault.struck; // nothing that is called has a reason to fail
+    world.works(steps);
+    world.watchd.restart();
+    world.works(steps);
+}
+
+fn with_daemon(world: &mut World, fault: &mut Fault, kind: Kind, server: usize, steps: u64) {
+    if kind == Kind::DaemonThenServer {
+        world.watchd.kill();
+        world.works(steps / 2);
+        world.servers[server].kill();
+    } else {
+        world.watchd.kill(); // the other way round it would have seen and told that the server is gone
+        world.servers[server].kill();
+    }
+    world.crowd().until("see the server down", |process| process.state(server) == DOWN);
+    fault.known = now_ns();
+    world.works(steps);
+    if kind == Kind::DaemonThenServer {
+        world.servers[server].restart();
+        world.crowd().until("see the server in use", |process| process.state(server) != DOWN);
+        world.works(steps);
+        world.watchd.restart();
+    } else {
+        world.watchd.restart();
+        world.works(steps);
+        world.servers[server].restart();
+    }
+    renewed(world, server);
+}
