@@ -182,7 +182,14 @@ impl Begin<'_> {
             let place = if keys.peek().is_none() { Place::Last } else { Place::Within };
             let parts = self.parts(key, key, b"", b"");
             let one = One { parts: parts.clone(), form: Form::Classic { cas }, text: self.supplies.text() };
-            self.put(counters::GET, false, place, Style::Classic, parts, Work::Read(Read::of(one, cas)));
+            self.put(
+                counters::GET,
+                false,
+                place,
+                Style::Classic,
+                parts,
+                Work::Read(Read::of(one, cas).showing_stubs()),
+            );
         }
         Next::Go
     }
@@ -307,7 +314,7 @@ impl Begin<'_> {
         let work = match letter {
             b'g' => {
                 let one = One { parts: parts.clone(), form: Form::Meta, text: self.supplies.text() };
-                Work::Read(Read::of(one, true))
+                Work::Read(Read::of(one, true).showing_stubs())
             }
             b's' => {
                 let value = value_of(&parts, value.len());

@@ -92,6 +92,23 @@ fn every_command_with_a_table() {
 }
 
 #[test]
+fn a_stub_of_a_client_s_own_is_seen_by_others_where_it_cannot_be_a_move_s() {
+    for (backup, seen) in [("none", "VA 0 t30 Z"), ("pairs", "EN")] {
+        let fleet = Fleet::start(2, &format!("backup = \"{backup}\""), "");
+        let proxy = fleet.proxy(&[]);
+        let (mut one, mut other) = (proxy.client(), proxy.client());
+        assert_eq!((one.ask("mg k N30 v\r\n").as_str(), one.line().as_str()), ("VA 0 W", ""));
+        assert_eq!(other.ask("mg k v t\r\n"), seen, "{backup}");
+        if backup == "none" {
+            assert_eq!(other.line(), "");
+        }
+        assert_eq!(other.ask("add k 0 0 1\r\nx\r\n"), "NOT_STORED");
+        assert_eq!(one.set("k", b"v"), "STORED");
+        assert_eq!(other.get("k"), Ok(Some(b"v".to_vec())));
+    }
+}
+
+#[test]
 fn a_cas_token_is_good_for_one_store() {
     let fleet = Fleet::start(2, "backup = \"pairs\"", "");
     let proxy = fleet.proxy(&[]);

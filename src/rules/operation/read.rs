@@ -47,6 +47,8 @@ pub struct Read<'a, B = &'a mut dyn Batch> {
     batch: B,
     /// Values are handed out with their CAS tokens.
     with_cas: bool,
+    /// Stubs are values where no move of ours leaves any: in a pool without backups.
+    shows_stubs: bool,
     /// In a pool with backups values are told from the stubs of a lease.
     meta: bool,
     cursors: SmallVec<[Cursor; 1]>,
@@ -83,6 +85,7 @@ impl<B: Batch> Read<'_, B> {
         Read {
             batch,
             with_cas,
+            shows_stubs: false,
             meta: false,
             cursors: SmallVec::from_elem(Cursor::new(), keys),
             begun: 0,
@@ -99,6 +102,13 @@ impl<B: Batch> Read<'_, B> {
     /// Where the values go.
     pub fn batch(&mut self) -> &mut B {
         &mut self.batch
+    }
+
+    /// A stub that a client of the pool left for itself is shown to others as the empty value with a mark that it is to
+    /// them. Not in a pool with backups, where it can be a move's.
+    #[must_use]
+    pub fn showing_stubs(self) -> Self {
+        Read { shows_stubs: true, ..self }
     }
 
     /// A read with the same commands: to tell by it what an answer to this one is, when this one is over.
@@ -155,7 +165,7 @@ impl<B: Batch> Operation for Read<'_, B> {
 
     fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
         match reply {
-            Reply::Value(value) if !value.is_stub() => {
+            Reply::Value(value) if !value.is_stub() || (self.shows_stubs && !view.pool.options.backups) => {
                 let cursor = &self.cursors[tag as usize];
                 if cursor.displaced(view, self.batch.key(tag as usize)) {
                     self.displaced.push((tag, cursor.server()));
