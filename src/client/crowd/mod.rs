@@ -288,7 +288,9 @@ impl<O: Member> Crowd<O> {
         self.send_off();
         self.exchange.pump(&mut self.jobs, &mut self.views, now);
         self.forsake_hung(now);
-        self.rest(now);
+        if self.jobs.running == 0 && self.views.tried().is_some() {
+            self.views.end(now);
+        }
         self.jobs.ended.drain(..).for_each(hand_out);
     }
 
@@ -490,12 +492,6 @@ impl<O: Member> Crowd<O> {
         if !tags.is_empty() {
             tags.into_iter().for_each(|tag| self.jobs.forsake(tag, self.views.view()));
             self.exchange.pump(&mut self.jobs, &mut self.views, now);
-        }
-    }
-
-    fn rest(&mut self, now: Instant) {
-        if self.jobs.running == 0 && self.views.tried().is_some() {
-            self.views.end(now);
         }
     }
 }
