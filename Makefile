@@ -30,7 +30,7 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests sim bench-fleet install uninstall deb man clean help \
+.PHONY: all library programs demo check format lints tests sim peers bench-fleet bench-proxy install uninstall deb man clean help \
         need-build need-demo need-check
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
@@ -69,6 +69,10 @@ tests:
 ##            SIM_SEED=7 SIM_WORLDS=1000000, of one process; SHARED_SEED=7 SHARED_WORLDS=100000, of several and a daemon
 sim:
 	$(CARGO) test --locked --release --test simulation -- --nocapture
+
+## peers:     PHP, Python and libmemcached's programs on a memcached; installs them. PEERS="--help"
+peers: need-demo
+	@scripts/peers '$(TARGET)/peers' $(PEERS)
 
 ## bench-fleet: 64 processes on eight servers of which one dies, with and without memcache-watchd; FLEET="--help"
 bench-fleet: need-demo library programs
