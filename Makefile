@@ -79,6 +79,11 @@ bench-fleet: need-demo library programs
 	$(CARGO) bench --locked --bench fleet -- --watchd '$(TARGET)/programs/memcache-watchd' \
 	    --json '$(TARGET)/bench-fleet.json' $(FLEET)
 
+## bench-proxy: requests through memcached, nutcracker and memcache-proxy side by side; PROXY="--help"
+bench-proxy: need-demo
+	@scripts/need nutcracker:nutcracker strace:strace
+	$(CARGO) bench --locked --profile programs --bench proxy -- --json '$(abspath $(TARGET))/bench-proxy.json' $(PROXY)
+
 ## install:   puts library, headers, manual and programs below DESTDIR/PREFIX (PREFIX is /usr/local unless given)
 install:
 	@if command -v $(CARGO) >/dev/null; then $(MAKE) --no-print-directory all; \

@@ -71,6 +71,8 @@ pub struct Sequence {
     pub differs: Option<String>,
     /// Whether it uses one key only.
     pub one_key: bool,
+    /// Whether it names a second since 1970.
+    pub names_seconds: bool,
 }
 
 impl fmt::Display for Sequence {
@@ -120,8 +122,10 @@ pub fn sequences(line: &str, place: &str) -> Vec<Sequence> {
         let mut keys: Vec<u8> = steps.iter().flat_map(|step| &step.pieces).filter_map(key_of).collect();
         keys.sort_unstable();
         keys.dedup();
+        let mut pieces = steps.iter().flat_map(|step| &step.pieces);
+        let names_seconds = pieces.any(|piece| matches!(piece, Piece::Now(_)));
         let (place, differs, one_key) = (place.to_owned(), differs.clone(), keys.len() == 1);
-        Sequence { place, text, steps, whole, alone, differs, one_key }
+        Sequence { place, text, steps, whole, alone, differs, one_key, names_seconds }
     };
     expanded(rest.trim()).into_iter().map(one).collect()
 }

@@ -129,7 +129,7 @@ impl Comparison {
             let mut still = Vec::new();
             found = None;
             for ((variant, ours), theirs) in variants.iter().zip(&ours).zip(&theirs) {
-                if let Some(difference) = compare::difference(ours, theirs, sequence.one_key) {
+                if let Some(difference) = compare::difference(sequence, ours, theirs) {
                     found.get_or_insert_with(|| format!("{}, {difference}", described(&variant.cuts)));
                     still.push(variant.cuts.clone());
                 }
