@@ -8,6 +8,7 @@
 //! that holds the key decides in acting's stead.
 
 use super::{Attempts, Failure, Outcome, Tag, expiry, writable};
+use crate::rules::bytes::Bytes;
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -55,7 +56,7 @@ enum Stage {
 /// The search for who decides about a key, and the move that makes it acting.
 #[derive(Clone, Debug)]
 pub(super) struct Bring<'a> {
-    key: &'a [u8],
+    key: Bytes<'a>,
     stage: Stage,
     generation: u64,
     attempts: Attempts,
@@ -68,9 +69,9 @@ pub(super) struct Bring<'a> {
 }
 
 impl<'a> Bring<'a> {
-    pub(super) fn new(key: &'a [u8]) -> Bring<'a> {
+    pub(super) fn new(key: impl Into<Bytes<'a>>) -> Bring<'a> {
         Bring {
-            key,
+            key: key.into(),
             stage: Stage::Begin,
             generation: 0,
             attempts: Attempts::default(),
@@ -151,7 +152,7 @@ impl<'a> Bring<'a> {
         if self.asked || self.end().is_some() {
             return None;
         }
-        let placement = match writable(view, self.key) {
+        let placement = match writable(view, &self.key) {
             Ok(placement) => placement,
             Err(outcome) => {
                 self.enter(Stage::Over(Err(outcome)));
@@ -169,7 +170,7 @@ impl<'a> Bring<'a> {
     }
 
     pub(super) fn command(&self) -> Command<'_> {
-        let key = self.key;
+        let key = &*self.key;
         let lease = self.lease.unwrap_or_default();
         match self.stage {
             Stage::Searching(_) => Command::Fetch { key },
@@ -186,7 +187,7 @@ impl<'a> Bring<'a> {
     }
 
     pub(super) fn answer(&mut self, view: &View, reply: &Reply<'_>) {
-        let Some(placement) = Placement::of(view, self.key).filter(|_| self.generation == view.generation)
+        let Some(placement) = Placement::of(view, &self.key).filter(|_| self.generation == view.generation)
         else {
             return self.begin_again(view);
         };

@@ -51,6 +51,24 @@ pub(super) fn value<'b>(proof: Proof<'_>, full: bool, bytes: &'b [u8], limits: &
     }
 }
 
+/// The answer to a meta command that was passed on: whatever it is.
+pub(super) fn any<'b>(bytes: &'b [u8], limits: &Limits) -> Parsed<'b> {
+    let Some(line) = line(bytes, limits)? else { return Ok(None) };
+    let mut words = line.text.split(|byte| *byte == b' ');
+    match words.next() {
+        Some(b"VA") => {
+            let len = length(words.next(), limits)?;
+            let Some((data, end)) = data(bytes, line.end, len)? else { return Ok(None) };
+            Ok(Some((Reply::Meta { line: line.text, data: Some(data) }, end)))
+        }
+        Some(b"HD" | b"EN" | b"NF" | b"NS" | b"EX" | b"ME") => {
+            Ok(Some((Reply::Meta { line: line.text, data: None }, line.end)))
+        }
+        _ if is_refusal(line.text) => Ok(Some((Reply::Refused(line.text), line.end))),
+        _ => Err(Nonsense("a line that is no answer to a meta command")),
+    }
+}
+
 /// A value's flags; every one that was asked for must be there.
 fn flags<'b>(
     proof: Proof<'_>,
@@ -79,8 +97,8 @@ fn flags<'b>(
             }
             b'W' => value.lease = Some(Lease::Won),
             b'Z' => value.lease = Some(Lease::Taken),
-            // `X`, a value marked stale by a client that is none of ours, is here too: it is read
-            // as classic clients read it.
+            // It is read as classic clients read it.
+            b'X' => value.stale = true,
             _ => {}
         }
     }

@@ -21,6 +21,7 @@
 //! talks to servers. A line for each would be a megabyte, which no longer stays in a core's cache.
 
 mod create;
+mod kept;
 pub mod epoch;
 pub mod layout;
 mod owner;
@@ -46,6 +47,7 @@ use turn::{System, Turn};
 use word::Owner;
 
 pub use create::StripesSettings;
+pub use kept::Kept;
 pub use epoch::{Epoch, Stands};
 pub use trial::TrialTurn;
 pub use turn::Overdue;
