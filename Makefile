@@ -30,8 +30,8 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests sim peers bench-fleet bench-proxy install uninstall deb man clean help \
-        need-build need-demo need-check
+.PHONY: all library programs demo check format lints tests sim peers bench-fleet bench-proxy install \
+        uninstall deb man clean help need-build need-demo need-check
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
 all: library programs
@@ -70,9 +70,9 @@ tests:
 sim:
 	$(CARGO) test --locked --release --test simulation -- --nocapture
 
-## peers:     PHP, Python and libmemcached's programs on a memcached; installs them. PEERS="--help"
-peers: need-demo
-	@scripts/peers '$(TARGET)/peers' $(PEERS)
+## peers:     PHP's, Python's and libmemcached's programs through memcache-proxy; installs them. PEERS="--help"
+peers: need-demo programs
+	@scripts/peers '$(TARGET)/peers' --proxy '$(abspath $(TARGET))/programs/memcache-proxy' $(PEERS)
 
 ## bench-fleet: 64 processes on eight servers of which one dies, with and without memcache-watchd; FLEET="--help"
 bench-fleet: need-demo library programs
@@ -80,9 +80,10 @@ bench-fleet: need-demo library programs
 	    --json '$(TARGET)/bench-fleet.json' $(FLEET)
 
 ## bench-proxy: requests through memcached, nutcracker and memcache-proxy side by side; PROXY="--help"
-bench-proxy: need-demo
+bench-proxy: need-demo programs
 	@scripts/need nutcracker:nutcracker strace:strace
-	$(CARGO) bench --locked --profile programs --bench proxy -- --json '$(abspath $(TARGET))/bench-proxy.json' $(PROXY)
+	$(CARGO) bench --locked --profile programs --bench proxy -- --proxy '$(abspath $(TARGET))/programs/memcache-proxy' \
+	    --json '$(abspath $(TARGET))/bench-proxy.json' $(PROXY)
 
 ## install:   puts library, headers, manual and programs below DESTDIR/PREFIX (PREFIX is /usr/local unless given)
 install:

@@ -28,7 +28,8 @@ pub fn memory(pid: u32) -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
-/// The memory of a connection, in bytes: of one that was never used, and of one that has asked something.
+/// The memory of a connection, in bytes: of one that was never used, and of one that has asked something
+/// when all others did.
 pub fn of_connections(pid: u32, address: &str, count: usize) -> [f64; 2] {
     let before = memory(pid);
     let mut all: Vec<TcpStream> = Vec::with_capacity(count);
@@ -36,9 +37,12 @@ pub fn of_connections(pid: u32, address: &str, count: usize) -> [f64; 2] {
         all.push(TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}")));
     }
     // It has accepted all when it answers the last one.
-    ask(all.last_mut().expect("at least one connection"));
+    let last = all.last_mut().expect("at least one connection");
+    ask(last);
+    answered(last);
     let fresh = memory(pid);
     all.iter_mut().for_each(ask);
+    all.iter_mut().for_each(answered);
     let used = memory(pid);
     // Closed by a reset: so many ports would rest for a minute.
     for stream in &all {
@@ -48,9 +52,12 @@ pub fn of_connections(pid: u32, address: &str, count: usize) -> [f64; 2] {
 }
 
 fn ask(stream: &mut TcpStream) {
+    stream.write_all(b"get nothing\r\n").expect("a connection that takes a request");
+}
+
+fn answered(stream: &mut TcpStream) {
     let mut answer = [0; 5];
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-    stream.write_all(b"get nothing\r\n").expect("a connection that takes a request");
     stream.read_exact(&mut answer).expect("an answer");
     assert_eq!(&answer, b"END\r\n");
 }
@@ -70,7 +77,8 @@ pub fn system_calls(pid: u32, summary: &Path, work: impl FnOnce()) -> Vec<(Strin
     if first.contains("attached") {
         work();
     }
-    let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT);
+    // The signals that ask more politely are blocked in what we start, as they are in ourselves.
+    let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::QUIT);
     let ended = wait::within(wait::PATIENCE, || child.try_wait().ok()?);
     match ended {
         Some(_) => keep::ended(&child),

@@ -131,6 +131,8 @@ ini_set('session.save_handler', 'memcached');
 ini_set('session.save_path', "$host:$port");
 ini_set('session.use_cookies', '0');
 ini_set('memcached.sess_locking', '1');
+// The binary protocol, which sessions have unless told otherwise, is spoken by memcached alone.
+ini_set('memcached.sess_binary_protocol', '0');
 ini_set('session.cache_limiter', '');
 ob_start();
 session_id('abcdefghij0123456789');

@@ -26,6 +26,7 @@
 //! | `[whole]` | not sent in fragments: memcached's own answer depends on what arrives together |
 //! | `[alone]` | concerns every key of the server: nothing else runs meanwhile |
 //! | `[differs WHY]` | the proxy answers otherwise, and may |
+//! | `[backups WHY]` | the proxy of a pool with backups may answer otherwise |
 
 use std::fmt;
 use std::path::Path;
@@ -69,6 +70,8 @@ pub struct Sequence {
     pub alone: bool,
     /// Why the proxy may answer otherwise.
     pub differs: Option<String>,
+    /// Why the proxy of a pool with backups may.
+    pub with_backups: Option<String>,
     /// Whether it uses one key only.
     pub one_key: bool,
     /// Whether it names a second since 1970.
@@ -107,11 +110,12 @@ pub fn sequences(line: &str, place: &str) -> Vec<Sequence> {
         return Vec::new();
     }
     let mut rest = line;
-    let (mut whole, mut alone, mut differs) = (false, false, None);
+    let (mut whole, mut alone, mut differs, mut with_backups) = (false, false, None, None);
     while let Some((word, after)) = rest.strip_prefix('[').and_then(|text| text.split_once("] ")) {
         rest = after;
         match word.split_once(' ') {
             Some(("differs", why)) => differs = Some(why.to_owned()),
+            Some(("backups", why)) => with_backups = Some(why.to_owned()),
             _ if word == "whole" => whole = true,
             _ if word == "alone" => alone = true,
             _ => panic!("{place}: [{word}] means nothing"),
@@ -124,8 +128,9 @@ pub fn sequences(line: &str, place: &str) -> Vec<Sequence> {
         keys.dedup();
         let mut pieces = steps.iter().flat_map(|step| &step.pieces);
         let names_seconds = pieces.any(|piece| matches!(piece, Piece::Now(_)));
-        let (place, differs, one_key) = (place.to_owned(), differs.clone(), keys.len() == 1);
-        Sequence { place, text, steps, whole, alone, differs, one_key, names_seconds }
+        let (place, one_key) = (place.to_owned(), keys.len() == 1);
+        let (differs, with_backups) = (differs.clone(), with_backups.clone());
+        Sequence { place, text, steps, whole, alone, differs, with_backups, one_key, names_seconds }
     };
     expanded(rest.trim()).into_iter().map(one).collect()
 }

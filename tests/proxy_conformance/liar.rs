@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
-use crate::play::Subject;
+use crate::play::{Kind, Subject};
 use crate::support::server::free_port;
 use crate::support::wait;
 
@@ -46,8 +46,8 @@ impl Subject for Liar {
     fn address(&self) -> String {
         self.address.clone()
     }
-    fn may_differ(&self) -> bool {
-        false
+    fn kind(&self) -> Kind {
+        Kind::Memcached
     }
 }
 

@@ -10,6 +10,7 @@
 //!
 //! ```text
 //! CONFORMANCE_SUBJECT=127.0.0.1:11311    plays the corpus on whoever listens there
+//! CONFORMANCE_BACKUPS=1                  whose pool has backups
 //! CONFORMANCE_ONLY=text                  only sequences in which that stands
 //! ```
 
@@ -17,6 +18,7 @@ mod compare;
 mod corpus;
 mod liar;
 mod play;
+mod proxy;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -24,7 +26,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use corpus::Sequence;
 use liar::{Liar, Lie};
-use play::{Cuts, Side, Subject, Variant};
+use play::{Cuts, Kind, Side, Subject, Variant};
+use proxy::Proxy;
 use support::server::Memcached;
 
 /// A sequence of up to so many bytes is cut at every one, a longer one at so many.
@@ -40,7 +43,8 @@ struct Plain(Memcached);
 
 impl Plain {
     fn start() -> Plain {
-        Plain(Memcached::start_with(&["-c", "2048"]))
+        // Room for all that the corpus stores: none of it may be evicted.
+        Plain(Memcached::start_with(&["-c", "2048", "-m", "1024"]))
     }
 }
 
@@ -48,8 +52,8 @@ impl Subject for Plain {
     fn address(&self) -> String {
         self.0.address()
     }
-    fn may_differ(&self) -> bool {
-        false
+    fn kind(&self) -> Kind {
+        Kind::Memcached
     }
 }
 
@@ -60,8 +64,8 @@ impl Subject for Named {
     fn address(&self) -> String {
         self.0.clone()
     }
-    fn may_differ(&self) -> bool {
-        true
+    fn kind(&self) -> Kind {
+        if std::env::var_os("CONFORMANCE_BACKUPS").is_some() { Kind::ProxyWithBackups } else { Kind::Proxy }
     }
 }
 
@@ -81,7 +85,7 @@ struct Outcome {
 struct Comparison {
     theirs: Side,
     ours: Side,
-    may_differ: bool,
+    kind: Kind,
     fresh: u32,
     outcome: Outcome,
 }
@@ -89,7 +93,7 @@ struct Comparison {
 impl Comparison {
     fn new(memcached: &Plain, subject: &dyn Subject) -> Comparison {
         let (theirs, ours) = (Side::new(&memcached.address()), Side::new(&subject.address()));
-        Comparison { theirs, ours, may_differ: subject.may_differ(), fresh: 0, outcome: Outcome::default() }
+        Comparison { theirs, ours, kind: subject.kind(), fresh: 0, outcome: Outcome::default() }
     }
 
     fn all(mut self, sequences: &[Sequence]) -> Outcome {
@@ -109,7 +113,12 @@ impl Comparison {
             .or_else(|| others.chunks(abreast).find_map(|cuts| self.different(id, sequence, cuts)));
         self.outcome.sequences += 1;
         self.outcome.variants += cuts.len();
-        match (found, sequence.differs.as_ref().filter(|_| self.may_differ)) {
+        let with_backups = sequence.with_backups.as_ref().filter(|_| self.kind == Kind::ProxyWithBackups);
+        if let (Some(found), Some(why)) = (&found, with_backups) {
+            self.outcome.allowed.push(format!("{sequence}\n  {why}: {found}"));
+            return;
+        }
+        match (found, sequence.differs.as_ref().filter(|_| self.kind != Kind::Memcached)) {
             (Some(found), Some(why)) => self.outcome.allowed.push(format!("{sequence}\n  {why}: {found}")),
             (Some(found), None) => self.outcome.differences.push(format!("{sequence}\n  {found}")),
             (None, Some(_)) => self.outcome.needless.push(sequence.to_string()),
@@ -226,6 +235,17 @@ fn the_corpus_is_large_and_says_everything_once() {
 fn one_memcached_answers_as_another() {
     let (one, other) = (Plain::start(), Plain::start());
     passes("memcached", &Comparison::new(&one, &other).all(&sequences()));
+}
+
+#[test]
+fn the_proxy_answers_as_memcached() {
+    passes("memcache-proxy", &Comparison::new(&Plain::start(), &Proxy::start("none")).all(&sequences()));
+}
+
+#[test]
+fn the_proxy_with_backups_answers_as_memcached() {
+    let proxy = Proxy::start("pairs");
+    passes("memcache-proxy with backups", &Comparison::new(&Plain::start(), &proxy).all(&sequences()));
 }
 
 #[test]

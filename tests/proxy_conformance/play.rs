@@ -23,8 +23,19 @@ use crate::corpus::{Piece, Sequence, Step};
 pub trait Subject {
     /// `127.0.0.1:port` or `unix:/path`.
     fn address(&self) -> String;
-    /// Whether the differences that the corpus lists are its.
-    fn may_differ(&self) -> bool;
+    /// What it is: whether the differences that the corpus lists are its.
+    fn kind(&self) -> Kind;
+}
+
+/// What a subject is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A memcached, or somebody who has to look like one in everything.
+    Memcached,
+    /// A proxy before servers.
+    Proxy,
+    /// The same, and every key lies on two of them.
+    ProxyWithBackups,
 }
 
 /// A connection to one.
