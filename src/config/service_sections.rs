@@ -136,7 +136,9 @@ fn limits_of_proxy(report: &mut Report, section: &Section<'_>, proxy: &mut Proxy
         proxy.mode = mode.value;
     }
     proxy.http = section
-        .read(report, "http", "\"127.0.0.1:9150\"", |text| text.parse::<Address>().map_err(|wrong| wrong.to_string()))
+        .read(report, "http", "\"127.0.0.1:9150\"", |text| {
+            text.parse::<Address>().map_err(|wrong| wrong.to_string())
+        })
         .map(|http| http.value);
     if let Some(count) = section.count(report, "connections", limits::CONNECTIONS) {
         proxy.connections = count.value;

@@ -69,7 +69,9 @@ impl Begin<'_> {
                 let value = value_of(&parts, value.len());
                 let work = match verb {
                     Verb::Set => Work::Write(Write::new(parts.key(), flags, exptime, value)),
-                    verb => Work::Conditional(Conditional::new(verb, parts.key(), flags, exptime, value).comparing()),
+                    verb => Work::Conditional(
+                        Conditional::new(verb, parts.key(), flags, exptime, value).comparing(),
+                    ),
                 };
                 self.one(counters::STORE, noreply, Style::Classic, parts, work);
                 Next::Go
@@ -134,7 +136,15 @@ impl Begin<'_> {
         self.put(command, silent, Place::Alone, style, parts, work)
     }
 
-    fn put(&mut self, command: u8, silent: bool, place: Place, style: Style, parts: Parts, work: Work) -> u32 {
+    fn put(
+        &mut self,
+        command: u8,
+        silent: bool,
+        place: Place,
+        style: Style,
+        parts: Parts,
+        work: Work,
+    ) -> u32 {
         let held = parts.block.len() - parts.flags.end;
         let number = self.session.expect(silent, place, command, held, self.crowd.now());
         let about = About { owner: self.owner, life: self.session.life, number };
@@ -171,7 +181,8 @@ impl Begin<'_> {
             let parts;
             if cas {
                 let mut buffer = itoa::Buffer::new();
-                let flags = [b"v f c T", buffer.format(exptime.clamp(-1, i64::from(i32::MAX))).as_bytes()].concat();
+                let flags =
+                    [b"v f c T", buffer.format(exptime.clamp(-1, i64::from(i32::MAX))).as_bytes()].concat();
                 parts = self.parts(key, key, &flags, b"");
                 work = Work::Pass(Box::new(Pass::new(Passed {
                     letter: b'g',
@@ -184,7 +195,8 @@ impl Begin<'_> {
                 })));
             } else {
                 parts = self.parts(key, key, b"", b"");
-                let one = One { parts: parts.clone(), form: Form::Classic { cas }, text: self.supplies.text() };
+                let one =
+                    One { parts: parts.clone(), form: Form::Classic { cas }, text: self.supplies.text() };
                 work = Work::GetAndTouch(Box::new(GetAndTouch::into(parts.key(), exptime, one)));
             }
             self.put(counters::TOUCH, false, place, Style::Classic, parts, work);

@@ -11,8 +11,8 @@ use crate::client::crowd::{About, Member};
 use crate::rules::bytes::Bytes;
 use crate::rules::hash::KeyHash;
 use crate::rules::operation::{
-    Batch, Broadcast, Conditional, Counter, Failure, GetAndTouch, Move, Operation, Outcome, Pass, Read, Spread, Tag,
-    Write,
+    Batch, Broadcast, Conditional, Counter, Failure, GetAndTouch, Move, Operation, Outcome, Pass, Read,
+    Spread, Tag, Write,
 };
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -90,7 +90,9 @@ impl Parts {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Form {
     /// `VALUE`; whether with its CAS value.
-    Classic { cas: bool },
+    Classic {
+        cas: bool,
+    },
     Meta,
 }
 
@@ -135,7 +137,10 @@ impl Batch for One {
 pub(super) type Gather = Box<dyn FnMut(ServerId, Result<&[u8], Outcome>) + Send>;
 
 /// The operation behind a call.
-#[expect(clippy::large_enum_variant, reason = "the large ones are the usual ones, and boxing them would allocate")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large ones are the usual ones, and boxing them would allocate"
+)]
 pub(super) enum Work {
     Read(Read<'static, One>),
     Write(Write<'static>),
@@ -213,6 +218,15 @@ pub(super) const TIMEOUT: &[u8] = b"SERVER_ERROR timeout\r\n";
 const UNAVAILABLE: &[u8] = b"SERVER_ERROR unavailable\r\n";
 
 impl Call {
+    /// Nobody's: a value is moved to where the rules place it.
+    pub(super) fn moving(key: &[u8], found: ServerId, supplies: &mut Supplies) -> Call {
+        let (block, all) = (supplies.block(&[key]), 0..key.len());
+        let parts = Parts { block, name: all.clone(), key: all.clone(), flags: all.end..all.end };
+        let work = Work::Move(Box::new(Move::new(parts.key(), found)));
+        let about = About { owner: u32::MAX, life: 0, number: 0 };
+        Call { about, style: Style::Fixed(b""), parts, work }
+    }
+
     /// Appends the answer to a call that is over.
     pub(super) fn answer(&mut self, outcome: Outcome, text: &mut Vec<u8>) -> Told {
         match (&mut self.work, self.style) {
@@ -243,7 +257,9 @@ impl Call {
                     self.answer_meta(quiet, false, outcome, text);
                 }
             }
-            (Work::Pass(pass), _) if outcome == Outcome::Done => return gats(pass.reply(), &self.parts, text),
+            (Work::Pass(pass), _) if outcome == Outcome::Done => {
+                return gats(pass.reply(), &self.parts, text);
+            }
             (_, Style::Meta { quiet, value, .. }) => self.answer_meta(quiet, value, outcome, text),
             (_, Style::Classic) => self.answer_classic(outcome, text),
         }
@@ -317,7 +333,8 @@ impl Call {
         let refusal = self.work.operation().refusal().filter(|_| outcome == Outcome::Refused);
         match refusal {
             Some(line) => {
-                let is_whole = [&b"ERROR"[..], b"CLIENT_ERROR", b"SERVER_ERROR"].iter().any(|it| line.starts_with(it));
+                let is_whole =
+                    [&b"ERROR"[..], b"CLIENT_ERROR", b"SERVER_ERROR"].iter().any(|it| line.starts_with(it));
                 words(text, &[if is_whole { b"" } else { b"SERVER_ERROR " }, line, b"\r\n"]);
             }
             None if outcome == Outcome::Timeout => text.extend_from_slice(TIMEOUT),
@@ -356,7 +373,10 @@ fn gats(reply: &[u8], parts: &Parts, text: &mut Vec<u8>) -> Told {
             _ => {}
         }
     }
-    words(text, &[b"VALUE ", parts.part(&parts.name), b" ", flags, b" ", len, b" ", cas, b"\r\n", &reply[end + 1..]]);
+    words(
+        text,
+        &[b"VALUE ", parts.part(&parts.name), b" ", flags, b" ", len, b" ", cas, b"\r\n", &reply[end + 1..]],
+    );
     Told::All
 }
 

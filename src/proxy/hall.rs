@@ -17,9 +17,13 @@ use super::request::{Parsed, Request, parse};
 use super::service::Shared;
 use super::session::{Session, Socket};
 use crate::client::crowd::{Crowd, Ended};
+use crate::rules::operation::Operation;
+use crate::rules::pool::ServerId;
 
 /// What is read of a client at a time, in bytes.
 const ROOM: usize = 64 << 10;
+/// How many values are moved in one round.
+const MOST_MOVES: usize = 16;
 /// How many events are taken in at a time.
 const EVENTS: usize = 256;
 /// What the loop's own descriptors are known by.
@@ -54,6 +58,8 @@ pub(super) struct Hall {
     marked: Vec<u32>,
     room: Vec<u8>,
     pending: Vec<Pending>,
+    /// Keys whose values reads found at a later place than they belong.
+    displaced: Vec<(Vec<u8>, ServerId)>,
     leaving: bool,
 }
 
@@ -83,6 +89,7 @@ impl Hall {
             marked: Vec::new(),
             room: vec![0; ROOM],
             pending: Vec::new(),
+            displaced: Vec::new(),
             leaving: false,
         })
     }
@@ -146,7 +153,11 @@ impl Hall {
             let all: u64 = self.shared.loops.iter().map(|other| other.counters.clients.get()).sum();
             if all >= self.shared.most_clients as u64 {
                 self.counters.turned_away.add(1);
-                let _ = send(&client, b"SERVER_ERROR too many connections\r\n", SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+                let _ = send(
+                    &client,
+                    b"SERVER_ERROR too many connections\r\n",
+                    SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+                );
                 continue;
             }
             let to = self.deals_to;
@@ -354,7 +365,7 @@ impl Hall {
     }
 
     fn round(&mut self) {
-        let Hall { crowd, sessions, supplies, marked, pending, shared, .. } = self;
+        let Hall { crowd, sessions, supplies, marked, pending, shared, displaced, .. } = self;
         crowd.round(&mut |ended| match ended {
             Ended::Whole(mut call, outcome) => {
                 let about = call.about;
@@ -369,6 +380,11 @@ impl Hall {
                         marked.push(about.owner);
                     }
                 }
+                call.displaced(&mut |key, server| {
+                    if displaced.len() < MOST_MOVES {
+                        displaced.push((key.to_vec(), server));
+                    }
+                });
                 call.recycle(supplies);
             }
             Ended::Late(about) => {
@@ -377,7 +393,9 @@ impl Hall {
                 {
                     let mut text = supplies.text();
                     text.extend_from_slice(TIMEOUT);
-                    pending.retain(|it| (it.owner, it.life, it.number) != (about.owner, about.life, about.number));
+                    pending.retain(|it| {
+                        (it.owner, it.life, it.number) != (about.owner, about.life, about.number)
+                    });
                     session.settle(about.number, text, true);
                     if !std::mem::replace(&mut session.marked, true) {
                         marked.push(about.owner);
@@ -386,6 +404,10 @@ impl Hall {
             }
         });
         self.counters.rounds.add(1);
+        // What was found where it should not be is moved, so that the next read of it asks one server.
+        for (key, server) in std::mem::take(&mut self.displaced) {
+            self.crowd.begin_if_free(Call::moving(&key, server, &mut self.supplies));
+        }
     }
 
     /// Sends every client what it is owed, each with one write.
@@ -396,7 +418,9 @@ impl Hall {
             let most = self.shared.most_bytes;
             let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { continue };
             session.marked = false;
-            session.collect(&mut self.supplies, &mut |answer| self.counters.over(answer.command, answer.began, now));
+            session.collect(&mut self.supplies, &mut |answer| {
+                self.counters.over(answer.command, answer.began, now)
+            });
             let owed = session.owed();
             let state = if owed > 0 { session.flush() } else { Socket::Fine };
             self.counters.bytes_out.add((owed - session.owed()) as u64);
@@ -415,7 +439,8 @@ impl Hall {
                 let mut flags = EventFlags::empty();
                 flags.set(EventFlags::IN, reads);
                 flags.set(EventFlags::OUT, writes);
-                let _ = epoll::modify(&self.epoll, &session.socket, EventData::new_u64(u64::from(owner)), flags);
+                let _ =
+                    epoll::modify(&self.epoll, &session.socket, EventData::new_u64(u64::from(owner)), flags);
             }
             // What was kept back for want of room is begun in the next round.
             if reads && !session.inbox.is_empty() && session.inbox.len() >= session.needed {
@@ -443,7 +468,14 @@ impl Hall {
 }
 
 /// The answer to a question to all servers, from what was gathered.
-fn summed(pending: &mut Vec<Pending>, owner: u32, life: u32, number: u32, shared: &Shared, text: &mut Vec<u8>) {
+fn summed(
+    pending: &mut Vec<Pending>,
+    owner: u32,
+    life: u32,
+    number: u32,
+    shared: &Shared,
+    text: &mut Vec<u8>,
+) {
     let is_it = |it: &Pending| (it.owner, it.life, it.number) == (owner, life, number);
     let Some(at) = pending.iter().position(is_it) else { return };
     let Pending { gathered, sum, .. } = pending.swap_remove(at);

@@ -7,7 +7,8 @@ use std::time::Duration;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SocketAddrAny, SocketFlags, SocketType, accept_with, bind, connect, listen, socket_with, sockopt,
+    AddressFamily, SocketAddrAny, SocketFlags, SocketType, accept_with, bind, connect, listen, socket_with,
+    sockopt,
 };
 
 use crate::client::resolve;
@@ -47,8 +48,11 @@ pub(super) fn handed_over() -> Result<Vec<OwnedFd>, String> {
     for index in 0..given.len() {
         let tcp = given.take_tcp_listener(index).ok().flatten().map(OwnedFd::from);
         let unix = || given.take_unix_listener(index).ok().flatten().map(OwnedFd::from);
-        let door = tcp.or_else(unix).ok_or_else(|| format!("socket {index} of systemd is no listening stream socket"))?;
-        rustix::io::ioctl_fionbio(&door, true).map_err(|error| format!("socket {index} of systemd: {error}"))?;
+        let door = tcp
+            .or_else(unix)
+            .ok_or_else(|| format!("socket {index} of systemd is no listening stream socket"))?;
+        rustix::io::ioctl_fionbio(&door, true)
+            .map_err(|error| format!("socket {index} of systemd: {error}"))?;
         doors.push(door);
     }
     Ok(doors)

@@ -30,8 +30,10 @@ const SET_MODE: Wrong = Wrong(b"CLIENT_ERROR invalid mode for ms M token");
 const COUNT_MODE: Wrong = Wrong(b"CLIENT_ERROR invalid mode for ma M token");
 
 /// Bits behind the last whole byte are nobody's business.
-const DECODER: GeneralPurpose =
-    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+const DECODER: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
 /// More flags than these no line may have.
 const MOST_WORDS: usize = 20;
@@ -68,7 +70,8 @@ impl<'b> Flags<'b> {
     /// Reads the flags of the command with this second letter.
     pub(super) fn read(command: u8, key: &[u8], text: &'b [u8]) -> Result<Flags<'b>, Wrong> {
         let mut flags = Flags { text, delta: 1, ..Flags::default() };
-        let (duplicate, invalid) = if matches!(command, b'g' | b's') { (DUPLICATE, INVALID) } else { (EITHER, EITHER) };
+        let (duplicate, invalid) =
+            if matches!(command, b'g' | b's') { (DUPLICATE, INVALID) } else { (EITHER, EITHER) };
         if command != b'e' && Words::of(text).count() > MOST_WORDS {
             return Err(if command == b'g' { LONG_FLAGS } else { LONG_FLAGS_TOO });
         }

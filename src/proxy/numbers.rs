@@ -23,7 +23,10 @@ mod tests {
     fn as_memcached_reads_them() {
         assert_eq!((signed(b"-1"), signed(b"+7"), signed(b"08")), (Some(-1), Some(7), Some(8)));
         assert_eq!((signed(b""), signed(b"5abc"), signed(b"0x10"), signed(b"1 ")), (None, None, None, None));
-        assert_eq!((unsigned(b"18446744073709551615"), unsigned(b"18446744073709551616")), (Some(u64::MAX), None));
+        assert_eq!(
+            (unsigned(b"18446744073709551615"), unsigned(b"18446744073709551616")),
+            (Some(u64::MAX), None)
+        );
         assert_eq!((unsigned(b"-1"), unsigned(b"+1"), unsigned(b"\xff")), (None, Some(1), None));
     }
 }

@@ -8,8 +8,7 @@ use crate::rules::view::State;
 use crate::rules::wire::stats;
 
 /// Statistics that are not sums: the first server's stand for all, or the largest.
-const OF_ONE: [&[u8]; 7] =
-    [b"pid", b"time", b"version", b"libevent", b"pointer_size", b"uptime", b"threads"];
+const OF_ONE: [&[u8]; 7] = [b"pid", b"time", b"version", b"libevent", b"pointer_size", b"uptime", b"threads"];
 
 /// Appends the servers' general statistics, each summed over them, in the first one's order.
 pub(super) fn sum(all: &[(u16, Vec<u8>)], shared: &Shared, text: &mut Vec<u8>) {
@@ -98,12 +97,20 @@ pub(super) fn prometheus(shared: &Shared) -> String {
         for (step, most) in STEPS.iter().enumerate() {
             below += kinds().map(|kind| kind.steps[step].get()).sum::<u64>();
             let most = *most as f64 / 1e6;
-            let _ = writeln!(text, "memcache_proxy_request_seconds_bucket{{command=\"{name}\",le=\"{most}\"}} {below}");
+            let _ = writeln!(
+                text,
+                "memcache_proxy_request_seconds_bucket{{command=\"{name}\",le=\"{most}\"}} {below}"
+            );
         }
         let count: u64 = kinds().map(|kind| kind.answered.get()).sum();
         let micros: u64 = kinds().map(|kind| kind.micros.get()).sum();
-        let _ = writeln!(text, "memcache_proxy_request_seconds_bucket{{command=\"{name}\",le=\"+Inf\"}} {count}");
-        let _ = writeln!(text, "memcache_proxy_request_seconds_sum{{command=\"{name}\"}} {}", micros as f64 / 1e6);
+        let _ =
+            writeln!(text, "memcache_proxy_request_seconds_bucket{{command=\"{name}\",le=\"+Inf\"}} {count}");
+        let _ = writeln!(
+            text,
+            "memcache_proxy_request_seconds_sum{{command=\"{name}\"}} {}",
+            micros as f64 / 1e6
+        );
         let _ = writeln!(text, "memcache_proxy_request_seconds_count{{command=\"{name}\"}} {count}");
     }
     let servers = shared.servers();

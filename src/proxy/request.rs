@@ -89,25 +89,65 @@ pub struct Meta<'b> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request<'b> {
     /// get, gets, gat, gats. `touch`: the new expiry time.
-    Get { keys: Words<'b>, cas: bool, touch: Option<i64> },
-    Store { verb: Verb, key: &'b [u8], flags: u32, exptime: i64, value: &'b [u8], noreply: bool },
-    Delete { key: &'b [u8], noreply: bool },
-    Arithmetic { direction: Direction, key: &'b [u8], delta: u64, noreply: bool },
-    Touch { key: &'b [u8], exptime: i64, noreply: bool },
-    FlushAll { delay: i64, noreply: bool },
+    Get {
+        keys: Words<'b>,
+        cas: bool,
+        touch: Option<i64>,
+    },
+    Store {
+        verb: Verb,
+        key: &'b [u8],
+        flags: u32,
+        exptime: i64,
+        value: &'b [u8],
+        noreply: bool,
+    },
+    Delete {
+        key: &'b [u8],
+        noreply: bool,
+    },
+    Arithmetic {
+        direction: Direction,
+        key: &'b [u8],
+        delta: u64,
+        noreply: bool,
+    },
+    Touch {
+        key: &'b [u8],
+        exptime: i64,
+        noreply: bool,
+    },
+    FlushAll {
+        delay: i64,
+        noreply: bool,
+    },
     Version,
-    Stats { group: &'b [u8] },
+    Stats {
+        group: &'b [u8],
+    },
     Quit,
     Meta(Meta<'b>),
     /// It is answered with this text and nothing else; empty: with nothing.
-    Say { text: &'static [u8], noreply: bool },
+    Say {
+        text: &'static [u8],
+        noreply: bool,
+    },
     /// A value that is not taken: what is under the key goes, as memcached has it, the value's `skip` bytes are passed over,
     /// and this is the answer. `key` is empty when nothing goes.
-    TooLarge { key: &'b [u8], skip: usize, noreply: bool },
+    TooLarge {
+        key: &'b [u8],
+        skip: usize,
+        noreply: bool,
+    },
     /// It is answered with this text, and so many bytes behind it are passed over.
-    Skip { text: &'static [u8], skip: usize },
+    Skip {
+        text: &'static [u8],
+        skip: usize,
+    },
     /// The client is told this and its connection is closed.
-    Close { text: &'static [u8] },
+    Close {
+        text: &'static [u8],
+    },
 }
 
 /// What the bytes at hand are.
@@ -219,7 +259,8 @@ fn store<'b>(verb: Verb, line: Words<'b>, bytes: &'b [u8], start: usize, limits:
     let numbers = (unsigned(word[1]), exptime(word[2]), exptime(word[3]));
     let (Some(flags), Some(exptime), Some(len)) = numbers else { return refuse(BAD_LINE, noreply) };
     let cas = if is_cas { unsigned(word[4]) } else { Some(0) };
-    let (Some(cas), true) = (cas, is_key(word[0], limits) && (0..=i64::from(i32::MAX) - 2).contains(&len)) else {
+    let (Some(cas), true) = (cas, is_key(word[0], limits) && (0..=i64::from(i32::MAX) - 2).contains(&len))
+    else {
         return refuse(BAD_LINE, noreply);
     };
     debug_assert!(count <= 6);
@@ -277,7 +318,11 @@ fn delete<'b>(line: Words<'b>, limits: &Limits) -> Request<'b> {
     if !valid {
         return Request::Say { text: BAD_DELETE, noreply };
     }
-    if is_key(key, limits) { Request::Delete { key, noreply } } else { Request::Say { text: BAD_LINE, noreply } }
+    if is_key(key, limits) {
+        Request::Delete { key, noreply }
+    } else {
+        Request::Say { text: BAD_LINE, noreply }
+    }
 }
 
 fn touch<'b>(line: Words<'b>, limits: &Limits) -> Request<'b> {

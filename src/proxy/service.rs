@@ -102,7 +102,8 @@ impl Loop {
             *servers = told.collect();
         }
         if let Ok(mut attendance) = self.attendance.lock() {
-            *attendance = crowd.attendance().map_or_else(|| "none".to_owned(), |attendance| attendance.to_string());
+            *attendance =
+                crowd.attendance().map_or_else(|| "none".to_owned(), |attendance| attendance.to_string());
         }
     }
 }
@@ -327,7 +328,9 @@ async fn tell_prometheus(listener: TcpListener, shared: Arc<Shared>) {
                     }
                 }
                 let (status, body) = match request.split(|byte| *byte == b' ').nth(1) {
-                    Some(b"/metrics" | b"/") if request.starts_with(b"GET ") => ("200 OK", report::prometheus(&shared)),
+                    Some(b"/metrics" | b"/") if request.starts_with(b"GET ") => {
+                        ("200 OK", report::prometheus(&shared))
+                    }
                     _ => ("404 Not Found", "see /metrics\n".to_owned()),
                 };
                 let head = format!(

@@ -16,6 +16,8 @@ use crate::rules::time::Instant;
 
 /// The most requests of one client that are under way at a time.
 const MOST_REQUESTS: usize = 4096;
+/// What an answer costs at least, in bytes.
+const ANSWER: usize = 256;
 /// What is said at once is no command's.
 pub(super) const SAID: u8 = u8::MAX;
 /// An empty buffer longer than this is given back, in bytes.
@@ -67,6 +69,10 @@ pub(super) struct Session {
     answers: VecDeque<Answer>,
     /// The number of the next request.
     next: u32,
+    /// Bytes of answers that are known and not their turn.
+    known: usize,
+    /// About how long its answers are.
+    typical: usize,
     /// Bytes of values that its calls hold.
     held: usize,
     /// Nothing more is begun until all that was is over.
@@ -103,6 +109,8 @@ impl Session {
             sent: 0,
             answers: VecDeque::new(),
             next: 0,
+            known: 0,
+            typical: 32 << 10,
             held: 0,
             barrier: false,
             leaving: false,
@@ -113,9 +121,11 @@ impl Session {
         }
     }
 
-    /// Whether it has too much under way for another request. `most`: bytes.
+    /// Whether it has too much under way for another request. `most`: bytes, of which an answer that is not known yet
+    /// is taken to have as many as the last ones had.
     pub(super) fn is_full(&self, most: usize) -> bool {
-        self.answers.len() >= MOST_REQUESTS || self.owed() + self.held >= most
+        let window = (most / self.typical.max(1)).clamp(1, MOST_REQUESTS);
+        self.answers.len() >= window || self.owed() + self.known + self.held >= most
     }
 
     /// Bytes that it was not sent yet.
@@ -134,7 +144,14 @@ impl Session {
     }
 
     /// A place for the answer to a request. Its number.
-    pub(super) fn expect(&mut self, silent: bool, place: Place, command: u8, held: usize, began: Instant) -> u32 {
+    pub(super) fn expect(
+        &mut self,
+        silent: bool,
+        place: Place,
+        command: u8,
+        held: usize,
+        began: Instant,
+    ) -> u32 {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         self.held += held;
@@ -146,11 +163,15 @@ impl Session {
     /// An answer is known.
     pub(super) fn settle(&mut self, number: u32, text: Vec<u8>, failed: bool) {
         let Some(answer) = self.answer(number) else { return };
+        let len = text.len();
         answer.done = true;
         answer.text = text;
         answer.failed = failed && answer.place != Place::Alone;
         let held = answer.held;
         self.held = self.held.saturating_sub(held);
+        self.known += len;
+        // A large one is believed at once, small ones only by and by.
+        self.typical = len.max(self.typical / 2).max(ANSWER);
     }
 
     /// The place of an answer that is not known yet.
@@ -179,6 +200,7 @@ impl Session {
             let Some(mut answer) = self.answers.pop_front() else { break };
             over(&answer);
             let mut text = std::mem::take(&mut answer.text);
+            self.known = self.known.saturating_sub(text.len());
             if answer.failed {
                 // What a get says in place of its end, it says once.
                 self.failure.get_or_insert(std::mem::take(&mut text));

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use smallvec::SmallVec;
 
 use super::lines::Lines;
+use super::member::{Ended, Member, Traffic};
 use crate::client::clock;
 use crate::rules::operation::{Failure, Operation, Outcome, Tag};
 use crate::rules::pool::ServerId;
@@ -36,44 +37,6 @@ fn age_of(tag: Tag) -> u8 {
 
 fn own(tag: Tag) -> Tag {
     tag & ((1 << OWN) - 1)
-}
-
-/// What a crowd's operations can tell of themselves.
-pub(crate) trait Member: Operation {
-    /// Whose it is, and which of his.
-    fn about(&self) -> About;
-    /// A command that reads and can be asked of another server in this one's stead, as often as need be: it is the same
-    /// each time. `false`: this one is waited for.
-    fn may_go_elsewhere(&self) -> bool {
-        false
-    }
-    /// What has the same commands for the same tags, and is otherwise nothing: it stands in for one that is over while
-    /// answers to it are outstanding. Of one that may go elsewhere there is such a one.
-    fn ghost(&self) -> Option<Self>
-    where
-        Self: Sized,
-    {
-        None
-    }
-}
-
-/// Whose a job is, and which of his.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct About {
-    /// Its owner.
-    pub(crate) owner: u32,
-    /// Tells the owner from others that had his number before.
-    pub(crate) life: u32,
-    /// Which one of his.
-    pub(crate) number: u32,
-}
-
-/// What became of a job.
-pub(crate) enum Ended<O> {
-    /// It came to its end.
-    Whole(O, Outcome),
-    /// Its time was up.
-    Late(About),
 }
 
 /// How a job stands.
@@ -115,29 +78,6 @@ pub(super) struct Job<O> {
 enum Slot<O> {
     Free { next: u32 },
     Taken(Job<O>),
-}
-
-/// What is known of the traffic with one server.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Traffic {
-    /// Commands that were handed to its connection.
-    pub(crate) asked: u64,
-    /// Answers that came.
-    pub(crate) answered: u64,
-    /// Commands that were lost with a connection.
-    pub(crate) lost: u64,
-    /// How long the answers took, all together, in microseconds.
-    pub(crate) micros: u64,
-}
-
-impl Traffic {
-    /// Adds another loop's.
-    pub(crate) fn add(&mut self, other: &Traffic) {
-        self.asked += other.asked;
-        self.answered += other.answered;
-        self.lost += other.lost;
-        self.micros += other.micros;
-    }
 }
 
 /// All of them. See the module.
@@ -266,7 +206,8 @@ impl<O: Member> Jobs<O> {
     /// When the next one's time is up.
     pub(super) fn due(&mut self) -> Option<Instant> {
         while let Some(&(at, slot, serial)) = self.deadlines.front() {
-            let counts = |job: &mut Job<O>| job.serial == serial && job.deadline == at && job.state != State::Ghost;
+            let counts =
+                |job: &mut Job<O>| job.serial == serial && job.deadline == at && job.state != State::Ghost;
             if self.job(slot).is_some_and(counts) {
                 return Some(at);
             }
@@ -314,7 +255,8 @@ impl<O: Member> Jobs<O> {
             }
         }
         let Some(job) = self.job(slot) else { return };
-        let (line, behind) = (std::mem::replace(&mut job.line, NONE), std::mem::replace(&mut job.behind, NONE));
+        let (line, behind) =
+            (std::mem::replace(&mut job.line, NONE), std::mem::replace(&mut job.behind, NONE));
         if line != NONE {
             self.leave_line(slot, line, behind);
         }
@@ -403,7 +345,9 @@ impl<O: Member> Jobs<O> {
     /// Whether what a job asks may still be sent.
     fn may_ask(&self, slot: u32) -> bool {
         let Some(Slot::Taken(job)) = self.slots.get(slot as usize) else { return false };
-        job.state == State::Running && self.now < job.deadline && self.lines.holds(job.line, clock::millis(self.now))
+        job.state == State::Running
+            && self.now < job.deadline
+            && self.lines.holds(job.line, clock::millis(self.now))
     }
 }
 

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::jobs::{Member, Traffic};
 use super::{Crowd, Exchange};
+use super::{Member, Traffic};
 use crate::client::connection::Connection;
 use crate::client::exchange::Witness;
 use crate::client::lineup::position;

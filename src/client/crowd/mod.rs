@@ -16,6 +16,7 @@
 mod jobs;
 mod lines;
 mod lineup;
+mod member;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +40,7 @@ use crate::rules::view::View;
 use crate::table::Attendance;
 use crate::table::stripes::layout::STRIPES;
 
-pub(crate) use self::jobs::{About, Ended, Member, Traffic};
+pub(crate) use self::member::{About, Ended, Member, Traffic};
 
 /// How often time is let do its work on servers that are down, where this process tries them.
 const TEND: Duration = Duration::from_millis(20);
@@ -182,6 +183,16 @@ impl<O: Member> Crowd<O> {
             && let Some(job) = self.jobs.job(before)
         {
             job.behind = slot;
+        }
+    }
+
+    /// As [`Crowd::begin`], for a job that waits for nobody: it is dropped if somebody is at work on its key.
+    pub(crate) fn begin_if_free(&mut self, operation: O) {
+        let mut stripe = NONE;
+        operation.hashes(&mut |hash| stripe = hash.value() % STRIPES as u32);
+        let free = self.views.stripes().is_none_or(|stripes| stripes.is_free(stripe));
+        if free && self.jobs.lines.get(stripe).is_none() && self.has_room() {
+            self.begin(operation);
         }
     }
 
@@ -377,7 +388,8 @@ impl<O: Member> Crowd<O> {
         }
         for at in over {
             let Some(line) = self.jobs.lines.get(at) else { continue };
-            let (first, turn) = (line.first, std::mem::replace(&mut line.turn, Turn::Wanted { waited: true }));
+            let (first, turn) =
+                (line.first, std::mem::replace(&mut line.turn, Turn::Wanted { waited: true }));
             let Turn::Proving(kept, proving) = turn else { continue };
             self.jobs.lines.proving -= 1;
             if proving.end(&mut self.views, now) {

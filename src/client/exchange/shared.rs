@@ -40,11 +40,6 @@ impl Exchange {
         self.fail(lost, operation, witness, now);
     }
 
-    /// Takes the operation's commands, and sends nothing yet.
-    pub(in crate::client) fn listen(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
-        self.take(operation, witness, now);
-    }
-
     /// The connections that owe something.
     pub(in crate::client) fn busy(&self) -> impl Iterator<Item = &Connection> {
         self.busy.iter().map(|&index| &self.connections[index])

@@ -125,9 +125,9 @@ impl<'a> Conditional<'a> {
             Reply::Stored if matches!(self.verb, Verb::Append | Verb::Prepend) => {
                 Stage::Publishing(Box::new(Publish::new(self.key.clone(), server)), Outcome::Stored)
             }
-            Reply::Stored => {
-                Stage::Putting(Put::new(self.key.clone(), self.flags, self.exptime, self.value.clone()).from(server))
-            }
+            Reply::Stored => Stage::Putting(
+                Put::new(self.key.clone(), self.flags, self.exptime, self.value.clone()).from(server),
+            ),
             Reply::Refused(_) | Reply::Unsupported => {
                 self.refusal = refused(reply).unwrap_or_default().to_vec();
                 ended(Outcome::Refused)
@@ -145,7 +145,8 @@ impl<'a> Conditional<'a> {
         if failure == Failure::Unanswered && server.intact(view) {
             // It lives and may have done it: that is for the caller to find out, but whatever it
             // has now, the others get too.
-            self.stage = Stage::Publishing(Box::new(Publish::new(self.key.clone(), server)), Outcome::Unavailable);
+            self.stage =
+                Stage::Publishing(Box::new(Publish::new(self.key.clone(), server)), Outcome::Unavailable);
         } else {
             // Not executed; or executed on a copy that is given up: no other place knows of it.
             self.begin_again(view);

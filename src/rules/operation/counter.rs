@@ -149,7 +149,9 @@ impl<'a> Counter<'a> {
         let complete = view.complete(self.decider.server);
         match decider {
             // A steady home's miss is the truth; the mirror's copy was left over.
-            Fate::NotFound if complete => self.stage = Stage::Clearing(Box::new(Spread::delete(self.key.clone()))),
+            Fate::NotFound if complete => {
+                self.stage = Stage::Clearing(Box::new(Spread::delete(self.key.clone())))
+            }
             fate if fate.lost() || !complete => self.publish(mirror, Outcome::Number(value)),
             // The decider holds something that is no number: so does the mirror from now on.
             _ => self.publish(self.decider, Outcome::Refused),

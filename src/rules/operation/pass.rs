@@ -18,7 +18,10 @@ use crate::rules::wire::{Command, Reply};
 enum Stage<'a> {
     Begin,
     Bringing(Box<Bring<'a>>),
-    Deciding { server: Source, asked: bool },
+    Deciding {
+        server: Source,
+        asked: bool,
+    },
     /// The others get what came of it; then it ends with this outcome.
     Publishing(Box<Publish<'a>>, Outcome),
     Over(Outcome),
@@ -131,7 +134,8 @@ impl<'a> Pass<'a> {
             if !self.reply.is_empty() {
                 self.reply.push(b' ');
             }
-            let value = word.strip_prefix(b"c").and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+            let value =
+                word.strip_prefix(b"c").and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
             match value {
                 Some(value) => {
                     self.reply.push(b'c');

@@ -49,7 +49,14 @@ pub(super) struct Publish<'a> {
 impl<'a> Publish<'a> {
     pub(super) fn new(key: impl Into<Bytes<'a>>, source: Source) -> Publish<'a> {
         let round = Round::new();
-        Publish { key: key.into(), source, stage: Stage::Begin, round, generation: 0, attempts: Attempts::default() }
+        Publish {
+            key: key.into(),
+            source,
+            stage: Stage::Begin,
+            round,
+            generation: 0,
+            attempts: Attempts::default(),
+        }
     }
 
     pub(super) fn end(&self) -> Option<End> {

@@ -49,7 +49,12 @@ pub(super) struct Put<'a> {
 }
 
 impl<'a> Put<'a> {
-    pub(super) fn new(key: impl Into<Bytes<'a>>, flags: u32, exptime: i64, value: impl Into<Bytes<'a>>) -> Put<'a> {
+    pub(super) fn new(
+        key: impl Into<Bytes<'a>>,
+        flags: u32,
+        exptime: i64,
+        value: impl Into<Bytes<'a>>,
+    ) -> Put<'a> {
         Put {
             key: key.into(),
             flags,

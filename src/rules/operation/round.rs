@@ -49,7 +49,7 @@ impl Fate {
             // The parser gives a reply of the question's own kind; these are answers to others.
             Reply::Value(_) | Reply::Version(_) | Reply::Stats(_) | Reply::Meta { .. } | Reply::Noop => {
                 Fate::Refused
-            },
+            }
         }
     }
 

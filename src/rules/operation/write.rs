@@ -14,7 +14,12 @@ pub struct Write<'a>(Put<'a>);
 impl<'a> Write<'a> {
     /// `exptime` as memcached takes it: 0 never, up to thirty days from now in seconds, above that
     /// seconds since 1970, negative at once.
-    pub fn new(key: impl Into<Bytes<'a>>, flags: u32, exptime: i64, value: impl Into<Bytes<'a>>) -> Write<'a> {
+    pub fn new(
+        key: impl Into<Bytes<'a>>,
+        flags: u32,
+        exptime: i64,
+        value: impl Into<Bytes<'a>>,
+    ) -> Write<'a> {
         Write(Put::new(key, flags, exptime, value))
     }
 }

@@ -3,8 +3,12 @@
 //! that is not promised: here their order does not matter, and letters that nobody asked for are
 //! passed over (a later server may have more to tell).
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::parse::{Limits, Nonsense, Parsed, data, decimal, is_refusal, length, line};
 use super::{Command, Lease, Reply, Value, Verb};
+use crate::rules::key::{MAX_BINARY_KEY_LEN, MAX_KEY_LEN};
 
 const WRONG_KEY: Nonsense = Nonsense("a value under another key than the one that was asked for");
 
@@ -30,8 +34,23 @@ impl<'a> Proof<'a> {
     /// Of an answer without a value 1.6.18 gives the proof too; later ones may not.
     pub(super) fn check<'b>(self, words: impl Iterator<Item = &'b [u8]>) -> Result<(), Nonsense> {
         let mut told = words.filter_map(|word| word.split_first()).filter(|word| *word.0 == self.letter);
-        if told.all(|(_, text)| text == self.text) { Ok(()) } else { Err(WRONG_KEY) }
+        if told.all(|(_, text)| self.fits(text)) { Ok(()) } else { Err(WRONG_KEY) }
     }
+
+    /// Whether this is what was asked for. A key that a client of any kind stored in base64 is told in base64, also when it
+    /// was asked for as it is.
+    fn fits(self, text: &[u8]) -> bool {
+        text == self.text || (self.letter == b'k' && is_coded(text, self.text))
+    }
+}
+
+/// Whether `text` is `key` in base64.
+#[cold]
+fn is_coded(text: &[u8], key: &[u8]) -> bool {
+    let mut coded = [0; MAX_KEY_LEN];
+    let len =
+        if key.len() <= MAX_BINARY_KEY_LEN { STANDARD.encode_slice(key, &mut coded).ok() } else { None };
+    len.is_some_and(|len| coded[..len] == *text)
 }
 
 /// The answer to `mg`. `full`: `t` and `c` were asked for beside `f` and the proof.
@@ -80,7 +99,7 @@ fn flags<'b>(
     for word in words {
         let Some((letter, text)) = word.split_first() else { continue };
         match letter {
-            letter if *letter == proof.letter && text != proof.text => return Err(WRONG_KEY),
+            letter if *letter == proof.letter && !proof.fits(text) => return Err(WRONG_KEY),
             letter if *letter == proof.letter => proven = true,
             b'f' => {
                 let flags = decimal(text).and_then(|flags| u32::try_from(flags).ok());

@@ -60,8 +60,12 @@ impl Drop for Kept {
     fn drop(&mut self) {
         if let Some(turn) = self.turn {
             let word = &self.stripes.map.words()[self.index];
-            let system =
-                Linux { map: &self.stripes.map, index: self.index, this: turn.own.owner(), now: identity::boot_millis };
+            let system = Linux {
+                map: &self.stripes.map,
+                index: self.index,
+                this: turn.own.owner(),
+                now: identity::boot_millis,
+            };
             turn::release(word, turn.own, &system);
         }
     }

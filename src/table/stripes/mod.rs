@@ -21,8 +21,8 @@
 //! talks to servers. A line for each would be a megabyte, which no longer stays in a core's cache.
 
 mod create;
-mod kept;
 pub mod epoch;
+mod kept;
 pub mod layout;
 mod owner;
 mod trial;
@@ -47,8 +47,8 @@ use turn::{System, Turn};
 use word::Owner;
 
 pub use create::StripesSettings;
-pub use kept::Kept;
 pub use epoch::{Epoch, Stands};
+pub use kept::Kept;
 pub use trial::TrialTurn;
 pub use turn::Overdue;
 pub use word::LONGEST;
