@@ -55,6 +55,9 @@ pub const CONNECTIONS: u32 = 1_000_000;
 /// How many bytes a proxy may be told to hold for one client, and to read of one line.
 pub const BUFFER: u32 = 1 << 30;
 
+/// How many bytes a proxy may be told to hold for all clients.
+pub const MEMORY: u32 = u32::MAX;
+
 /// How many bytes a value may have that a proxy takes in: the largest item that a memcached can be configured for.
 pub const VALUE: u32 = 1 << 30;
 

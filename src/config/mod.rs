@@ -128,6 +128,8 @@ pub struct Proxy {
     pub connections: u32,
     /// The most bytes that one client may have under way or unread, beside one value.
     pub buffer: usize,
+    /// About how many bytes all clients together may have under way or unread.
+    pub memory: usize,
     /// The longest value, in bytes.
     pub value: usize,
     /// The longest key, in bytes.
@@ -144,6 +146,7 @@ impl Default for Proxy {
             http: None,
             connections: 20_000,
             buffer: 1 << 20,
+            memory: 256 << 20,
             value: 1 << 20,
             key: 250,
             line: 64 << 10,

@@ -128,7 +128,8 @@ fn account(text: &str) -> Result<String, String> {
 }
 
 /// The keys of `[proxy]`.
-const PROXY: [&str; 8] = ["listen", "mode", "http", "connections", "buffer", "value", "key", "line"];
+const PROXY: [&str; 9] =
+    ["listen", "mode", "http", "connections", "buffer", "memory", "value", "key", "line"];
 
 /// What the proxy takes in at most.
 fn limits_of_proxy(report: &mut Report, section: &Section<'_>, proxy: &mut Proxy) {
@@ -149,6 +150,7 @@ fn limits_of_proxy(report: &mut Report, section: &Section<'_>, proxy: &mut Proxy
         }
     };
     bytes("buffer", limits::BUFFER, &mut proxy.buffer);
+    bytes("memory", limits::MEMORY, &mut proxy.memory);
     bytes("value", limits::VALUE, &mut proxy.value);
     bytes("key", limits::KEY, &mut proxy.key);
     bytes("line", limits::BUFFER, &mut proxy.line);

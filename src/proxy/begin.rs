@@ -23,6 +23,21 @@ pub(super) struct Begin<'a> {
     pub(super) supplies: &'a mut Supplies,
     pub(super) limits: &'a Limits,
     pub(super) counters: &'a Counters,
+    /// All clients together have too much under way.
+    pub(super) full: bool,
+}
+
+/// What is said to a request that would cost memory, in memcached's words.
+fn out_of_memory(request: &Request<'_>) -> Option<&'static [u8]> {
+    match request {
+        Request::Store { .. } | Request::Meta(Meta { letter: b's', .. }) => {
+            Some(b"SERVER_ERROR out of memory storing object")
+        }
+        Request::Get { .. } | Request::Meta(Meta { letter: b'g', .. }) => {
+            Some(b"SERVER_ERROR out of memory writing get response")
+        }
+        _ => None,
+    }
 }
 
 /// Whether a server has statistics of this name.
@@ -61,6 +76,11 @@ pub(super) enum Next {
 
 impl Begin<'_> {
     pub(super) fn request(&mut self, request: &Request<'_>) -> Next {
+        if self.full
+            && let Some(text) = out_of_memory(request)
+        {
+            return self.say(text, false);
+        }
         match *request {
             Request::Get { keys, cas, touch: None } => self.get(keys, cas),
             Request::Get { keys, cas, touch: Some(exptime) } => self.get_and_touch(keys, cas, exptime),

@@ -137,10 +137,6 @@ impl Batch for One {
 pub(super) type Gather = Box<dyn FnMut(ServerId, Result<&[u8], Outcome>) + Send>;
 
 /// The operation behind a call.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large ones are the usual ones, and boxing them would allocate"
-)]
 pub(super) enum Work {
     Read(Read<'static, One>),
     Write(Write<'static>),

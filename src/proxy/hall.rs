@@ -10,9 +10,10 @@ use rustix::fd::OwnedFd;
 use rustix::net::{SendFlags, send};
 use rustix::time::Timespec;
 
-use super::begin::{Begin, Gathered, Next};
+use super::begin::{Begin, Next};
 use super::call::{Call, Supplies, TIMEOUT, Told};
 use super::counters::Counters;
+use super::everyone::Pending;
 use super::request::{Parsed, Request, parse};
 use super::service::Shared;
 use super::session::{Session, Socket};
@@ -30,15 +31,6 @@ const EVENTS: usize = 256;
 const WAKE: u64 = u64::MAX;
 const DOOR: u64 = 1 << 40;
 
-/// A question to all servers whose answer is made when it is over.
-struct Pending {
-    owner: u32,
-    life: u32,
-    number: u32,
-    gathered: Gathered,
-    sum: bool,
-}
-
 /// One loop. See the module.
 pub(super) struct Hall {
     index: usize,
@@ -54,6 +46,8 @@ pub(super) struct Hall {
     free: Vec<u32>,
     lives: u32,
     clients: usize,
+    /// About what all of them weigh: see [`Session::weight`].
+    weight: usize,
     /// Clients that have something to be sent, or to be begun, before the loop waits.
     marked: Vec<u32>,
     room: Vec<u8>,
@@ -86,6 +80,7 @@ impl Hall {
             free: Vec::new(),
             lives: 0,
             clients: 0,
+            weight: 0,
             marked: Vec::new(),
             room: vec![0; ROOM],
             pending: Vec::new(),
@@ -134,6 +129,9 @@ impl Hall {
         let _ = rustix::io::read(&own.wake, &mut count);
         let dealt = own.dealt.lock().map(|mut dealt| std::mem::take(&mut *dealt)).unwrap_or_default();
         dealt.into_iter().for_each(|client| self.welcome(client));
+        if let Some(pool) = self.shared.reread.lock().ok().and_then(|reread| reread.clone()) {
+            self.crowd.change_list(pool);
+        }
         if self.shared.leaving.load(Ordering::Acquire) && !self.leaving {
             self.leaving = true;
             for door in self.doors.drain(..) {
@@ -195,7 +193,8 @@ impl Hall {
     }
 
     fn close(&mut self, owner: u32) {
-        if self.sessions.get_mut(owner as usize).and_then(Option::take).is_some() {
+        if let Some(session) = self.sessions.get_mut(owner as usize).and_then(Option::take) {
+            self.weight -= session.weighed;
             self.free.push(owner);
             self.clients -= 1;
             self.counters.clients.set(self.clients as u64);
@@ -316,6 +315,7 @@ impl Hall {
                 supplies: &mut self.supplies,
                 limits: &self.shared.limits,
                 counters: &self.counters,
+                full: self.weight >= self.shared.most_memory,
             }
             .request(&request);
             if let Request::TooLarge { skip, .. } | Request::Skip { skip, .. } = request {
@@ -344,6 +344,8 @@ impl Hall {
                 Next::Leave => session.leaving = true,
             }
             taken += count;
+            let weight = session.weight();
+            self.weight = self.weight + weight - std::mem::replace(&mut session.weighed, weight);
         }
         if let Some(Some(session)) = self.sessions.get_mut(owner as usize) {
             session.needed = 0;
@@ -374,7 +376,7 @@ impl Hall {
                 {
                     let mut text = supplies.text();
                     let told = call.answer(outcome, &mut text);
-                    summed(pending, about.owner, about.life, about.number, shared, &mut text);
+                    Pending::answer(pending, about.owner, about.life, about.number, shared, &mut text);
                     session.settle(about.number, text, told == Told::Failed);
                     if !std::mem::replace(&mut session.marked, true) {
                         marked.push(about.owner);
@@ -447,6 +449,8 @@ impl Hall {
                 again.push(owner);
             }
             session.rest();
+            let weight = session.weight();
+            self.weight = self.weight + weight - std::mem::replace(&mut session.weighed, weight);
         }
         again.into_iter().for_each(|owner| self.mark(owner));
     }
@@ -464,31 +468,6 @@ impl Hall {
     /// Whether every client has what it is owed.
     fn left(&mut self) -> bool {
         self.clients == 0 || self.shared.overdue()
-    }
-}
-
-/// The answer to a question to all servers, from what was gathered.
-fn summed(
-    pending: &mut Vec<Pending>,
-    owner: u32,
-    life: u32,
-    number: u32,
-    shared: &Shared,
-    text: &mut Vec<u8>,
-) {
-    let is_it = |it: &Pending| (it.owner, it.life, it.number) == (owner, life, number);
-    let Some(at) = pending.iter().position(is_it) else { return };
-    let Pending { gathered, sum, .. } = pending.swap_remove(at);
-    let mut all = gathered.lock().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default();
-    all.sort_by_key(|(server, _)| *server);
-    let Some((_, first)) = all.first() else { return };
-    text.clear();
-    if sum {
-        super::report::sum(&all, shared, text);
-    } else {
-        text.extend_from_slice(b"VERSION ");
-        text.extend_from_slice(first);
-        text.extend_from_slice(b"\r\n");
     }
 }
 

@@ -1,10 +1,11 @@
 //! The proxy: the rules of the pool for any client that speaks memcached's protocol.
 //!
 //! - [`request`], `meta`, `meta_set`, `numbers`: a client's bytes as requests;
-//! - `call`: a request as an operation of the rules, and its answer in memcached's words;
+//! - `begin`: what is begun for a request; `call`: it as an operation of the rules, and its answer in memcached's words;
+//! - `everyone`: questions to every server;
 //! - `session`: one client, its requests in their order, and what it is owed;
 //! - `hall`: one loop: its clients, and the crowd of their calls ([`crate::client::crowd`]);
-//! - `listen`: where clients come in; `counters`, `report`, `http`: what is told of it.
+//! - `listen`: where clients come in; `service`: the process around the loops; `counters`, `report`: what is told of it.
 //!
 //! One loop per thread, each with its clients and its own connections to the servers. A round of a loop reads every
 //! client that has sent something, begins all of their calls, sends each server what is for it with one write, and
@@ -16,6 +17,7 @@
 mod begin;
 mod call;
 mod counters;
+mod everyone;
 mod hall;
 mod listen;
 mod meta;

@@ -44,7 +44,6 @@ impl Default for Limits {
 
 /// The words of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::copy_iterator, reason = "a slice, and read twice in places")]
 pub struct Words<'b>(&'b [u8]);
 
 impl<'b> Iterator for Words<'b> {

@@ -111,10 +111,14 @@ impl Loop {
 /// What the loops share.
 pub(super) struct Shared {
     pub(super) pool: Arc<Pool>,
+    /// The pool as its file names it by now.
+    pub(super) reread: Mutex<Option<Arc<Pool>>>,
     pub(super) table: Option<TableAt>,
     pub(super) limits: Limits,
     pub(super) most_clients: usize,
     pub(super) most_bytes: usize,
+    /// What all clients of one loop may have under way.
+    pub(super) most_memory: usize,
     pub(super) loops: Vec<Loop>,
     pub(super) leaving: AtomicBool,
     /// When the last clients are left, in microseconds of the loops' clock.
@@ -237,11 +241,13 @@ fn serve(path: &Path, file: PoolFile, threads: usize) -> Result<End, String> {
         limits: Limits { key: proxy.key, value: proxy.value, line: proxy.line },
         most_clients: proxy.connections as usize,
         most_bytes: proxy.buffer,
+        most_memory: (proxy.memory / threads).max(1),
         loops,
         leaving: AtomicBool::new(false),
         until: AtomicU64::new(u64::MAX),
         began: crate::client::now(),
         pool: Arc::new(file.pool.clone()),
+        reread: Mutex::default(),
     });
     let mut halls = Vec::new();
     let mut doors = Some(doors);
@@ -288,7 +294,7 @@ async fn attend(path: &Path, file: &PoolFile, shared: &Arc<Shared>) -> Result<En
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => reload(path, file),
+            _ = hangup.recv() => reload(path, file, shared),
         }
     }
     log::info!("ending: no clients are taken in any more, and those that are here get what they are owed");
@@ -296,18 +302,24 @@ async fn attend(path: &Path, file: &PoolFile, shared: &Arc<Shared>) -> Result<En
     Ok(End::Asked)
 }
 
-/// The list of servers comes with the table; the rest of the file is read when the proxy begins.
-fn reload(path: &Path, before: &PoolFile) {
-    match crate::config::read(path) {
-        Ok(file) if file.proxy != before.proxy => {
-            log::warn!("{}: the section [proxy] changed; that needs a restart", path.display());
-        }
-        Ok(file) if file.table.is_none() && file.pool.servers() != before.pool.servers() => {
-            log::warn!("{}: the servers changed; without a table that needs a restart", path.display());
-        }
-        Ok(_) => log::info!("{}: read; the servers are followed by the pool's table", path.display()),
-        Err(error) => error.to_string().lines().for_each(|line| log::error!("{line}")),
+/// Where there is a table, the list of servers comes with that.
+fn reload(path: &Path, before: &PoolFile, shared: &Shared) {
+    let file = match crate::config::read(path) {
+        Ok(file) => file,
+        Err(error) => return error.to_string().lines().for_each(|line| log::error!("{line}")),
+    };
+    if file.proxy != before.proxy || file.table != before.table || file.pool.name != before.pool.name {
+        let path = path.display();
+        log::warn!("{path}: the section [proxy], the table or the pool's name changed; that needs a restart");
     }
+    log::info!(
+        "{}: read; where there is a table, the list of servers is the one that it names",
+        path.display()
+    );
+    if let Ok(mut reread) = shared.reread.lock() {
+        *reread = Some(Arc::new(file.pool));
+    }
+    shared.loops.iter().for_each(Loop::wake);
 }
 
 async fn tell_prometheus(listener: TcpListener, shared: Arc<Shared>) {

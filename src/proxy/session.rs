@@ -84,6 +84,8 @@ pub(super) struct Session {
     /// It is watched for these.
     pub(super) reads: bool,
     pub(super) writes: bool,
+    /// What it weighed when that was added up last.
+    pub(super) weighed: usize,
     /// It stands among those to be served before the loop waits.
     pub(super) marked: bool,
 }
@@ -117,6 +119,7 @@ impl Session {
             failure: None,
             reads: true,
             writes: false,
+            weighed: 0,
             marked: false,
         }
     }
@@ -126,6 +129,11 @@ impl Session {
     pub(super) fn is_full(&self, most: usize) -> bool {
         let window = (most / self.typical.max(1)).clamp(1, MOST_REQUESTS);
         self.answers.len() >= window || self.owed() + self.known + self.held >= most
+    }
+
+    /// About how many bytes it costs at this moment, beside what rests with every client.
+    pub(super) fn weight(&self) -> usize {
+        self.owed() + self.known + self.held + self.inbox.len()
     }
 
     /// Bytes that it was not sent yet.

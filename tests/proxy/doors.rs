@@ -21,7 +21,7 @@ fn a_unix_socket_with_its_mode_and_what_is_left_of_an_old_one() {
         .expect("written");
     let mut first = fleet.proxy(&[]);
     let ask = |text: &[u8]| {
-        let mut client = UnixStream::connect(&path).expect("a connection");
+        let mut client = wait::until("a connection", || UnixStream::connect(&path).ok());
         client.write_all(text).expect("sent");
         let mut answer = [0; 4];
         client.read_exact(&mut answer).expect("an answer");

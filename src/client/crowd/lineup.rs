@@ -16,12 +16,30 @@ use crate::rules::pool::Pool;
 use crate::rules::time::Instant;
 
 impl<O: Member> Crowd<O> {
+    /// Goes on with another list, and other options, as soon as nothing is at work under this one. Only where no table was
+    /// ever read, which names the list otherwise.
+    pub(crate) fn change_list(&mut self, pool: Arc<Pool>) {
+        let now = self.now();
+        let same = pool.servers() == self.pool.servers()
+            && pool.slots() == self.pool.slots()
+            && pool.options == self.pool.options;
+        if self.views.attendance(now).is_none() && !same {
+            self.other_list = Some(pool);
+        }
+    }
+
+    /// Whether another list is to be gone on with.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.views.relisted() || self.other_list.is_some()
+    }
+
     /// Goes on with the table's list, if it is another one and nothing is at work under this one.
     pub(super) fn follow_list(&mut self, now: Instant) {
         if self.jobs.running > self.jobs.idle.len() {
             return;
         }
-        let Some(pool) = self.views.other_list().map(Arc::new) else { return };
+        let told = self.views.other_list().map(Arc::new);
+        let Some(pool) = told.or_else(|| self.other_list.take()) else { return };
         self.trials.leave(&self.views);
         let before = std::mem::replace(&mut self.pool, Arc::clone(&pool));
         self.views.relist(Arc::clone(&pool), Settings::new(&pool.options), now);

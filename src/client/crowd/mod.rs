@@ -60,6 +60,8 @@ pub(crate) struct Crowd<O> {
     round: u64,
     /// Lines are wanted whose stripes others hold: they are looked at again then.
     look_at: Instant,
+    /// A list of servers to go on with, where there is no table that names one.
+    other_list: Option<Arc<Pool>>,
     /// Scratch.
     wanted: Vec<u32>,
     messages: Vec<String>,
@@ -79,6 +81,7 @@ impl<O: Member> Crowd<O> {
             fresh: Vec::new(),
             round: 0,
             look_at: Instant(0),
+            other_list: None,
             wanted: Vec::new(),
             messages: Vec::new(),
             pool,
@@ -257,7 +260,7 @@ impl<O: Member> Crowd<O> {
             return Some(Instant(0));
         }
         let now = self.jobs.now;
-        let looks = self.exchange.parked() || self.views.relisted();
+        let looks = self.exchange.parked() || self.is_outdated();
         let parked = looks.then_some(now + LOOK);
         let wanted = (!self.jobs.lines.wanted.is_empty()).then_some(self.look_at);
         let proofs = self.jobs.lines.proofs().filter_map(|(_, line)| match &line.turn {
@@ -416,7 +419,7 @@ impl<O: Member> Crowd<O> {
             self.views.end(now);
         }
         self.views.begin(mutates, now);
-        if self.views.relisted() {
+        if self.is_outdated() {
             self.follow_list(now);
         }
         if !self.views.view().all_steady() || !self.trials.is_empty() {
@@ -444,7 +447,7 @@ impl<O: Member> Crowd<O> {
 
     /// Those whose turn it is go to work, unless the list of servers is about to change.
     fn send_off(&mut self) {
-        if self.views.relisted() {
+        if self.is_outdated() {
             return;
         }
         let id = self.views.stripes().map(|stripes| stripes.id());

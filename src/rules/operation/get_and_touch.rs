@@ -17,7 +17,7 @@ enum Stage<'a> {
         asked: bool,
     },
     /// The value was handed out; the other places get the new expiry time too.
-    Touching(Spread<'a>),
+    Touching(Box<Spread<'a>>),
     Over(Outcome),
 }
 
@@ -66,7 +66,7 @@ impl<'a, B: Batch> GetAndTouch<'a, B> {
             Ok(placement) if placement.places.as_slice() == [self.cursor.server()] => {
                 Stage::Over(Outcome::Hit)
             }
-            Ok(_) => Stage::Touching(Spread::touch(self.key.clone(), self.exptime)),
+            Ok(_) => Stage::Touching(Box::new(Spread::touch(self.key.clone(), self.exptime))),
             Err(outcome) => Stage::Over(outcome),
         };
     }
