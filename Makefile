@@ -30,8 +30,8 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests sim peers bench-fleet bench-proxy install \
-        uninstall deb man clean help need-build need-demo need-check
+.PHONY: all library programs demo check format lints tests sim fuzz peers bench-fleet bench-proxy \
+        install uninstall deb man clean help need-build need-demo need-check
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
 all: library programs
@@ -69,6 +69,14 @@ tests:
 ##            SIM_SEED=7 SIM_WORLDS=1000000, of one process; SHARED_SEED=7 SHARED_WORLDS=100000, of several and a daemon
 sim:
 	$(CARGO) test --locked --release --test simulation -- --nocapture
+
+## fuzz:      random bytes for all that reads foreign ones, a minute each (nightly Rust, cargo-fuzz); FUZZ_SECONDS=600
+FUZZ_SECONDS = 60
+fuzz: need-build
+	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo 'rustup toolchain install nightly; cargo install cargo-fuzz' >&2; exit 1; }
+	HOSTILE_SEEDS='$(CURDIR)/fuzz/corpus' $(CARGO) test --locked --features programs --test hostile_bytes
+	for target in client_bytes server_bytes pool_file; do \
+	    cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 || exit 1; done
 
 ## peers:     PHP's, Python's and libmemcached's programs through memcache-proxy; installs them. PEERS="--help"
 peers: need-demo programs

@@ -1,4 +1,5 @@
 //! The bench of the proxies, tiny: what nobody runs for a month must not rot. See `benches/proxy/main.rs`.
+#![cfg(feature = "programs")]
 
 #[path = "../../benches/proxy/cost.rs"]
 mod cost;
