@@ -26,7 +26,7 @@ pub(super) struct Supplies {
 }
 
 /// The longest buffer that is kept for the next request, in bytes, and the most of them.
-const KEPT: usize = 16 << 10;
+const KEPT: usize = 4 << 10;
 const MOST_KEPT: usize = 4096;
 
 impl Supplies {

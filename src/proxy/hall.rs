@@ -50,6 +50,7 @@ pub(super) struct Hall {
     weight: usize,
     /// Clients that have something to be sent, or to be begun, before the loop waits.
     marked: Vec<u32>,
+    again: Vec<u32>,
     room: Vec<u8>,
     pending: Vec<Pending>,
     /// Keys whose values reads found at a later place than they belong.
@@ -82,6 +83,7 @@ impl Hall {
             clients: 0,
             weight: 0,
             marked: Vec::new(),
+            again: Vec::new(),
             room: vec![0; ROOM],
             pending: Vec::new(),
             displaced: Vec::new(),
@@ -415,8 +417,9 @@ impl Hall {
     /// Sends every client what it is owed, each with one write.
     fn send_marked(&mut self) {
         let now = self.crowd.now();
-        let mut again = Vec::new();
-        for owner in std::mem::take(&mut self.marked) {
+        let mut marked = std::mem::take(&mut self.marked);
+        let mut again = std::mem::take(&mut self.again);
+        for owner in marked.drain(..) {
             let most = self.shared.most_bytes;
             let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { continue };
             session.marked = false;
@@ -448,11 +451,13 @@ impl Hall {
             if reads && !session.inbox.is_empty() && session.inbox.len() >= session.needed {
                 again.push(owner);
             }
-            session.rest();
+            session.rest(&mut self.supplies);
             let weight = session.weight();
             self.weight = self.weight + weight - std::mem::replace(&mut session.weighed, weight);
         }
-        again.into_iter().for_each(|owner| self.mark(owner));
+        self.marked = marked;
+        again.drain(..).for_each(|owner| self.mark(owner));
+        self.again = again;
     }
 
     /// Tells others how things stand.

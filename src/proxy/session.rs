@@ -220,7 +220,7 @@ impl Session {
                 }
             }
             if !answer.silent {
-                if self.out.is_empty() && text.len() > KEPT {
+                if self.out.is_empty() && (text.len() > KEPT || self.out.capacity() == 0) {
                     std::mem::swap(&mut self.out, &mut text);
                 } else {
                     self.out.extend_from_slice(&text);
@@ -248,10 +248,6 @@ impl Session {
         }
         self.out.clear();
         self.sent = 0;
-        if self.out.capacity() > KEPT || self.answers.is_empty() {
-            // One that is busy comes again soon.
-            self.out.shrink_to(if self.answers.is_empty() { 512 } else { KEPT });
-        }
         Socket::Fine
     }
 
@@ -266,11 +262,13 @@ impl Session {
     }
 
     /// Takes memory back from one that rests.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn rest(&mut self, supplies: &mut Supplies) {
         if self.is_idle() && self.inbox.is_empty() {
             self.inbox = Vec::new();
-            self.out = Vec::new();
-            self.answers.shrink_to(0);
+            supplies.take_text(std::mem::take(&mut self.out));
+            if self.answers.capacity() > 32 {
+                self.answers.shrink_to(8);
+            }
         }
     }
 }

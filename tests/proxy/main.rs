@@ -8,5 +8,6 @@ mod answers;
 mod deaths;
 mod doors;
 mod hostile;
+mod lists;
 mod many;
 mod proxy;

@@ -451,7 +451,8 @@ impl<O: Member> Crowd<O> {
             return;
         }
         let id = self.views.stripes().map(|stripes| stripes.id());
-        for slot in std::mem::take(&mut self.fresh) {
+        let mut fresh = std::mem::take(&mut self.fresh);
+        for slot in fresh.drain(..) {
             let Some(job) = self.jobs.job(slot).filter(|job| job.state == State::Waiting) else { continue };
             let line = job.line;
             if line != NONE
@@ -466,6 +467,7 @@ impl<O: Member> Crowd<O> {
             }
             self.jobs.run(slot);
         }
+        self.fresh = fresh;
     }
 
     /// What waits behind a change that a server owes an answer to for too long is asked elsewhere, if it can be.
