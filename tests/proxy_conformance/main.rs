@@ -281,7 +281,7 @@ fn a_planted_difference_is_found() {
     for (lie, which, word) in [
         (Lie::Says("NOT_STORED", "EXISTS"), 1, "in one write"),
         (Lie::Says("abc", "abd"), 0, "in one write"),
-        (Lie::LosesAByteOfFragments, 0, "cut before byte 2"),
+        (Lie::LosesAByteOfFragments, 0, "cut before"),
         (Lie::ForgetsPipelines, 0, "cut before"),
         (Lie::OneCas, 2, "CAS numbers"),
     ] {
