@@ -1,7 +1,15 @@
 //! A relay that lies now and then: a comparison that does not find it out is worth nothing.
+//!
+//! Every connection has a thread of its own here, and none of them need be quick. So that what is sent in
+//! fragments is read in fragments, a `version` is passed on when nothing lies unread on any connection:
+//! that is what [`crate::play`] asks between two fragments.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
 
 use crate::play::{Kind, Subject};
 use crate::support::server::free_port;
@@ -34,8 +42,12 @@ impl Liar {
             wait::until("a port for a relay", || TcpListener::bind(("127.0.0.1", free_port())).ok());
         let address = listener.local_addr().expect("an address").to_string();
         std::thread::spawn(move || {
+            let clients = Arc::new(Mutex::new(Vec::new()));
             for client in listener.incoming().flatten() {
-                std::thread::spawn(move || relay(client, server, lie));
+                let Ok(watched) = client.try_clone() else { continue };
+                clients.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
+                let clients = Arc::clone(&clients);
+                std::thread::spawn(move || relay(client, server, lie, &clients));
             }
         });
         Liar { address }
@@ -51,7 +63,19 @@ impl Subject for Liar {
     }
 }
 
-fn relay(mut client: TcpStream, server: u16, lie: Lie) {
+/// Waits until nothing lies unread on any connection.
+fn all_is_read(clients: &Mutex<Vec<TcpStream>>) {
+    wait::until("a relay that has read everything", || {
+        let clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = clients.iter().map(|client| PollFd::new(client, PollFlags::IN)).collect();
+        let _ = poll(&mut all, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        // One that was closed is done with.
+        let unread = |client: &PollFd<'_>| client.revents() == PollFlags::IN;
+        (!all.iter().any(unread)).then_some(())
+    });
+}
+
+fn relay(mut client: TcpStream, server: u16, lie: Lie, clients: &Mutex<Vec<TcpStream>>) {
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", server)) else { return };
     let (Ok(mut answers), Ok(mut back)) = (server.try_clone(), client.try_clone()) else { return };
     let _ = back.set_nodelay(true);
@@ -67,6 +91,9 @@ fn relay(mut client: TcpStream, server: u16, lie: Lie) {
     });
     let mut room = [0; 64 * 1024];
     while let Ok(count @ 1..) = client.read(&mut room) {
+        if room.starts_with(b"version") {
+            all_is_read(clients);
+        }
         if server.write_all(&passed(&room[..count], lie)).is_err() {
             break;
         }
