@@ -29,7 +29,10 @@ const ONCE_WRONG: &[(u64, &str)] = &[
     (2_027_530, "a call under the list before moved a copy to a place that a read had just asked"),
     (2_051_264, "a failed condition left what it had moved on acting alone, behind the back of the walk"),
     (2_033_955, "the model: a trial that a stopped daemon had begun flushed what others had brought back"),
-    (5_007, "a mirror's word for a touch counted although a complete home had said before that there is nothing"),
+    (
+        5_007,
+        "a mirror's word for a touch counted although a complete home had said before that there is nothing",
+    ),
 ];
 
 fn right(seed: u64) -> Option<String> {
