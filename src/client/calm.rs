@@ -17,7 +17,8 @@ impl Client {
     pub fn wait_for_calm(&mut self, within: Duration) -> bool {
         self.tidy_up();
         let deadline = clock::now() + within;
-        self.views.refresh(clock::now());
+        // By the pool's list of servers: who joined it may have to be proved too.
+        self.begin(false, clock::now());
         let Some(stripes) = self.views.stripes().cloned() else { return false };
         let now = || clock::millis(clock::now());
         let mut taken_over = Vec::new();

@@ -176,15 +176,20 @@ impl Client {
                 Some(stripes) => Turn::take(stripes, operation, start, deadline),
             };
             let Ok(turn) = turn else { return Outcome::Timeout };
-            if turn.taken_over() && !proof::prove(&mut self.views, &self.terms, turn.deadline()) {
-                turn.leave();
-                return Outcome::Timeout;
-            }
-            // The table is looked at after the turn has come.
-            let now = turn.came(start);
             if operation.mutates() {
                 self.views.changes(operation, turn.deadline());
             }
+            if turn.taken_over() {
+                // By the pool's list of servers: who joined it may have to be proved too.
+                self.begin(operation.mutates(), clock::now());
+                if !proof::prove(&mut self.views, &self.terms, turn.deadline()) {
+                    self.views.end(clock::now());
+                    turn.leave();
+                    return Outcome::Timeout;
+                }
+            }
+            // The table is looked at after the turn has come.
+            let now = turn.came(start);
             self.begin(operation.mutates(), now);
             let other = self.views.stripes().filter(|_| operation.mutates()).map(|other| other.id());
             if other == stripes.as_deref().map(Stripes::id) {
