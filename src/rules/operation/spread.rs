@@ -26,8 +26,12 @@ enum Way {
 
 impl Way {
     fn of(view: &View, placement: &Placement) -> Way {
-        let no_others = placement.places.len() <= placement.holders().count();
-        let nothing_moves = no_others && placement.holders().all(|holder| view.complete(holder));
+        if view.all_steady() {
+            return Way::Once;
+        }
+        let complete = |holder: Option<ServerId>| holder.is_none_or(|server| view.complete(server));
+        let no_others = placement.places.len() <= 1 + usize::from(placement.mirror.is_some());
+        let nothing_moves = no_others && complete(placement.acting()) && complete(placement.mirror);
         let home_knows = placement.acting() == Some(placement.home) && view.complete(placement.home);
         let single = !view.pool.options.backups;
         match (placement.acting(), placement.mirror) {
