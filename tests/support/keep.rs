@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::wait;
+
 static CHILDREN: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 static DIRECTORIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
@@ -35,6 +37,30 @@ pub fn kill(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
     children.retain(|pid| *pid != child.id());
+}
+
+/// Sends a signal to a child of [`spawn`] that was not waited for. A stop (SIGSTOP) has happened when this returns: until the
+/// kernel has told each of its threads, those that have not heard of it go on and answer.
+///
+/// # Panics
+/// When there is no such process, or when a thread goes on for all of [`wait::PATIENCE`].
+pub fn signal(child: &Child, signal: libc::c_int) {
+    // SAFETY: the child was not waited for, so the process id is its own.
+    let failed = unsafe { libc::kill(child.id() as libc::pid_t, signal) } != 0;
+    assert!(!failed, "cannot send a signal to {}: {}", child.id(), std::io::Error::last_os_error());
+    if signal == libc::SIGSTOP {
+        wait::until("a process that has stopped", || is_stopped(child.id()).then_some(()));
+    }
+}
+
+/// Whether every thread has stopped: the state is what follows the name's closing parenthesis (proc_pid_stat(5)).
+fn is_stopped(pid: u32) -> bool {
+    let stopped = |task: std::io::Result<std::fs::DirEntry>| -> std::io::Result<bool> {
+        let stat = std::fs::read_to_string(task?.path().join("stat"))?;
+        Ok(stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+    };
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a process of ours");
+    tasks.map(stopped).all(|stopped| stopped.unwrap_or(false))
 }
 
 /// Strikes off a child of [`spawn`] that was waited for.

@@ -138,10 +138,8 @@ impl Memcached {
     }
 
     fn signal(&self, signal: libc::c_int) {
-        assert_ne!(self.pid(), 0, "the memcached at {} does not run", self.address());
-        // SAFETY: the child was not waited for, so the process id is its own.
-        let failed = unsafe { libc::kill(self.pid() as libc::pid_t, signal) } != 0;
-        assert!(!failed, "cannot send a signal to memcached: {}", std::io::Error::last_os_error());
+        let Some(child) = &self.child else { panic!("the memcached at {} does not run", self.address()) };
+        keep::signal(child, signal);
     }
 
     /// Starts the process and waits until it, and not some other server, answers.

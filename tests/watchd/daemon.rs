@@ -153,9 +153,7 @@ impl Watchd {
     }
 
     pub fn signal(&self, signal: libc::c_int) {
-        // SAFETY: the child was not waited for, so the process id is its own.
-        let failed = unsafe { libc::kill(self.pid() as libc::pid_t, signal) } != 0;
-        assert!(!failed, "cannot send a signal: {}", std::io::Error::last_os_error());
+        keep::signal(&self.child, signal);
     }
 
     /// Waits for its end.
