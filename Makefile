@@ -30,8 +30,8 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests sim sim-share bench-fleet bench-sweep install uninstall deb man clean help \
-        need-build need-demo need-check
+.PHONY: all library programs demo check format lints tests sim sim-share soak fuzz peers bench-fleet bench-sweep \
+        bench-proxy install uninstall deb man clean help need-build need-demo need-check
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
 all: library programs
@@ -83,6 +83,18 @@ soak: need-demo
 	SOAK_MINUTES='$(or $(SOAK_MINUTES),20)' $(CARGO) test --locked --profile programs --features programs --test exact -- \
 	    --nocapture --test-threads=1 rolling:: chaos::one_failure
 
+## fuzz:      random bytes for all that reads foreign ones, a minute each (nightly Rust, cargo-fuzz); FUZZ_SECONDS=600
+FUZZ_SECONDS = 60
+fuzz: need-build
+	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo 'rustup toolchain install nightly; cargo install cargo-fuzz' >&2; exit 1; }
+	HOSTILE_SEEDS='$(CURDIR)/fuzz/corpus' $(CARGO) test --locked --features programs --test hostile_bytes
+	for target in client_bytes server_bytes pool_file; do \
+	    cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 || exit 1; done
+
+## peers:     PHP's, Python's and libmemcached's programs through memcache-proxy; installs them. PEERS="--help"
+peers: need-demo programs
+	@scripts/peers '$(TARGET)/peers' --proxy '$(abspath $(TARGET))/programs/memcache-proxy' $(PEERS)
+
 ## bench-fleet: 64 processes on eight servers of which one dies, with and without memcache-watchd; FLEET="--help"
 bench-fleet: need-demo library programs
 	$(CARGO) bench --locked --bench fleet -- --watchd '$(TARGET)/programs/memcache-watchd' \
@@ -91,6 +103,12 @@ bench-fleet: need-demo library programs
 ## bench-sweep: how fast a sweep is, and what a server under load notices of it; SWEEP="--keys 100000"
 bench-sweep: programs
 	$(CARGO) bench --locked --bench sweep -- --watchd '$(TARGET)/programs/memcache-watchd' $(SWEEP)
+
+## bench-proxy: requests through memcached, nutcracker and memcache-proxy side by side; PROXY="--help"
+bench-proxy: need-demo programs
+	@scripts/need nutcracker:nutcracker strace:strace
+	$(CARGO) bench --locked --profile programs --bench proxy -- --proxy '$(abspath $(TARGET))/programs/memcache-proxy' \
+	    --json '$(abspath $(TARGET))/bench-proxy.json' $(PROXY)
 
 ## install:   puts library, headers, manual and programs below DESTDIR/PREFIX (PREFIX is /usr/local unless given)
 install:

@@ -10,13 +10,16 @@
 //! - [`capi`]: the C interface, translation only.
 //!
 //! And for the programs alone, with the feature `programs`: `watch`, the daemon that publishes what it
-//! sees of the servers, and `admin`, what memcachectl does.
+//! sees of the servers, `proxy`, which applies the rules for any client that speaks memcached's protocol, and `admin`,
+//! what memcachectl does.
 
 #[cfg(feature = "programs")]
 pub mod admin;
 pub mod capi;
 pub mod client;
 pub mod config;
+#[cfg(feature = "programs")]
+pub mod proxy;
 pub mod rules;
 pub mod table;
 #[cfg(feature = "programs")]

@@ -80,6 +80,7 @@ fn layers_use_only_those_below_them() {
         ("src/table/", &["config", "client", "capi", "watch", "proxy", "admin"]),
         ("src/client/", &["capi", "watch", "proxy", "admin"]),
         ("src/capi/", &["watch", "proxy", "admin"]),
+        ("src/proxy/", &["capi", "watch", "admin"]),
         ("src/admin/", &["client", "capi", "watch", "proxy"]),
     ] {
         for source in sources(&["src"], "rs").iter().filter(|source| source.is_in(layer)) {

@@ -10,7 +10,7 @@ use crate::rules::time::Instant;
 /// a call reads one clock for both. It goes on while the machine is suspended; what was silent through
 /// that is heard once more (`silence`). It is read without a system call from Linux 5.3 on, as
 /// `CLOCK_MONOTONIC` is.
-pub(super) fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     let time = clock_gettime(ClockId::Boottime);
     // Neither is ever negative on this clock.
     let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());

@@ -351,10 +351,11 @@ impl Connection {
         self.pending.close(&mut self.out);
         let (Phase::Greeting(socket, _) | Phase::Ready(socket)) = &self.phase else { return Ok(()) };
         while self.sent < self.out.len() {
+            let owes_an_answer = self.owes_an_answer();
             match send(socket, &self.out[self.sent..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(sent) => {
                     self.sent += sent;
-                    if self.ready() {
+                    if self.ready() && !owes_an_answer {
                         self.silence.broken(now);
                     }
                 }

@@ -5,6 +5,8 @@
 //! awaited. Answers are told as they come, and the commands that follow from them leave at
 //! once. A call's exchange and a trial's are the same thing; they differ in their [`Witness`].
 
+#[cfg(feature = "programs")]
+mod shared;
 mod witness;
 
 use std::time::Duration;
@@ -177,12 +179,13 @@ impl Exchange {
         let connection = &mut self.connections[index];
         let server = connection.server();
         connection.lose(&mut lost);
-        let doubt = operation.mutates() && unanswered(&lost);
+        let doubt = doubtful(operation, &lost);
         let waited = connection.parked();
         let late = doubt && loss == Loss::Silent;
         let what = Lost { doubt, late, waited, bound: waited || operation.mutates() };
         if witness.lost(server, loss, what, now) {
-            connection.park();
+            // What has somewhere else to go goes there.
+            connection.park(&mut lost, |tag| waited || operation.changes(tag));
             witness.waits_for(server, now);
         } else {
             connection.surrender(&mut lost);
@@ -249,7 +252,7 @@ impl Exchange {
         let connection = &mut self.connections[index];
         connection.lose(&mut lost);
         connection.surrender(&mut lost);
-        let doubt = operation.mutates() && unanswered(&lost);
+        let doubt = doubtful(operation, &lost);
         let what = Lost { doubt, late: false, waited: false, bound: false };
         witness.lost(connection.server(), Loss::Outlived, what, now);
         self.fail(lost, operation, witness, now);
@@ -392,7 +395,7 @@ impl Exchange {
             } else if !self.read(index, false, operation, witness)
                 && self.connections[index].convicted(now, witness.judges_for_others())
             {
-                let change = operation.mutates() && self.connections[index].unanswered();
+                let change = self.connections[index].unanswered(|tag| operation.changes(tag));
                 if change && witness.endures(self.connections[index].server(), now) {
                     self.connections[index].endure(now);
                 } else {
@@ -447,7 +450,7 @@ impl Exchange {
             lost.clear();
             connection.lose(&mut lost);
             connection.surrender(&mut lost);
-            let doubt = mutates && unanswered(&lost);
+            let doubt = mutates && lost.iter().any(|(_, failure)| *failure == Failure::Unanswered);
             if overdue || doubt {
                 let what = Lost { doubt, late: doubt, waited: false, bound: false };
                 witness.lost(connection.server(), Loss::Silent, what, now);
@@ -465,6 +468,7 @@ impl Exchange {
     }
 }
 
-fn unanswered(lost: &[(Tag, Failure)]) -> bool {
-    lost.iter().any(|(_, failure)| *failure == Failure::Unanswered)
+/// Whether what was lost leaves a doubt: a change that was sent and not answered.
+fn doubtful(operation: &dyn Operation, lost: &[(Tag, Failure)]) -> bool {
+    lost.iter().any(|(tag, failure)| *failure == Failure::Unanswered && operation.changes(*tag))
 }

@@ -81,7 +81,7 @@ impl Client {
 }
 
 /// Where a server of the new list stands in the old one.
-fn position(old: &Pool, new: &Pool, id: ServerId) -> Option<usize> {
+pub(super) fn position(old: &Pool, new: &Pool, id: ServerId) -> Option<usize> {
     let address = &new.server(id).address;
     old.servers().iter().position(|server| server.address == *address)
 }

@@ -9,6 +9,7 @@
 //! - `turn`: writers of one key take turns; `proof`: a turn that was taken over; `calm`: every call is over that began
 //!   before; `repair`: what a read found displaced is moved; `lineup`: a changed list of servers;
 //! - `trial`: the way back of a server that is down, riding along with the calls, where no daemon does it;
+//! - `crowd`: many operations at once over the same connections, for the proxy's event loop;
 //! - `messages`: what a person should know, once;
 //! - `fork`: how a forked child is noticed; `twin`: locks that it need not fear.
 //!
@@ -25,6 +26,8 @@
 mod calm;
 mod clock;
 mod connection;
+#[cfg(feature = "programs")]
+pub(crate) mod crowd;
 mod dial;
 mod exchange;
 pub(crate) mod fork;
@@ -49,6 +52,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "programs")]
+pub(crate) use clock::now;
 pub use resolve::resolve;
 pub use views::TableAt;
 

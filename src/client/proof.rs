@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use rustix::event::PollFlags;
+
 use super::clock;
 use super::connection::{Connection, Terms};
 use super::exchange::{Exchange, Witness};
@@ -64,40 +66,79 @@ impl Operation for Proof {
     }
 }
 
+/// The proof of one turn, under way.
+pub(super) struct Proving {
+    exchange: Exchange,
+    proof: Proof,
+    deadline: Instant,
+}
+
+impl Proving {
+    /// Begins. It must be over by `deadline`.
+    pub(super) fn new(views: &mut Views, terms: &[Terms], deadline: Instant, now: Instant) -> Proving {
+        views.refresh(now);
+        views.tell_time();
+        let connections = (0..).map(ServerId).zip(terms).map(|(server, terms)| {
+            let hearings = if views.waits() { 1 } else { terms.hearings };
+            let terms = Terms { greets: false, patience: terms.patience * hearings, ..*terms };
+            Connection::new(server, Arc::clone(views.known(server)), terms)
+        });
+        let exchange = Exchange::new(connections.collect());
+        let view = views.view();
+        let live = view.pool.ids().filter(|&server| view.live(server));
+        let proof = Proof(live.map(|server| Probe::new(view, server)).collect());
+        Proving { exchange, proof, deadline }
+    }
+
+    /// Says what there is to say. Whether it is over, or its time is.
+    pub(super) fn ask(&mut self, views: &Views, now: Instant) -> bool {
+        let in_time = now < self.deadline;
+        if in_time {
+            self.exchange.pump(&mut self.proof, &mut Private(views.view()), now);
+        }
+        !in_time || self.proof.outcome().is_some()
+    }
+
+    /// Adds the sockets to watch. How many.
+    pub(super) fn watch<'a>(&'a self, watch: &mut Watch<'a>) -> usize {
+        self.exchange.watch(watch)
+    }
+
+    /// When it has something to do even if nothing comes.
+    pub(super) fn due(&self) -> Instant {
+        self.exchange.due().map_or(self.deadline, |due| due.min(self.deadline))
+    }
+
+    /// Takes in what was seen of its sockets.
+    pub(super) fn hear(&mut self, seen: &[(usize, PollFlags)], views: &Views, now: Instant) {
+        self.exchange.note(seen);
+        let witness = &mut Private(views.view());
+        self.exchange.serve(&mut self.proof, witness, now);
+        self.exchange.judge(&mut self.proof, witness, now);
+    }
+
+    /// Says which servers must be emptied. Whether everything was proved in time: if not, the turn is to stay taken, and
+    /// who takes it next proves it.
+    pub(super) fn end(mut self, views: &mut Views, now: Instant) -> bool {
+        self.exchange.close(true);
+        for probe in self.proof.0.iter().filter(|probe| probe.outcome() == Some(Outcome::Unavailable)) {
+            views.doubt(probe.server(), now);
+        }
+        self.proof.outcome().is_some()
+    }
+}
+
 /// Proves that nothing of an earlier owner is still to be executed, or says which servers must be emptied. Whether
-/// that was done before the deadline: if not, the turn is to stay taken, and who takes it next proves it.
+/// that was done before the deadline; see [`Proving::end`].
 pub(super) fn prove(views: &mut Views, terms: &[Terms], deadline: Instant) -> bool {
     let mut now = clock::now();
-    views.refresh(now);
-    views.tell_time();
-    let connections = (0..).map(ServerId).zip(terms).map(|(server, terms)| {
-        let hearings = if views.waits() { 1 } else { terms.hearings };
-        let terms = Terms { greets: false, patience: terms.patience * hearings, ..*terms };
-        Connection::new(server, Arc::clone(views.known(server)), terms)
-    });
-    let mut exchange = Exchange::new(connections.collect());
-    let view = views.view();
-    let live = view.pool.ids().filter(|&server| view.live(server));
-    let mut proof = Proof(live.map(|server| Probe::new(view, server)).collect());
-    while now < deadline {
-        let witness = &mut Private(views.view());
-        exchange.pump(&mut proof, witness, now);
-        if proof.outcome().is_some() {
-            break;
-        }
+    let mut proving = Proving::new(views, terms, deadline, now);
+    while !proving.ask(views, now) {
         let mut watch = Watch::default();
-        exchange.watch(&mut watch);
-        let until = exchange.due().map_or(deadline, |due| due.min(deadline));
-        let seen = watch.wait(until.since(now));
-        exchange.note(&seen);
+        proving.watch(&mut watch);
+        let seen = watch.wait(proving.due().since(now));
         now = clock::now();
-        exchange.serve(&mut proof, witness, now);
-        exchange.judge(&mut proof, witness, now);
+        proving.hear(&seen, views, now);
     }
-    exchange.close(true);
-    let over = proof.outcome().is_some();
-    for probe in proof.0.iter().filter(|probe| probe.outcome() == Some(Outcome::Unavailable)) {
-        views.doubt(probe.server(), now);
-    }
-    over
+    proving.end(views, now)
 }

@@ -49,5 +49,20 @@ pub const SWEEP_SHARE: RangeInclusive<u32> = 1..=100;
 /// How many servers `sweep_servers` may have walked at a time.
 pub const SWEEP_SERVERS: u32 = 16;
 
+/// How many clients a proxy may have at a time.
+pub const CONNECTIONS: u32 = 1_000_000;
+
+/// How many bytes a proxy may be told to hold for one client, and to read of one line.
+pub const BUFFER: u32 = 1 << 30;
+
+/// How many bytes a proxy may be told to hold for all clients.
+pub const MEMORY: u32 = u32::MAX;
+
+/// How many bytes a value may have that a proxy takes in: the largest item that a memcached can be configured for.
+pub const VALUE: u32 = 1 << 30;
+
+/// How many bytes a key may have that a proxy takes in: memcached's own limit.
+pub const KEY: u32 = 250;
+
 /// How many bytes the name of a user or a group may have; the system's own programs allow 32.
 pub const ACCOUNT: usize = 32;

@@ -116,10 +116,42 @@ impl Default for Watch {
 }
 
 /// The `[proxy]` section.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
     /// Where the proxy listens; empty when the file has no such section.
     pub listen: Vec<Address>,
+    /// The permission bits of its unix sockets.
+    pub mode: u32,
+    /// Where it tells Prometheus what it counts; `None`: nowhere.
+    pub http: Option<Address>,
+    /// The most clients at a time.
+    pub connections: u32,
+    /// The most bytes that one client may have under way or unread, beside one value.
+    pub buffer: usize,
+    /// About how many bytes all clients together may have under way or unread.
+    pub memory: usize,
+    /// The longest value, in bytes.
+    pub value: usize,
+    /// The longest key, in bytes.
+    pub key: usize,
+    /// The longest line of a get, in bytes.
+    pub line: usize,
+}
+
+impl Default for Proxy {
+    fn default() -> Proxy {
+        Proxy {
+            listen: Vec::new(),
+            mode: 0o660,
+            http: None,
+            connections: 20_000,
+            buffer: 1 << 20,
+            memory: 256 << 20,
+            value: 1 << 20,
+            key: 250,
+            line: 64 << 10,
+        }
+    }
 }
 
 /// Reads a pool file's text. `origin` is the file's name: messages begin with it, and its stem names

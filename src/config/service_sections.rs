@@ -127,11 +127,53 @@ fn account(text: &str) -> Result<String, String> {
     Err(format!("{} {wrong}; {allowed}", quoted(text)))
 }
 
+/// The keys of `[proxy]`.
+const PROXY: [&str; 9] =
+    ["listen", "mode", "http", "connections", "buffer", "memory", "value", "key", "line"];
+
+/// What the proxy takes in at most.
+fn limits_of_proxy(report: &mut Report, section: &Section<'_>, proxy: &mut Proxy) {
+    if let Some(mode) = section.read(report, "mode", "\"0660\"", socket_mode) {
+        proxy.mode = mode.value;
+    }
+    proxy.http = section
+        .read(report, "http", "\"127.0.0.1:9150\"", |text| {
+            text.parse::<Address>().map_err(|wrong| wrong.to_string())
+        })
+        .map(|http| http.value);
+    if let Some(count) = section.count(report, "connections", limits::CONNECTIONS) {
+        proxy.connections = count.value;
+    }
+    let mut bytes = |name: &str, most: u32, into: &mut usize| {
+        if let Some(count) = section.count(report, name, most) {
+            *into = count.value as usize;
+        }
+    };
+    bytes("buffer", limits::BUFFER, &mut proxy.buffer);
+    bytes("memory", limits::MEMORY, &mut proxy.memory);
+    bytes("value", limits::VALUE, &mut proxy.value);
+    bytes("key", limits::KEY, &mut proxy.key);
+    bytes("line", limits::BUFFER, &mut proxy.line);
+}
+
+/// Permission bits of a socket as `chmod` takes them.
+fn socket_mode(text: &str) -> Result<u32, String> {
+    let is_octal = (1..=4).contains(&text.len()) && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+    let mode = if is_octal { u32::from_str_radix(text, 8).ok() } else { None };
+    mode.filter(|mode| mode & !0o777 == 0).ok_or_else(|| {
+        format!(
+            "{} is not a mode; write its octal digits, such as \"0660\" or \"0666\", at most \"0777\"",
+            quoted(text)
+        )
+    })
+}
+
 /// Reads `[proxy]`; a file without one gives the proxy nowhere to listen.
 pub(super) fn proxy(report: &mut Report, section: Option<&Section<'_>>, servers: &[Draft<'_>]) -> Proxy {
     let mut proxy = Proxy::default();
     let Some(section) = section else { return proxy };
-    section.allow_only(report, &["listen"]);
+    section.allow_only(report, &PROXY);
+    limits_of_proxy(report, section, &mut proxy);
     let Some(listen) = section.texts(report, "listen", "[\"127.0.0.1:11311\"]") else { return proxy };
     if listen.value.is_empty() {
         let text = "listen is empty; name at least one address, or leave the section [proxy] out";

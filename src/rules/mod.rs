@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod bytes;
 pub mod greeting;
 pub mod hash;
 pub mod health;

@@ -52,6 +52,6 @@ pub use notice::Notice;
 pub use reader::{Attendance, Reader};
 pub use snapshot::{List, Progress, ServerEntry, Snapshot};
 pub use stripes::{
-    Epoch, Held, JournalKeeper, Noted, Overdue, Spoilt, Stands, Stripes, StripesSettings, TrialTurn,
+    Epoch, Held, JournalKeeper, Kept, Noted, Overdue, Spoilt, Stands, Stripes, StripesSettings, TrialTurn,
 };
 pub use writer::{Settings, Settling, Writer};

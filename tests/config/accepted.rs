@@ -39,7 +39,27 @@ fn the_sample_of_the_design_is_read_as_it_is_meant() {
         Watch { interval: Duration::from_millis(500), fall: 2, rise: 2, ..Watch::default() }
     );
     let listen = vec![tcp("127.0.0.1", 11311), Address::Unix("/run/memcache/proxy.sock".to_owned())];
-    assert_eq!(file.proxy, Proxy { listen });
+    assert_eq!(file.proxy, Proxy { listen, ..Proxy::default() });
+}
+
+#[test]
+fn what_a_proxy_takes_in() {
+    let text = format!(
+        "{MINIMAL}[proxy]\nlisten = [\"h:1\"]\nmode = \"0666\"\nhttp = \"127.0.0.1:9150\"\nconnections = 5\n\
+         buffer = 6\nmemory = 7\nvalue = 8\nkey = 9\nline = 10\n"
+    );
+    let proxy = Proxy {
+        listen: vec![tcp("h", 1)],
+        mode: 0o666,
+        http: Some(tcp("127.0.0.1", 9150)),
+        connections: 5,
+        buffer: 6,
+        memory: 7,
+        value: 8,
+        key: 9,
+        line: 10,
+    };
+    assert_eq!(accepted(&text).proxy, proxy);
 }
 
 #[test]
@@ -68,7 +88,18 @@ fn what_a_file_leaves_out_has_its_default() {
         rejoin: Rejoin::Flush,
     };
     assert_eq!(file.watch, watch);
-    assert_eq!(file.proxy, Proxy { listen: Vec::new() });
+    let proxy = Proxy {
+        listen: Vec::new(),
+        mode: 0o660,
+        http: None,
+        connections: 20_000,
+        buffer: 1 << 20,
+        memory: 1 << 28,
+        value: 1 << 20,
+        key: 250,
+        line: 65_536,
+    };
+    assert_eq!(file.proxy, proxy);
     assert_eq!(accepted(MINIMAL).pool.name, "pool");
 }
 

@@ -1,6 +1,10 @@
 //! The pool file: what the samples mean, every refusal with its exact line and words, files that
 //! cannot be read, and damage of every kind.
 
+/// What is said to a key that `[proxy]` does not have.
+const UNKNOWN_OF_PROXY: &str = "2: unknown key \"port\" in [proxy]; allowed are listen, mode, http, connections, \
+                                buffer, memory, value, key and line";
+
 mod accepted;
 mod damage;
 mod files;

@@ -38,7 +38,7 @@ fn unknown_sections_and_keys() {
             "2: unknown key \"falls\" in [watch] (did you mean fall?); allowed are interval, fall, \
              rise, deadline, mode, owner, group, sweep_share, sweep_servers and rejoin",
         ),
-        ("[proxy]\nport = 2\n", "2: unknown key \"port\" in [proxy]; allowed is listen"),
+        ("[proxy]\nport = 2\n", super::UNKNOWN_OF_PROXY),
         ("pool = 1\n", "1: pool must be written as a section of its own: [pool], once"),
         ("[[pool]]\n[[pool]]\n", "1: pool must be written as a section of its own: [pool], once"),
         ("[[watch]]\n", "1: watch must be written as a section of its own: [watch], once"),

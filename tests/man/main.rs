@@ -60,9 +60,13 @@ fn manual() -> BTreeMap<String, String> {
     }
     let list: String =
         made.iter().map(|page| format!(".TP\n.BR {} (3)\n{}\n", page.name, page.about)).collect();
-    for (name, section) in
-        [("libmemcache", 3), ("libmemcache-pool", 5), ("memcachectl", 1), ("memcache-watchd", 8)]
-    {
+    for (name, section) in [
+        ("libmemcache", 3),
+        ("libmemcache-pool", 5),
+        ("memcachectl", 1),
+        ("memcache-proxy", 8),
+        ("memcache-watchd", 8),
+    ] {
         let text = read(&format!("man/src/{name}.{section}"));
         let example: String = read("examples-c/hello.c").lines().map(|it| roff::escaped(it) + "\n").collect();
         let text = text.replace("@DATE@", &date).replace("@PAGES@\n", &list).replace("@HELLO@\n", &example);

@@ -20,9 +20,27 @@ impl Connection {
         self.parked = true;
     }
 
-    /// What it holds back waits for the table's word.
-    pub(in crate::client) fn park(&mut self) {
+    /// What it holds back waits for the table's word. What is not `bound` to go there is appended to `lost`.
+    pub(in crate::client) fn park(
+        &mut self,
+        lost: &mut Vec<(Tag, Failure)>,
+        mut bound: impl FnMut(Tag) -> bool,
+    ) {
+        self.held.retain(|&tag| {
+            let stays = bound(tag);
+            if !stays {
+                lost.push((tag, Failure::Unsent));
+            }
+            stays
+        });
         self.parked = !self.held.is_empty();
+    }
+
+    /// Takes back commands that were held back.
+    #[cfg(feature = "programs")]
+    pub(in crate::client) fn withdraw(&mut self, mut whose: impl FnMut(Tag) -> bool) {
+        self.held.retain(|&tag| !whose(tag));
+        self.parked &= !self.held.is_empty();
     }
 
     /// What the commands that wait for the table's word rest on; `None`: none does.

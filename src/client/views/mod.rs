@@ -184,6 +184,12 @@ impl Views {
         }
     }
 
+    /// The server that the call at work is to try.
+    #[cfg(feature = "programs")]
+    pub(super) fn tried(&self) -> Option<ServerId> {
+        self.tried
+    }
+
     /// Makes the view show what is known now. When nothing changed it costs one load of the
     /// registry's revision, and two of the table where there is one.
     pub(super) fn refresh(&mut self, mut now: Instant) {

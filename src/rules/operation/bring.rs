@@ -12,6 +12,7 @@
 //! fail, an `append` succeed. Of a key that some place has, the sweep's own move finds the stub and takes it away.
 
 use super::{Attempts, Failure, Outcome, Tag, expiry, writable};
+use crate::rules::bytes::Bytes;
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -61,7 +62,7 @@ enum Stage {
 /// The search for who decides about a key, and the move that makes it acting.
 #[derive(Clone, Debug)]
 pub(super) struct Bring<'a> {
-    key: &'a [u8],
+    key: Bytes<'a>,
     stage: Stage,
     generation: u64,
     attempts: Attempts,
@@ -77,9 +78,9 @@ pub(super) struct Bring<'a> {
 }
 
 impl<'a> Bring<'a> {
-    pub(super) fn new(key: &'a [u8]) -> Bring<'a> {
+    pub(super) fn new(key: impl Into<Bytes<'a>>) -> Bring<'a> {
         Bring {
-            key,
+            key: key.into(),
             stage: Stage::Begin,
             generation: 0,
             attempts: Attempts::default(),
@@ -167,7 +168,7 @@ impl<'a> Bring<'a> {
         if self.asked || self.end().is_some() {
             return None;
         }
-        let placement = match writable(view, self.key) {
+        let placement = match writable(view, &self.key) {
             Ok(placement) => placement,
             Err(outcome) => {
                 self.enter(Stage::Over(Err(outcome)));
@@ -185,7 +186,7 @@ impl<'a> Bring<'a> {
     }
 
     pub(super) fn command(&self) -> Command<'_> {
-        let key = self.key;
+        let key = &*self.key;
         let lease = self.lease.unwrap_or_default();
         match self.stage {
             Stage::Looking | Stage::Searching(_) => Command::Fetch { key },
@@ -202,7 +203,7 @@ impl<'a> Bring<'a> {
     }
 
     pub(super) fn answer(&mut self, view: &View, reply: &Reply<'_>) {
-        let Some(placement) = Placement::of(view, self.key).filter(|_| self.generation == view.generation)
+        let Some(placement) = Placement::of(view, &self.key).filter(|_| self.generation == view.generation)
         else {
             return self.begin_again(view);
         };

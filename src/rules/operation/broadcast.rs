@@ -35,10 +35,10 @@ const ROUNDS: u8 = 8;
 
 /// Asks every live server, or one, and hands out each answer: the text (empty for flush_all), or why
 /// there is none. Ends as Done when every server that was asked did it, else as the last that did not.
-pub struct Broadcast<'a> {
+pub struct Broadcast<'a, S = Sink<'a>> {
     what: Everywhere<'a>,
     only: Option<ServerId>,
-    sink: Sink<'a>,
+    sink: S,
     begun: bool,
     /// Every server was flushed once.
     repeats: bool,
@@ -58,6 +58,13 @@ pub struct Broadcast<'a> {
 impl<'a> Broadcast<'a> {
     /// `only`: one server, live or not; `None`: every live one.
     pub fn new(what: Everywhere<'a>, only: Option<ServerId>, sink: Sink<'a>) -> Broadcast<'a> {
+        Broadcast::into(what, only, sink)
+    }
+}
+
+impl<'a, S: FnMut(ServerId, Result<&[u8], Outcome>)> Broadcast<'a, S> {
+    /// As [`Broadcast::new`], with a sink of its own.
+    pub fn into(what: Everywhere<'a>, only: Option<ServerId>, sink: S) -> Broadcast<'a, S> {
         let (round, refusal) = (Round::new(), Vec::new());
         Broadcast {
             what,
@@ -157,7 +164,7 @@ impl<'a> Broadcast<'a> {
     }
 }
 
-impl Operation for Broadcast<'_> {
+impl<S: FnMut(ServerId, Result<&[u8], Outcome>)> Operation for Broadcast<'_, S> {
     fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
         if !self.begun {
             self.begin(view);

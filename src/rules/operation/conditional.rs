@@ -3,13 +3,12 @@
 //! One server decides (acting, or who [`Bring`] says); the others then get the outcome, never the
 //! condition (rule 10). Two servers that were both asked could answer differently.
 
-use std::borrow::Cow;
-
 use super::bring::Bring;
 use super::publish::{End, Publish};
 use super::put::Put;
 use super::source::Source;
 use super::{Attempts, Failure, Operation, Outcome, Tag, cas, decides_alone, expiry, refused, writable};
+use crate::rules::bytes::Bytes;
 use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -39,10 +38,12 @@ enum Stage<'a> {
 /// Stores a value if a condition holds. Ends as Stored, NotStored, Exists, NotFound, Refused, Unavailable.
 pub struct Conditional<'a> {
     verb: Verb,
-    key: &'a [u8],
+    key: Bytes<'a>,
     flags: u32,
     exptime: i64,
-    value: &'a [u8],
+    value: Bytes<'a>,
+    /// A token from elsewhere is compared all the same.
+    compares: bool,
     stage: Stage<'a>,
     generation: u64,
     /// A copy was moved to who decides, and to nobody else yet.
@@ -54,14 +55,21 @@ pub struct Conditional<'a> {
 impl<'a> Conditional<'a> {
     /// `verb` carries the CAS *token* that a read handed out. Append and prepend ignore `flags` and
     /// `exptime`, which see [`Write::new`](super::Write::new).
-    pub fn new(verb: Verb, key: &'a [u8], flags: u32, exptime: i64, value: &'a [u8]) -> Conditional<'a> {
+    pub fn new(
+        verb: Verb,
+        key: impl Into<Bytes<'a>>,
+        flags: u32,
+        exptime: i64,
+        value: impl Into<Bytes<'a>>,
+    ) -> Conditional<'a> {
         let (stage, refusal) = (Stage::Begin, Vec::new());
         Conditional {
             verb,
-            key,
+            key: key.into(),
             flags,
             exptime,
-            value,
+            value: value.into(),
+            compares: false,
             stage,
             generation: 0,
             brought: false,
@@ -70,12 +78,19 @@ impl<'a> Conditional<'a> {
         }
     }
 
+    /// A token from elsewhere, which names nothing that is there any more, is still compared: so that the caller learns
+    /// whether there is anything (Exists) or not (NotFound).
+    #[must_use]
+    pub fn comparing(self) -> Conditional<'a> {
+        Conditional { compares: true, ..self }
+    }
+
     fn begin(&mut self, view: &View) {
-        match writable(view, self.key) {
+        match writable(view, &self.key) {
             Err(outcome) => self.stage = Stage::Over(outcome),
             Ok(placement) => match decides_alone(view, &placement) {
                 Some(server) => self.decide(view, server),
-                None => self.stage = Stage::Bringing(Box::new(Bring::new(self.key))),
+                None => self.stage = Stage::Bringing(Box::new(Bring::new(self.key.clone()))),
             },
         }
     }
@@ -90,13 +105,14 @@ impl<'a> Conditional<'a> {
 
     fn decide(&mut self, view: &View, server: ServerId) {
         self.generation = view.generation;
-        let exptime = match writable(view, self.key) {
+        let exptime = match writable(view, &self.key) {
             Ok(placement) => expiry::on_server(view, &placement, server, self.exptime),
             Err(outcome) => return self.stage = Stage::Over(outcome),
         };
         let verb = match self.verb {
             Verb::Cas(token) => match cas::value(view, server, token) {
                 Some(value) => Verb::Cas(value),
+                None if self.compares => Verb::Cas(cas::NEVER),
                 None => return self.stage = Stage::Over(Outcome::Exists),
             },
             verb => verb,
@@ -109,15 +125,15 @@ impl<'a> Conditional<'a> {
     fn decided(&mut self, view: &View, server: Source, reply: &Reply<'_>) {
         let ended = |outcome| Stage::Over(outcome);
         // What was brought to acting alone is to be on the mirror too: a walk may have been here already.
-        let published = |outcome| Stage::Publishing(Box::new(Publish::new(self.key, server)), outcome);
+        let key = self.key.clone();
+        let published = |outcome| Stage::Publishing(Box::new(Publish::new(key.clone(), server)), outcome);
         self.stage = match reply {
             Reply::Stored if matches!(self.verb, Verb::Append | Verb::Prepend) => {
-                Stage::Publishing(Box::new(Publish::new(self.key, server)), Outcome::Stored)
+                Stage::Publishing(Box::new(Publish::new(self.key.clone(), server)), Outcome::Stored)
             }
-            Reply::Stored => {
-                let value = Cow::Borrowed(self.value);
-                Stage::Putting(Put::new(self.key, self.flags, self.exptime, value).from(server))
-            }
+            Reply::Stored => Stage::Putting(
+                Put::new(self.key.clone(), self.flags, self.exptime, self.value.clone()).from(server),
+            ),
             Reply::Refused(_) | Reply::Unsupported => {
                 self.refusal = refused(reply).unwrap_or_default().to_vec();
                 ended(Outcome::Refused)
@@ -137,7 +153,8 @@ impl<'a> Conditional<'a> {
         if failure == Failure::Unanswered && server.intact(view) {
             // It lives and may have done it: that is for the caller to find out, but whatever it
             // has now, the others get too.
-            self.stage = Stage::Publishing(Box::new(Publish::new(self.key, server)), Outcome::Unavailable);
+            self.stage =
+                Stage::Publishing(Box::new(Publish::new(self.key.clone(), server)), Outcome::Unavailable);
         } else {
             // Not executed; or executed on a copy that is given up: no other place knows of it.
             self.begin_again(view);
@@ -206,12 +223,12 @@ impl Operation for Conditional<'_> {
             Stage::Publishing(publish, _) => publish.command(tag),
             Stage::Deciding { verb, exptime, .. } => Command::Store {
                 verb: *verb,
-                key: self.key,
+                key: &self.key,
                 flags: self.flags,
                 exptime: *exptime,
-                value: self.value,
+                value: &self.value,
             },
-            Stage::Begin | Stage::Over(_) => Command::Fetch { key: self.key },
+            Stage::Begin | Stage::Over(_) => Command::Fetch { key: &self.key },
         }
     }
 
@@ -255,11 +272,11 @@ impl Operation for Conditional<'_> {
     }
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
-        tell(KeyHash::of(self.key));
+        tell(KeyHash::of(&self.key));
     }
 
     fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
-        tell(self.key);
+        tell(&self.key);
         true
     }
 }

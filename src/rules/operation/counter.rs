@@ -14,6 +14,7 @@ use super::round::{Fate, Round};
 use super::source::Source;
 use super::spread::Spread;
 use super::{Attempts, Failure, Operation, Outcome, Tag, decides_alone, refused, writable};
+use crate::rules::bytes::Bytes;
 use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -34,7 +35,7 @@ enum Stage<'a> {
 /// (whether it counted is unknown).
 pub struct Counter<'a> {
     direction: Direction,
-    key: &'a [u8],
+    key: Bytes<'a>,
     delta: u64,
     stage: Stage<'a>,
     round: Round<()>,
@@ -53,10 +54,10 @@ pub struct Counter<'a> {
 
 impl<'a> Counter<'a> {
     /// `incr` wraps at 2^64, `decr` stops at 0.
-    pub fn new(direction: Direction, key: &'a [u8], delta: u64) -> Counter<'a> {
+    pub fn new(direction: Direction, key: impl Into<Bytes<'a>>, delta: u64) -> Counter<'a> {
         Counter {
             direction,
-            key,
+            key: key.into(),
             delta,
             stage: Stage::Begin,
             round: Round::new(),
@@ -71,12 +72,12 @@ impl<'a> Counter<'a> {
     }
 
     fn begin(&mut self, view: &View) {
-        let placement = match writable(view, self.key) {
+        let placement = match writable(view, &self.key) {
             Ok(placement) => placement,
             Err(outcome) => return self.stage = Stage::Over(outcome),
         };
         let Some(decider) = decides_alone(view, &placement) else {
-            return self.stage = Stage::Bringing(Box::new(Bring::new(self.key)));
+            return self.stage = Stage::Bringing(Box::new(Bring::new(self.key.clone())));
         };
         self.count(view, decider, placement.mirror);
         self.others = placement.places.len() > self.round.legs().len();
@@ -106,7 +107,7 @@ impl<'a> Counter<'a> {
     }
 
     fn publish(&mut self, source: Source, outcome: Outcome) {
-        self.stage = Stage::Publishing(Box::new(Publish::new(self.key, source)), outcome);
+        self.stage = Stage::Publishing(Box::new(Publish::new(self.key.clone(), source)), outcome);
     }
 
     /// Every server that was asked has answered, or will not.
@@ -131,7 +132,7 @@ impl<'a> Counter<'a> {
         let mirrored = match mirror {
             Some(Fate::Number(other)) => value != 0 || other == 0 || self.direction == Direction::Incr,
             // Where the decider is the only place there is nobody to tell.
-            None => writable(view, self.key)
+            None => writable(view, &self.key)
                 .is_ok_and(|placement| placement.places.as_slice() == [self.decider.server]),
             Some(_) => false,
         };
@@ -148,7 +149,9 @@ impl<'a> Counter<'a> {
         let complete = view.complete(self.decider.server);
         match decider {
             // A steady home's miss is the truth; the mirror's copy was left over.
-            Fate::NotFound if complete => self.stage = Stage::Clearing(Box::new(Spread::delete(self.key))),
+            Fate::NotFound if complete => {
+                self.stage = Stage::Clearing(Box::new(Spread::delete(self.key.clone())))
+            }
             fate if fate.lost() || !complete => self.publish(mirror, Outcome::Number(value)),
             // The decider holds something that is no number: so does the mirror from now on.
             _ => self.publish(self.decider, Outcome::Refused),
@@ -163,7 +166,7 @@ impl<'a> Counter<'a> {
         self.stage = if nobody && !self.others {
             Stage::Over(Outcome::NotFound)
         } else {
-            Stage::Clearing(Box::new(Spread::delete(self.key)))
+            Stage::Clearing(Box::new(Spread::delete(self.key.clone())))
         };
     }
 
@@ -244,7 +247,7 @@ impl Operation for Counter<'_> {
     }
 
     fn command(&self, tag: Tag) -> Command<'_> {
-        let key = self.key;
+        let key = &*self.key;
         match &self.stage {
             Stage::Bringing(bring) => bring.command(),
             Stage::Publishing(publish, _) => publish.command(tag),
@@ -299,11 +302,11 @@ impl Operation for Counter<'_> {
     }
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
-        tell(KeyHash::of(self.key));
+        tell(KeyHash::of(&self.key));
     }
 
     fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
-        tell(self.key);
+        tell(&self.key);
         true
     }
 }

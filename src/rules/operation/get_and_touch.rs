@@ -4,6 +4,7 @@ use super::cursor::Cursor;
 use super::read::Batch;
 use super::spread::Spread;
 use super::{Failure, Operation, Outcome, Tag, refused, writable};
+use crate::rules::bytes::Bytes;
 use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -16,16 +17,16 @@ enum Stage<'a> {
         asked: bool,
     },
     /// The value was handed out; the other places get the new expiry time too.
-    Touching(Spread<'a>),
+    Touching(Box<Spread<'a>>),
     Over(Outcome),
 }
 
 /// Reads the one key of a batch and changes its expiry time. Ends as Hit, Miss, Refused, Unavailable
 /// (also when the value was handed out, but whether every copy has the new expiry time is unknown).
-pub struct GetAndTouch<'a> {
-    key: &'a [u8],
+pub struct GetAndTouch<'a, B = &'a mut dyn Batch> {
+    key: Bytes<'a>,
     exptime: i64,
-    batch: &'a mut dyn Batch,
+    batch: B,
     stage: Stage<'a>,
     cursor: Cursor,
     refusal: Vec<u8>,
@@ -33,9 +34,21 @@ pub struct GetAndTouch<'a> {
 
 impl<'a> GetAndTouch<'a> {
     /// `key` is also the batch's only key. For `exptime` see [`Write::new`](super::Write::new).
-    pub fn new(key: &'a [u8], exptime: i64, batch: &'a mut dyn Batch) -> GetAndTouch<'a> {
+    pub fn new(key: impl Into<Bytes<'a>>, exptime: i64, batch: &'a mut dyn Batch) -> GetAndTouch<'a> {
+        GetAndTouch::into(key, exptime, batch)
+    }
+}
+
+impl<'a, B: Batch> GetAndTouch<'a, B> {
+    /// As [`GetAndTouch::new`], with a batch of its own: [`GetAndTouch::batch`].
+    pub fn into(key: impl Into<Bytes<'a>>, exptime: i64, batch: B) -> GetAndTouch<'a, B> {
         let (stage, cursor, refusal) = (Stage::Begin, Cursor::insisting(), Vec::new());
-        GetAndTouch { key, exptime, batch, stage, cursor, refusal }
+        GetAndTouch { key: key.into(), exptime, batch, stage, cursor, refusal }
+    }
+
+    /// Where the value goes.
+    pub fn batch(&mut self) -> &mut B {
+        &mut self.batch
     }
 
     fn proceed(&mut self, step: Result<ServerId, Outcome>) {
@@ -49,11 +62,11 @@ impl<'a> GetAndTouch<'a> {
     }
 
     fn found(&mut self, view: &View) {
-        self.stage = match writable(view, self.key) {
+        self.stage = match writable(view, &self.key) {
             Ok(placement) if placement.places.as_slice() == [self.cursor.server()] => {
                 Stage::Over(Outcome::Hit)
             }
-            Ok(_) => Stage::Touching(Spread::touch(self.key, self.exptime)),
+            Ok(_) => Stage::Touching(Box::new(Spread::touch(self.key.clone(), self.exptime))),
             Err(outcome) => Stage::Over(outcome),
         };
     }
@@ -72,10 +85,10 @@ impl<'a> GetAndTouch<'a> {
     }
 }
 
-impl Operation for GetAndTouch<'_> {
+impl<B: Batch> Operation for GetAndTouch<'_, B> {
     fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
         if let Stage::Begin = self.stage {
-            let step = self.cursor.begin(view, self.key);
+            let step = self.cursor.begin(view, &self.key);
             self.proceed(step);
         }
         match &mut self.stage {
@@ -94,7 +107,7 @@ impl Operation for GetAndTouch<'_> {
     fn command(&self, tag: Tag) -> Command<'_> {
         match &self.stage {
             Stage::Touching(touch) => touch.command(tag),
-            _ => Command::GetAndTouch { key: self.key, exptime: self.exptime },
+            _ => Command::GetAndTouch { key: &self.key, exptime: self.exptime },
         }
     }
 
@@ -117,7 +130,7 @@ impl Operation for GetAndTouch<'_> {
                     self.refusal = text.to_vec();
                     self.cursor.unable();
                 }
-                let step = self.cursor.missed(view, self.key);
+                let step = self.cursor.missed(view, &self.key);
                 self.proceed(step);
             }
         }
@@ -128,7 +141,7 @@ impl Operation for GetAndTouch<'_> {
             touch.fail(view, tag, failure);
             return self.settle_touch();
         }
-        let step = self.cursor.lost(view, self.key);
+        let step = self.cursor.lost(view, &self.key);
         self.proceed(step);
     }
 
@@ -144,11 +157,11 @@ impl Operation for GetAndTouch<'_> {
     }
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
-        tell(KeyHash::of(self.key));
+        tell(KeyHash::of(&self.key));
     }
 
     fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
-        tell(self.key);
+        tell(&self.key);
         true
     }
 }

@@ -32,6 +32,7 @@ mod expiry;
 mod get_and_touch;
 mod many;
 mod mover;
+mod pass;
 mod publish;
 mod put;
 mod read;
@@ -49,6 +50,7 @@ pub use counter::Counter;
 pub use get_and_touch::GetAndTouch;
 pub use many::{Many, Parts};
 pub use mover::{Found, Move, Moves, concerns};
+pub use pass::{Pass, Passed};
 pub use read::{Batch, Read};
 pub use spread::Spread;
 pub use write::Write;
@@ -142,6 +144,11 @@ pub trait Operation {
     /// Whether it changes anything on a server: then a server that is down meanwhile owes a flush.
     fn mutates(&self) -> bool {
         true
+    }
+
+    /// Whether this command is part of a change: of one that is never answered it is unknown what became of it.
+    fn changes(&self, _tag: Tag) -> bool {
+        self.mutates()
     }
 }
 

@@ -31,6 +31,7 @@ use smallvec::SmallVec;
 use super::bring::{Copied, LEASE_SECONDS, LOOKS};
 use super::round::{Fate, Round};
 use super::{Attempts, Failure, Operation, Outcome, Parts, Tag, UNABLE, expiry, refused, writable};
+use crate::rules::bytes::Bytes;
 use crate::rules::hash::KeyHash;
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
@@ -129,7 +130,7 @@ struct Wanted {
 /// moved), Refused (a server would not take it, or a source cannot tell how long it lives), Unavailable.
 #[derive(Debug)]
 pub struct Move<'a> {
-    key: &'a [u8],
+    key: Bytes<'a>,
     found: ServerId,
     stage: Stage,
     round: Round<Job>,
@@ -157,9 +158,9 @@ pub struct Move<'a> {
 
 impl<'a> Move<'a> {
     /// `found`: the server on which the key was found.
-    pub fn new(key: &'a [u8], found: ServerId) -> Move<'a> {
+    pub fn new(key: impl Into<Bytes<'a>>, found: ServerId) -> Move<'a> {
         Move {
-            key,
+            key: key.into(),
             found,
             stage: Stage::Begin,
             round: Round::new(),
@@ -190,7 +191,7 @@ impl<'a> Move<'a> {
             self.end(Outcome::Unavailable);
             return None;
         }
-        match writable(view, self.key) {
+        match writable(view, &self.key) {
             Ok(placement) => Some(placement),
             Err(outcome) => {
                 self.end(outcome);
@@ -381,7 +382,7 @@ impl<'a> Move<'a> {
 
     /// What acting or mirror says of itself.
     fn holder_answered(&mut self, view: &View, server: ServerId, reply: &Reply<'_>) {
-        let placement = Placement::of(view, self.key);
+        let placement = Placement::of(view, &self.key);
         let knows = placement.is_some_and(|placement| knows(view, &placement, server));
         match reply {
             // Somebody else's stub, which no reader takes for a value.
@@ -430,7 +431,7 @@ impl Operation for Move<'_> {
     }
 
     fn command(&self, tag: Tag) -> Command<'_> {
-        let key = self.key;
+        let key = &*self.key;
         let Copied { data, flags, .. } = &self.copy;
         match self.round.job(tag).1 {
             Job::Lease => Command::Lease { key, seconds: LEASE_SECONDS },
@@ -482,7 +483,7 @@ impl Operation for Move<'_> {
     }
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
-        tell(KeyHash::of(self.key));
+        tell(KeyHash::of(&self.key));
     }
 
     fn keys(&self, _: &mut dyn FnMut(&[u8])) -> bool {

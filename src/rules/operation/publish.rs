@@ -5,13 +5,12 @@
 //! told (no meta commands) the other places are cleared instead: one right copy, and no copy that
 //! outlives it.
 
-use std::borrow::Cow;
-
 use super::bring::Copied;
 use super::put::Put;
 use super::round::{Fate, Round};
 use super::source::Source;
 use super::{Attempts, Failure, Outcome, Tag, expiry, writable};
+use crate::rules::bytes::Bytes;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
@@ -39,7 +38,7 @@ enum Stage<'a> {
 /// The way of an outcome to the other places.
 #[derive(Clone, Debug)]
 pub(super) struct Publish<'a> {
-    key: &'a [u8],
+    key: Bytes<'a>,
     source: Source,
     stage: Stage<'a>,
     round: Round<()>,
@@ -48,9 +47,16 @@ pub(super) struct Publish<'a> {
 }
 
 impl<'a> Publish<'a> {
-    pub(super) fn new(key: &'a [u8], source: Source) -> Publish<'a> {
+    pub(super) fn new(key: impl Into<Bytes<'a>>, source: Source) -> Publish<'a> {
         let round = Round::new();
-        Publish { key, source, stage: Stage::Begin, round, generation: 0, attempts: Attempts::default() }
+        Publish {
+            key: key.into(),
+            source,
+            stage: Stage::Begin,
+            round,
+            generation: 0,
+            attempts: Attempts::default(),
+        }
     }
 
     pub(super) fn end(&self) -> Option<End> {
@@ -63,7 +69,7 @@ impl<'a> Publish<'a> {
     fn begin(&mut self, view: &View) {
         self.generation = view.generation;
         self.round.clear();
-        self.stage = match writable(view, self.key) {
+        self.stage = match writable(view, &self.key) {
             Err(outcome) => Stage::Over(End::Failed(outcome)),
             Ok(_) if !self.source.intact(view) => Stage::Over(End::SourceLost),
             Ok(placement) if placement.places.iter().all(|place| *place == self.source.server) => {
@@ -92,7 +98,7 @@ impl<'a> Publish<'a> {
         match reply {
             Reply::Value(value) if !value.is_stub() && value.ttl_known => {
                 let Copied { data, flags, ttl } = Copied::of(value);
-                let put = Put::new(self.key, flags, expiry::remaining(view, ttl), Cow::Owned(data));
+                let put = Put::new(self.key.clone(), flags, expiry::remaining(view, ttl), data);
                 self.stage = Stage::Putting(Box::new(put.from(self.source)));
                 self.settle_put();
             }
@@ -107,13 +113,13 @@ impl<'a> Publish<'a> {
     }
 
     fn source_acts(&self, view: &View) -> bool {
-        writable(view, self.key).is_ok_and(|placement| placement.acting() == Some(self.source.server))
+        writable(view, &self.key).is_ok_and(|placement| placement.acting() == Some(self.source.server))
     }
 
     fn clear_others(&mut self, view: &View) {
         self.generation = view.generation;
         self.round.clear();
-        let Ok(placement) = writable(view, self.key) else {
+        let Ok(placement) = writable(view, &self.key) else {
             return self.stage = Stage::Over(End::Failed(Outcome::Unavailable));
         };
         for &server in placement.places.iter().filter(|place| **place != self.source.server) {
@@ -158,8 +164,8 @@ impl<'a> Publish<'a> {
     pub(super) fn command(&self, tag: Tag) -> Command<'_> {
         match &self.stage {
             Stage::Putting(put) => put.command(tag),
-            Stage::Clearing => Command::Delete { key: self.key },
-            Stage::Begin | Stage::Fetching | Stage::Over(_) => Command::Fetch { key: self.key },
+            Stage::Clearing => Command::Delete { key: &self.key },
+            Stage::Begin | Stage::Fetching | Stage::Over(_) => Command::Fetch { key: &self.key },
         }
     }
 

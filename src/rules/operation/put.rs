@@ -7,11 +7,10 @@
 //! reader must find the old value or the new one. While every server is steady there is no other
 //! place, and a write is its two stores and nothing else.
 
-use std::borrow::Cow;
-
 use super::round::{Fate, Round};
 use super::source::Source;
 use super::{Attempts, Failure, Outcome, Tag, expiry, refused, writable};
+use crate::rules::bytes::Bytes;
 use crate::rules::places::{Placement, Places};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -36,10 +35,10 @@ enum Stage {
 /// The way of one copy to its places.
 #[derive(Clone, Debug)]
 pub(super) struct Put<'a> {
-    key: &'a [u8],
+    key: Bytes<'a>,
     flags: u32,
     exptime: i64,
-    value: Cow<'a, [u8]>,
+    value: Bytes<'a>,
     /// A server that already has this copy.
     source: Option<Source>,
     stage: Stage,
@@ -50,12 +49,17 @@ pub(super) struct Put<'a> {
 }
 
 impl<'a> Put<'a> {
-    pub(super) fn new(key: &'a [u8], flags: u32, exptime: i64, value: Cow<'a, [u8]>) -> Put<'a> {
+    pub(super) fn new(
+        key: impl Into<Bytes<'a>>,
+        flags: u32,
+        exptime: i64,
+        value: impl Into<Bytes<'a>>,
+    ) -> Put<'a> {
         Put {
-            key,
+            key: key.into(),
             flags,
             exptime,
-            value,
+            value: value.into(),
             source: None,
             stage: Stage::Begin,
             round: Round::new(),
@@ -74,7 +78,7 @@ impl<'a> Put<'a> {
         self.round.clear();
         self.generation = view.generation;
         self.stage = Stage::Storing;
-        let placement = match writable(view, self.key) {
+        let placement = match writable(view, &self.key) {
             Ok(placement) => placement,
             Err(outcome) => return self.stage = Stage::Over(outcome),
         };
@@ -116,7 +120,7 @@ impl<'a> Put<'a> {
     }
 
     fn judge_stores(&mut self, view: &View) {
-        let Some(placement) = Placement::of(view, self.key) else {
+        let Some(placement) = Placement::of(view, &self.key) else {
             return self.plan_again(view);
         };
         // A source was not asked: it has its copy.
@@ -145,8 +149,8 @@ impl<'a> Put<'a> {
         self.stage = Stage::Clearing(outcome);
     }
 
-    pub(super) fn key(&self) -> &'a [u8] {
-        self.key
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
     }
 
     pub(super) fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
@@ -160,12 +164,12 @@ impl<'a> Put<'a> {
         match self.round.job(tag).1 {
             Job::Store { exptime } => Command::Store {
                 verb: Verb::Set,
-                key: self.key,
+                key: &self.key,
                 flags: self.flags,
                 exptime,
                 value: &self.value,
             },
-            Job::Delete => Command::Delete { key: self.key },
+            Job::Delete => Command::Delete { key: &self.key },
         }
     }
 

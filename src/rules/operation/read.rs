@@ -5,6 +5,8 @@
 //! A value that was found at a later place is wanted at acting: [`Operation::displaced`] tells the driver, who may have it
 //! moved ([`Move`](super::Move)), so that the next read of it asks one server.
 
+use std::marker::PhantomData;
+
 use smallvec::SmallVec;
 
 use super::cursor::Cursor;
@@ -28,11 +30,25 @@ pub trait Batch {
     fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>);
 }
 
+impl Batch for &mut dyn Batch {
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+    fn key(&self, index: usize) -> &[u8] {
+        (**self).key(index)
+    }
+    fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>) {
+        (**self).settle(index, answer);
+    }
+}
+
 /// Reads every key of a batch. Ends as the one key did, or as `Done` for several.
-pub struct Read<'a> {
-    batch: &'a mut dyn Batch,
+pub struct Read<'a, B = &'a mut dyn Batch> {
+    batch: B,
     /// Values are handed out with their CAS tokens.
     with_cas: bool,
+    /// Stubs are values where no move of ours leaves any: in a pool without backups.
+    shows_stubs: bool,
     /// In a pool with backups values are told from the stubs of a lease.
     meta: bool,
     cursors: SmallVec<[Cursor; 1]>,
@@ -47,15 +63,29 @@ pub struct Read<'a> {
     open: usize,
     last: Outcome,
     refusal: Vec<u8>,
+    lent: PhantomData<&'a ()>,
 }
 
 impl<'a> Read<'a> {
     /// Reads values and flags.
     pub fn new(batch: &'a mut dyn Batch) -> Read<'a> {
+        Read::of(batch, false)
+    }
+
+    /// Reads CAS tokens too.
+    pub fn with_cas(batch: &'a mut dyn Batch) -> Read<'a> {
+        Read::of(batch, true)
+    }
+}
+
+impl<B: Batch> Read<'_, B> {
+    /// As [`Read::new`] or [`Read::with_cas`], with a batch of its own: [`Read::batch`].
+    pub fn of(batch: B, with_cas: bool) -> Self {
         let keys = batch.len();
         Read {
             batch,
-            with_cas: false,
+            with_cas,
+            shows_stubs: false,
             meta: false,
             cursors: SmallVec::from_elem(Cursor::new(), keys),
             begun: 0,
@@ -65,12 +95,25 @@ impl<'a> Read<'a> {
             open: keys,
             last: Outcome::Done,
             refusal: Vec::new(),
+            lent: PhantomData,
         }
     }
 
-    /// Reads CAS tokens too.
-    pub fn with_cas(batch: &'a mut dyn Batch) -> Read<'a> {
-        Read { with_cas: true, ..Read::new(batch) }
+    /// Where the values go.
+    pub fn batch(&mut self) -> &mut B {
+        &mut self.batch
+    }
+
+    /// A stub that a client of the pool left for itself is shown to others as the empty value with a mark that it is to
+    /// them. Not in a pool with backups, where it can be a move's.
+    #[must_use]
+    pub fn showing_stubs(self) -> Self {
+        Read { shows_stubs: true, ..self }
+    }
+
+    /// A read with the same commands: to tell by it what an answer to this one is, when this one is over.
+    pub fn ghost(&self, batch: B) -> Self {
+        Read { meta: self.meta, ..Read::of(batch, self.with_cas) }
     }
 
     fn settle(&mut self, tag: Tag, answer: Result<Value<'_>, Outcome>) {
@@ -100,7 +143,7 @@ impl<'a> Read<'a> {
     }
 }
 
-impl Operation for Read<'_> {
+impl<B: Batch> Operation for Read<'_, B> {
     fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
         while self.begun < self.cursors.len() {
             self.meta = view.pool.options.backups;
@@ -122,7 +165,7 @@ impl Operation for Read<'_> {
 
     fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
         match reply {
-            Reply::Value(value) if !value.is_stub() => {
+            Reply::Value(value) if !value.is_stub() || (self.shows_stubs && !view.pool.options.backups) => {
                 let cursor = &self.cursors[tag as usize];
                 if cursor.displaced(view, self.batch.key(tag as usize)) {
                     self.displaced.push((tag, cursor.server()));

@@ -47,7 +47,9 @@ impl Fate {
             Reply::Refused(_) => Fate::Refused,
             Reply::Unsupported => Fate::Unsupported,
             // The parser gives a reply of the question's own kind; these are answers to others.
-            Reply::Value(_) | Reply::Version(_) | Reply::Stats(_) | Reply::Noop => Fate::Refused,
+            Reply::Value(_) | Reply::Version(_) | Reply::Stats(_) | Reply::Meta { .. } | Reply::Noop => {
+                Fate::Refused
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::round::{Fate, Round};
 use super::{Attempts, Failure, Operation, Outcome, Tag, expiry, refused, writable};
+use crate::rules::bytes::Bytes;
 use crate::rules::hash::KeyHash;
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
@@ -73,7 +74,7 @@ enum Stage {
 
 /// Deletes or touches a key on every place. Ends as Deleted, Touched, NotFound, Refused, Unavailable.
 pub struct Spread<'a> {
-    key: &'a [u8],
+    key: Bytes<'a>,
     what: What,
     stage: Stage,
     round: Round<i64>,
@@ -87,11 +88,11 @@ pub struct Spread<'a> {
 }
 
 impl<'a> Spread<'a> {
-    fn new(key: &'a [u8], what: What) -> Spread<'a> {
+    fn new(key: impl Into<Bytes<'a>>, what: What) -> Spread<'a> {
         let round = Round::new();
         let refusal = Vec::new();
         Spread {
-            key,
+            key: key.into(),
             what,
             stage: Stage::Begin,
             round,
@@ -104,12 +105,12 @@ impl<'a> Spread<'a> {
     }
 
     /// Deletes a key.
-    pub fn delete(key: &'a [u8]) -> Spread<'a> {
+    pub fn delete(key: impl Into<Bytes<'a>>) -> Spread<'a> {
         Spread::new(key, What::Delete)
     }
 
     /// Gives a key a new expiry time; see [`Write::new`](super::Write::new).
-    pub fn touch(key: &'a [u8], exptime: i64) -> Spread<'a> {
+    pub fn touch(key: impl Into<Bytes<'a>>, exptime: i64) -> Spread<'a> {
         Spread::new(key, What::Touch { exptime })
     }
 
@@ -125,7 +126,7 @@ impl<'a> Spread<'a> {
         self.generation = view.generation;
         self.stage = Stage::Round(number);
         self.told &= number > 0;
-        let placement = match writable(view, self.key) {
+        let placement = match writable(view, &self.key) {
             Ok(placement) => placement,
             Err(outcome) => return self.stage = Stage::Over(outcome),
         };
@@ -137,7 +138,7 @@ impl<'a> Spread<'a> {
 
     /// Whether there is another round after this one.
     fn goes_on(&self, view: &View, number: u8) -> bool {
-        Placement::of(view, self.key).is_some_and(|placement| number < Way::of(view, &placement).last())
+        Placement::of(view, &self.key).is_some_and(|placement| number < Way::of(view, &placement).last())
     }
 
     /// A round is over.
@@ -161,14 +162,14 @@ impl<'a> Spread<'a> {
     /// The key is one that acting cannot be asked about. That another place cannot be is no matter:
     /// it holds nothing under such a key.
     fn acting_unable(&self, view: &View) -> bool {
-        let acting = Placement::of(view, self.key).and_then(|placement| placement.acting());
+        let acting = Placement::of(view, &self.key).and_then(|placement| placement.acting());
         acting.and_then(|acting| self.round.fate(acting)) == Some(Fate::Unsupported)
     }
 
     /// A complete home knows whether the key exists, once it was asked; without one, or when it did not answer, whoever has
     /// it does.
     fn found_by_round(&mut self, view: &View) -> bool {
-        let home = Placement::of(view, self.key).map(|placement| placement.home);
+        let home = Placement::of(view, &self.key).map(|placement| placement.home);
         let home = home.filter(|home| view.complete(*home));
         let fate = home.and_then(|home| self.round.fate(home)).filter(|fate| !fate.lost());
         self.told |= fate.is_some();
@@ -198,8 +199,8 @@ impl Operation for Spread<'_> {
 
     fn command(&self, tag: Tag) -> Command<'_> {
         match self.what {
-            What::Delete => Command::Delete { key: self.key },
-            What::Touch { .. } => Command::Touch { key: self.key, exptime: self.round.job(tag).1 },
+            What::Delete => Command::Delete { key: &self.key },
+            What::Touch { .. } => Command::Touch { key: &self.key, exptime: self.round.job(tag).1 },
         }
     }
 
@@ -230,11 +231,11 @@ impl Operation for Spread<'_> {
     }
 
     fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
-        tell(KeyHash::of(self.key));
+        tell(KeyHash::of(&self.key));
     }
 
     fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
-        tell(self.key);
+        tell(&self.key);
         true
     }
 }

@@ -1,9 +1,8 @@
 //! Write: a `set`.
 
-use std::borrow::Cow;
-
 use super::put::Put;
 use super::{Failure, Operation, Outcome, Tag};
+use crate::rules::bytes::Bytes;
 use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -15,8 +14,13 @@ pub struct Write<'a>(Put<'a>);
 impl<'a> Write<'a> {
     /// `exptime` as memcached takes it: 0 never, up to thirty days from now in seconds, above that
     /// seconds since 1970, negative at once.
-    pub fn new(key: &'a [u8], flags: u32, exptime: i64, value: &'a [u8]) -> Write<'a> {
-        Write(Put::new(key, flags, exptime, Cow::Borrowed(value)))
+    pub fn new(
+        key: impl Into<Bytes<'a>>,
+        flags: u32,
+        exptime: i64,
+        value: impl Into<Bytes<'a>>,
+    ) -> Write<'a> {
+        Write(Put::new(key, flags, exptime, value))
     }
 }
 

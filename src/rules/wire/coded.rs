@@ -63,8 +63,12 @@ pub(super) fn write(command: &Command<'_>, out: &mut Vec<u8>) {
             words(out, &[if direction == Direction::Incr { b" v MI" } else { b" v MD" }]);
             flag(out, b" D", delta);
         }
-        // They have no key, and are never of this form.
-        Command::FlushAll { .. } | Command::Version | Command::Stats { .. } | Command::Noop => {}
+        // They have no key, or one that is written already, and are never of this form.
+        Command::FlushAll { .. }
+        | Command::Version
+        | Command::Stats { .. }
+        | Command::Meta { .. }
+        | Command::Noop => {}
     }
 }
 

@@ -40,6 +40,10 @@ pub fn compose(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> Result<(
 
 /// How a command's key is to be sent: one look at each of its bytes.
 pub(super) fn form(command: &Command<'_>, meta: bool) -> Result<Form, Unsupported> {
+    if let Command::Meta { .. } = command {
+        // Its key is written as it is to be sent.
+        return if meta { Ok(Form::Plain) } else { Err(Unsupported) };
+    }
     let key = command.key();
     // A command about a whole server has none.
     let plain = key.is_empty() || key::is_plain(key);
@@ -121,6 +125,17 @@ fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
         Command::Version => words(out, &[b"version"]),
         Command::Stats { group: b"" } => words(out, &[b"stats"]),
         Command::Stats { group } => words(out, &[b"stats ", group]),
+        Command::Meta { letter, name, flags, value, .. } => {
+            words(out, &[b"m", &[letter], b" ", name]);
+            if let Some(value) = value {
+                words(out, &[b" "]);
+                number(out, value.len());
+            }
+            words(out, &[if flags.is_empty() || flags.starts_with(b" ") { b"" } else { b" " }, flags]);
+            if let Some(value) = value {
+                words(out, &[b"\r\n", value]);
+            }
+        }
         Command::Noop => words(out, &[b"mn"]),
     }
 }

@@ -3,8 +3,12 @@
 //! that is not promised: here their order does not matter, and letters that nobody asked for are
 //! passed over (a later server may have more to tell).
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::parse::{Limits, Nonsense, Parsed, data, decimal, is_refusal, length, line};
 use super::{Command, Lease, Reply, Value, Verb};
+use crate::rules::key::{MAX_BINARY_KEY_LEN, MAX_KEY_LEN};
 
 const WRONG_KEY: Nonsense = Nonsense("a value under another key than the one that was asked for");
 
@@ -30,8 +34,23 @@ impl<'a> Proof<'a> {
     /// Of an answer without a value 1.6.18 gives the proof too; later ones may not.
     pub(super) fn check<'b>(self, words: impl Iterator<Item = &'b [u8]>) -> Result<(), Nonsense> {
         let mut told = words.filter_map(|word| word.split_first()).filter(|word| *word.0 == self.letter);
-        if told.all(|(_, text)| text == self.text) { Ok(()) } else { Err(WRONG_KEY) }
+        if told.all(|(_, text)| self.fits(text)) { Ok(()) } else { Err(WRONG_KEY) }
     }
+
+    /// Whether this is what was asked for. A key that a client of any kind stored in base64 is told in base64, also when it
+    /// was asked for as it is.
+    fn fits(self, text: &[u8]) -> bool {
+        text == self.text || (self.letter == b'k' && is_coded(text, self.text))
+    }
+}
+
+/// Whether `text` is `key` in base64.
+#[cold]
+fn is_coded(text: &[u8], key: &[u8]) -> bool {
+    let mut coded = [0; MAX_KEY_LEN];
+    let len =
+        if key.len() <= MAX_BINARY_KEY_LEN { STANDARD.encode_slice(key, &mut coded).ok() } else { None };
+    len.is_some_and(|len| coded[..len] == *text)
 }
 
 /// The answer to `mg`. `full`: `t` and `c` were asked for beside `f` and the proof.
@@ -51,6 +70,24 @@ pub(super) fn value<'b>(proof: Proof<'_>, full: bool, bytes: &'b [u8], limits: &
     }
 }
 
+/// The answer to a meta command that was passed on: whatever it is.
+pub(super) fn any<'b>(bytes: &'b [u8], limits: &Limits) -> Parsed<'b> {
+    let Some(line) = line(bytes, limits)? else { return Ok(None) };
+    let mut words = line.text.split(|byte| *byte == b' ');
+    match words.next() {
+        Some(b"VA") => {
+            let len = length(words.next(), limits)?;
+            let Some((data, end)) = data(bytes, line.end, len)? else { return Ok(None) };
+            Ok(Some((Reply::Meta { line: line.text, data: Some(data) }, end)))
+        }
+        Some(b"HD" | b"EN" | b"NF" | b"NS" | b"EX" | b"ME") => {
+            Ok(Some((Reply::Meta { line: line.text, data: None }, line.end)))
+        }
+        _ if is_refusal(line.text) => Ok(Some((Reply::Refused(line.text), line.end))),
+        _ => Err(Nonsense("a line that is no answer to a meta command")),
+    }
+}
+
 /// A value's flags; every one that was asked for must be there.
 fn flags<'b>(
     proof: Proof<'_>,
@@ -62,7 +99,7 @@ fn flags<'b>(
     for word in words {
         let Some((letter, text)) = word.split_first() else { continue };
         match letter {
-            letter if *letter == proof.letter && text != proof.text => return Err(WRONG_KEY),
+            letter if *letter == proof.letter && !proof.fits(text) => return Err(WRONG_KEY),
             letter if *letter == proof.letter => proven = true,
             b'f' => {
                 let flags = decimal(text).and_then(|flags| u32::try_from(flags).ok());
@@ -79,8 +116,8 @@ fn flags<'b>(
             }
             b'W' => value.lease = Some(Lease::Won),
             b'Z' => value.lease = Some(Lease::Taken),
-            // `X`, a value marked stale by a client that is none of ours, is here too: it is read
-            // as classic clients read it.
+            // It is read as classic clients read it.
+            b'X' => value.stale = true,
             _ => {}
         }
     }

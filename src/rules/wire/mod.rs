@@ -80,6 +80,9 @@ pub enum Command<'a> {
     /// `group` is empty for the general statistics. Answers: Stats; Ok for a group that is a command
     /// (`reset`, `detail on`).
     Stats { group: &'a [u8] },
+    /// A meta command as a client of ours wrote it, without `q`; `name` is the key as it is written in it. Meta only.
+    /// Answers: Meta.
+    Meta { letter: u8, key: &'a [u8], name: &'a [u8], flags: &'a [u8], value: Option<&'a [u8]> },
     /// `mn`. Answers: Noop; [`Reply::Refused`] tells a server without meta commands.
     Noop,
 }
@@ -97,7 +100,8 @@ impl<'a> Command<'a> {
             | Command::EndLease { key, .. }
             | Command::Delete { key }
             | Command::Arithmetic { key, .. }
-            | Command::Touch { key, .. } => key,
+            | Command::Touch { key, .. }
+            | Command::Meta { key, .. } => key,
             Command::FlushAll { .. } | Command::Version | Command::Stats { .. } | Command::Noop => b"",
         }
     }
@@ -118,6 +122,8 @@ pub struct Value<'a> {
     pub ttl_known: bool,
     /// What a stub's marks say; `None` for a value proper.
     pub lease: Option<Lease>,
+    /// It was marked as stale by a client that is none of ours.
+    pub stale: bool,
 }
 
 impl Value<'_> {
@@ -137,6 +143,7 @@ pub enum Lease {
 }
 
 /// One server's answer to one command.
+#[allow(missing_docs, reason = "fields are told of with their variant")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reply<'a> {
     /// It is there (or a stub is, see [`Value::lease`]).
@@ -163,6 +170,8 @@ pub enum Reply<'a> {
     Version(&'a [u8]),
     /// The lines between the command and `END`, each `STAT name value\r\n`; read them with [`stats::lines`].
     Stats(&'a [u8]),
+    /// The answer to a meta command that was passed on: its line, and the data of a value.
+    Meta { line: &'a [u8], data: Option<&'a [u8]> },
     /// The answer to `mn`.
     Noop,
     /// The server will not do it: the whole line, `ERROR`, `CLIENT_ERROR …` or `SERVER_ERROR …`.

@@ -66,7 +66,10 @@ pub fn parse<'b>(
 /// answers are anybody's guess. With `SERVER_ERROR …` (too large, out of memory) the server reads
 /// the value and drops it, and so it does for some of the others; which ones is up to its version.
 pub fn ends_connection(command: &Command<'_>, reply: &Reply<'_>) -> bool {
-    let has_block = matches!(command, Command::Store { .. } | Command::StoreLeased { .. });
+    let has_block = matches!(
+        command,
+        Command::Store { .. } | Command::StoreLeased { .. } | Command::Meta { value: Some(_), .. }
+    );
     matches!(reply, Reply::Refused(text) if has_block && !text.starts_with(b"SERVER_ERROR"))
 }
 
@@ -91,6 +94,7 @@ pub(super) fn resume<'b>(
         Command::Get { key, .. } | Command::GetAndTouch { key, .. } => classic(key, false, bytes, limits),
         Command::Fetch { key } => classic(key, true, bytes, limits),
         Command::Stats { .. } => block(progress, bytes, limits),
+        Command::Meta { .. } => meta::any(bytes, limits),
         _ => single(command, bytes, limits),
     }
 }

@@ -193,6 +193,11 @@ impl<T: Copy> Pending<T> {
         self.questions.is_empty() && self.spoiled.is_none()
     }
 
+    /// What awaits an answer, oldest first.
+    pub fn questions(&self) -> impl Iterator<Item = T> + '_ {
+        self.questions.iter().map(|asked| asked.question)
+    }
+
     /// Takes out every question that awaits an answer, oldest first: the connection is gone. What
     /// is left is as new, and keeps its memory.
     pub fn drain(&mut self) -> impl Iterator<Item = T> + '_ {

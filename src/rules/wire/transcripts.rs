@@ -75,12 +75,12 @@ const fn stats(group: &'static [u8]) -> Command<'static> {
 
 /// From a classic get.
 const fn plain(data: &'static [u8], flags: u32) -> Value<'static> {
-    Value { data, flags, cas: 0, ttl: None, ttl_known: false, lease: None }
+    Value { data, flags, cas: 0, ttl: None, ttl_known: false, lease: None, stale: false }
 }
 
 /// From a fetch by a meta command.
 const fn full(data: &'static [u8], flags: u32, cas: u64, ttl: Option<u32>) -> Value<'static> {
-    Value { data, flags, cas, ttl, ttl_known: true, lease: None }
+    Value { data, flags, cas, ttl, ttl_known: true, lease: None, stale: false }
 }
 
 const fn hit(data: &'static [u8], flags: u32) -> Reply<'static> {
@@ -242,14 +242,16 @@ const OUT_OF_MEMORY: &[u8] = b"SERVER_ERROR out of memory storing object";
 #[rustfmt::skip]
 pub(crate) const ANSWERS: &[Exchange] = &[
     meta(get(b"a"), b"mg a v f k\r\n", b"EN\r\n", Reply::Miss),
-    meta(get(b"a"), b"mg a v f k\r\n", b"VA 1 ka f7 X Qnew W\r\nx\r\n", Reply::Value(Value { lease: Some(Lease::Won), ..plain(b"x", 7) })),
+    meta(get(b"a"), b"mg a v f k\r\n", b"VA 1 ka f7 X Qnew W\r\nx\r\n", Reply::Value(Value { lease: Some(Lease::Won), stale: true, ..plain(b"x", 7) })),
+    // Somebody stored it in base64.
+    meta(get(b"a"), b"mg a v f k\r\n", b"VA 1 f7 kYQ== b\r\nx\r\n", hit(b"x", 7)),
     meta(fetch(b"a"), b"mg a v f t c k\r\n", b"VA 1 c18446744073709551615 ka t4294967295 f0\r\nx\r\n",
         Reply::Value(full(b"x", 0, u64::MAX, Some(u32::MAX)))),
     meta(leased(b"a", 0, b"x", 1), b"ms a 1 T100 F0 C1\r\nx\r\n", b"NS\r\n", Reply::NotStored),
     meta(leased(b"a", 0, b"x", 1), b"ms a 1 T100 F0 C1\r\nx\r\n", b"SERVER_ERROR out of memory storing object\r\n", Reply::Refused(OUT_OF_MEMORY)),
     // A later server may leave out what was not asked for with a value, and tell more.
     meta(get(BIN), b"mg YQ0KYiAA b v f O999318117\r\n", b"EN\r\n", Reply::Miss),
-    meta(get(BIN), b"mg YQ0KYiAA b v f O999318117\r\n", b"VA 1 O999318117 b f7 kother X\r\nx\r\n", hit(b"x", 7)),
+    meta(get(BIN), b"mg YQ0KYiAA b v f O999318117\r\n", b"VA 1 O999318117 b f7 kother X\r\nx\r\n", Reply::Value(Value { stale: true, ..plain(b"x", 7) })),
     meta(Command::Touch { key: BIN, exptime: 9 }, b"mg YQ0KYiAA b O999318117 T9\r\n", b"HD\r\n", Reply::Touched),
     meta(incr(BIN, 1), b"ma YQ0KYiAA b v MI D1\r\n", b"VA 3 t0\r\n7  \r\n", Reply::Number(7)),
     meta(store(Verb::Set, BIN, 0, 0, b"x"), b"ms YQ0KYiAA 1 b F0 T0 MS\r\nx\r\n", b"SERVER_ERROR out of memory storing object\r\n", Reply::Refused(OUT_OF_MEMORY)),

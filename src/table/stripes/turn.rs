@@ -141,6 +141,30 @@ pub fn try_take<W: SharedWord>(word: &W, owner: Owner, deadline: u64, system: &i
     Some(Turn { own, deadline, taken_over: found.pid() != 0 })
 }
 
+/// Takes the stripe until `deadline`, if it may be taken at once: for one who looks at it now and then in place of sleeping.
+/// `waited`: he has looked before, and so is no newcomer.
+pub fn look<W: SharedWord>(
+    word: &W,
+    owner: Owner,
+    deadline: u64,
+    waited: bool,
+    system: &impl System,
+) -> Option<Turn> {
+    let found = Word(word.get());
+    // The clock is read after the word: see Word::left.
+    W::acquire_fence();
+    let now = system.now();
+    let deadline = deadline.min(now.saturating_add(LONGEST));
+    let gone = || found.pid() != 0 && system.is_gone(found.owner());
+    if deadline <= now || !(found.may_be_taken(now, waited) || gone()) {
+        return None;
+    }
+    // Those who sleep behind it are still there.
+    let own = Word::held(owner, deadline).awaited_as(found);
+    word.exchange(found.0, own.0).ok()?;
+    Some(Turn { own, deadline, taken_over: found.pid() != 0 })
+}
+
 /// Takes the stripe until `deadline` if it is free, and from nobody: what a holder who is gone has sent is for those who
 /// wait for the stripe to prove.
 pub fn take_free<W: SharedWord>(word: &W, owner: Owner, deadline: u64, system: &impl System) -> Option<Turn> {
@@ -241,6 +265,26 @@ mod tests {
 
     fn owner(pid: u32) -> Owner {
         Owner::new(pid, 1)
+    }
+
+    #[test]
+    fn who_looks_now_and_then_takes_a_turn_too() {
+        let (word, system) = (AtomicU64::new(0), fake());
+        let held = look(&word, owner(1), ONE + 5, false, &system).expect("free");
+        assert!(!held.taken_over && look(&word, owner(2), ONE + 5, true, &system).is_none());
+        // Somebody sleeps behind it: it is handed on, and for those who waited.
+        word.set(held.own.awaited().0);
+        release(&word, held.own, &system);
+        assert_eq!(word.get(), Word::HANDED_ON.0);
+        assert!(look(&word, owner(2), ONE + 5, false, &system).is_none(), "a newcomer");
+        let held = look(&word, owner(2), ONE + 5, true, &system).expect("it waited");
+        assert_eq!(Word(word.get()), held.own, "who sleeps is still known of");
+        assert_ne!(held.own, Word::held(owner(2), ONE + 5));
+        // One who is gone, and one who is late.
+        word.set(Word::held(Owner::new(66, 1), ONE + 50).0);
+        assert!(look(&word, owner(3), ONE + 5, false, &system).is_some_and(|turn| turn.taken_over));
+        system.now.set(ONE + 6);
+        assert!(look(&word, owner(4), ONE + 50, false, &system).is_some_and(|turn| turn.taken_over));
     }
 
     #[test]

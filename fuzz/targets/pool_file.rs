@@ -1,0 +1,7 @@
+//! What stands in a pool file.
+#![no_main]
+
+#[path = "../checks.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::pool_file(bytes));

@@ -1,0 +1,7 @@
+//! What a server answers.
+#![no_main]
+
+#[path = "../checks.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::server_bytes(bytes));

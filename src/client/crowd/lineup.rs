@@ -1,0 +1,92 @@
+//! A changed list of servers under a crowd. A job goes by one list from its beginning to its end: no new one goes to work
+//! until those that are at work under the old list are over, which takes no longer than a call may. Reads that hold back a
+//! miss under the old list go on under the new one.
+
+use std::sync::Arc;
+
+use super::{Crowd, Exchange};
+use super::{Member, Traffic};
+use crate::client::connection::Connection;
+use crate::client::exchange::Witness;
+use crate::client::lineup::position;
+use crate::client::{resolve, terms};
+use crate::rules::health::Settings;
+use crate::rules::operation::Operation;
+use crate::rules::pool::Pool;
+use crate::rules::time::Instant;
+
+impl<O: Member> Crowd<O> {
+    /// Goes on with another list, and other options, as soon as nothing is at work under this one. Only where no table was
+    /// ever read, which names the list otherwise.
+    pub(crate) fn change_list(&mut self, pool: Arc<Pool>) {
+        let now = self.now();
+        let same = pool.servers() == self.pool.servers()
+            && pool.slots() == self.pool.slots()
+            && pool.options == self.pool.options;
+        if self.views.attendance(now).is_none() && !same {
+            self.other_list = Some(pool);
+        }
+    }
+
+    /// Whether another list is to be gone on with.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.views.relisted() || self.other_list.is_some()
+    }
+
+    /// Goes on with the table's list, if it is another one and nothing is at work under this one.
+    pub(super) fn follow_list(&mut self, now: Instant) {
+        if self.jobs.running > self.jobs.idle.len() {
+            return;
+        }
+        let told = self.views.other_list().map(Arc::new);
+        let Some(pool) = told.or_else(|| self.other_list.take()) else { return };
+        self.trials.leave(&self.views);
+        let before = std::mem::replace(&mut self.pool, Arc::clone(&pool));
+        self.views.relist(Arc::clone(&pool), Settings::new(&pool.options), now);
+        self.terms = vec![terms(&pool.options, None, true); pool.servers().len()];
+        let traffic = pool.ids().map(|id| {
+            let old = position(&before, &pool, id);
+            old.and_then(|old| self.jobs.traffic.get(old)).copied().unwrap_or_default()
+        });
+        self.jobs.traffic = traffic.collect::<Vec<Traffic>>();
+        self.take_over_connections(&before);
+        for id in pool.ids().filter(|&id| position(&before, &pool, id).is_none()) {
+            match resolve(&pool.server(id).address) {
+                Ok(sites) => self.views.known(id).found(sites),
+                Err(why) => self.messages.push(why),
+            }
+        }
+        for slot in std::mem::take(&mut self.jobs.idle) {
+            self.jobs.wake(slot);
+        }
+        self.views.begin(self.jobs.changing > 0, now);
+    }
+
+    /// Connections to servers of both lists are kept. What a server that is gone still owes is nobody's any more.
+    fn take_over_connections(&mut self, before: &Pool) {
+        let old = std::mem::replace(&mut self.exchange, Exchange::new(Vec::new()));
+        let mut old: Vec<Option<Connection>> = old.into_connections().map(Some).collect();
+        let mut lost = Vec::new();
+        let taken = self.pool.ids().map(|id| {
+            let (known, terms) = (self.views.known(id), self.terms[id.index()]);
+            let slot = position(before, &self.pool, id).and_then(|index| old.get_mut(index));
+            let kept = slot.and_then(|slot| slot.take_if(|old| old.is_to(known) && !old.owes()));
+            match kept {
+                Some(mut connection) => {
+                    connection.renumber(id);
+                    connection.set_terms(terms);
+                    connection
+                }
+                None => Connection::new(id, Arc::clone(known), terms),
+            }
+        });
+        let taken = taken.collect();
+        for connection in old.iter_mut().flatten() {
+            connection.lose(&mut lost);
+            connection.surrender(&mut lost);
+        }
+        self.exchange = Exchange::new(taken);
+        let view = self.views.view();
+        lost.into_iter().for_each(|(tag, failure)| self.jobs.fail(view, tag, failure));
+    }
+}

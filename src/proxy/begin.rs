@@ -1,0 +1,373 @@
+//! What is begun for each request: its calls, and the places of their answers.
+
+use std::sync::{Arc, Mutex};
+
+use super::call::{Call, Form, Gather, One, Parts, Style, Supplies, Work};
+use super::counters::{self, Counters};
+use super::meta::{Flags, Wrong};
+use super::request::{BAD_LINE, ERROR, Limits, Meta, Request, TOO_LARGE, Words};
+use super::session::{Place, Session};
+use crate::client::crowd::{About, Crowd};
+use crate::rules::bytes::Bytes;
+use crate::rules::key::{MAX_BINARY_KEY_LEN, MAX_KEY_LEN, is_plain};
+use crate::rules::operation::{
+    Broadcast, Conditional, Counter, Everywhere, GetAndTouch, Pass, Passed, Read, Spread, Write,
+};
+use crate::rules::wire::Verb;
+
+/// Whose requests are begun, and with what.
+pub(super) struct Begin<'a> {
+    pub(super) owner: u32,
+    pub(super) session: &'a mut Session,
+    pub(super) crowd: &'a mut Crowd<Call>,
+    pub(super) supplies: &'a mut Supplies,
+    pub(super) limits: &'a Limits,
+    pub(super) counters: &'a Counters,
+    /// All clients together have too much under way.
+    pub(super) full: bool,
+}
+
+/// What is said to a request that would cost memory, in memcached's words.
+fn out_of_memory(request: &Request<'_>) -> Option<&'static [u8]> {
+    match request {
+        Request::Store { .. } | Request::Meta(Meta { letter: b's', .. }) => {
+            Some(b"SERVER_ERROR out of memory storing object")
+        }
+        Request::Get { .. } | Request::Meta(Meta { letter: b'g', .. }) => {
+            Some(b"SERVER_ERROR out of memory writing get response")
+        }
+        _ => None,
+    }
+}
+
+/// Whether a server has statistics of this name.
+fn is_statistics(group: &[u8]) -> bool {
+    let name = Words::of(group).next().unwrap_or_default();
+    [&b"settings"[..], b"items", b"slabs", b"sizes", b"conns", b"reset", b"detail", b"cachedump", b"extstore"]
+        .contains(&name)
+}
+
+/// The value stands last in a call's block.
+fn value_of(parts: &Parts, len: usize) -> Bytes<'static> {
+    let start = parts.flags.end;
+    Bytes::of(&parts.block, start..start + len)
+}
+
+/// What is asked of all servers at once.
+pub(super) type Gathered = Arc<Mutex<Vec<(u16, Vec<u8>)>>>;
+
+/// What is to be done beside.
+pub(super) enum Next {
+    /// Nothing.
+    Go,
+    /// This one waits until everything before it is over, and is begun then.
+    Wait,
+    /// Nothing behind it is begun until it is over.
+    Barrier,
+    /// `stats`: what was gathered is summed when it is over.
+    Sum(u32, Gathered),
+    /// `version`: that of the first server.
+    First(u32, Gathered),
+    /// `stats proxy`.
+    Report,
+    /// The connection is closed when everything before is answered.
+    Leave,
+}
+
+impl Begin<'_> {
+    pub(super) fn request(&mut self, request: &Request<'_>) -> Next {
+        if self.full
+            && let Some(text) = out_of_memory(request)
+        {
+            return self.say(text, false);
+        }
+        match *request {
+            Request::Get { keys, cas, touch: None } => self.get(keys, cas),
+            Request::Get { keys, cas, touch: Some(exptime) } => self.get_and_touch(keys, cas, exptime),
+            Request::Store { verb, key, flags, exptime, value, noreply } => {
+                let parts = self.parts(key, key, b"", value);
+                let value = value_of(&parts, value.len());
+                let work = match verb {
+                    Verb::Set => Work::Write(Write::new(parts.key(), flags, exptime, value)),
+                    verb => Work::Conditional(
+                        Conditional::new(verb, parts.key(), flags, exptime, value).comparing(),
+                    ),
+                };
+                self.one(counters::STORE, noreply, Style::Classic, parts, work);
+                Next::Go
+            }
+            Request::Delete { key, noreply } => {
+                let parts = self.parts(key, key, b"", b"");
+                let work = Work::Spread(Spread::delete(parts.key()));
+                self.one(counters::DELETE, noreply, Style::Classic, parts, work);
+                Next::Go
+            }
+            Request::Touch { key, exptime, noreply } => {
+                let parts = self.parts(key, key, b"", b"");
+                let work = Work::Spread(Spread::touch(parts.key(), exptime));
+                self.one(counters::TOUCH, noreply, Style::Classic, parts, work);
+                Next::Go
+            }
+            Request::Arithmetic { direction, key, delta, noreply } => {
+                let parts = self.parts(key, key, b"", b"");
+                let work = Work::Counter(Counter::new(direction, parts.key(), delta));
+                self.one(counters::COUNT, noreply, Style::Classic, parts, work);
+                Next::Go
+            }
+            Request::Meta(meta) => self.meta(&meta),
+            Request::TooLarge { key, noreply, .. } => self.too_large(key, noreply),
+            Request::Say { text, noreply } => self.say(text, noreply),
+            Request::Skip { text, .. } => self.say(text, false),
+            Request::FlushAll { delay, noreply } => self.flush_all(delay, noreply),
+            Request::Version => self.everywhere(Everywhere::Version),
+            Request::Stats { group: b"" } => self.everywhere(Everywhere::Stats { group: b"" }),
+            Request::Stats { group: b"proxy" } => Next::Report,
+            Request::Stats { group } if !is_statistics(group) => self.say(ERROR, false),
+            Request::Stats { .. } => {
+                self.say(b"SERVER_ERROR these statistics are each server's own: ask the servers", false)
+            }
+            Request::Quit => Next::Leave,
+            Request::Close { text } => {
+                self.session.say(text, false);
+                Next::Leave
+            }
+        }
+    }
+
+    fn say(&mut self, text: &[u8], noreply: bool) -> Next {
+        if !noreply && text != b"OK" && text != b"MN" {
+            self.counters.refused();
+        }
+        self.session.say(text, noreply);
+        Next::Go
+    }
+
+    fn parts(&mut self, name: &[u8], key: &[u8], flags: &[u8], value: &[u8]) -> Parts {
+        let coded = name != key;
+        let block = self.supplies.block(&[name, if coded { key } else { b"" }, flags, value]);
+        let name = 0..name.len();
+        let key = if coded { name.end..name.end + key.len() } else { name.clone() };
+        let flags = key.end..key.end + flags.len();
+        Parts { block, name, key, flags }
+    }
+
+    /// Begins a call with an answer of its own.
+    fn one(&mut self, command: u8, silent: bool, style: Style, parts: Parts, work: Work) -> u32 {
+        self.put(command, silent, Place::Alone, style, parts, work)
+    }
+
+    fn put(
+        &mut self,
+        command: u8,
+        silent: bool,
+        place: Place,
+        style: Style,
+        parts: Parts,
+        work: Work,
+    ) -> u32 {
+        let held = parts.block.len() - parts.flags.end;
+        let number = self.session.expect(silent, place, command, held, self.crowd.now());
+        let about = About { owner: self.owner, life: self.session.life, number };
+        self.counters.begun(command);
+        self.crowd.begin(Call { about, style, parts, work });
+        number
+    }
+
+    fn get(&mut self, keys: Words<'_>, cas: bool) -> Next {
+        if { keys }.any(|key| key.len() > self.limits.key) {
+            return self.say(BAD_LINE, false);
+        }
+        let mut keys = keys.peekable();
+        while let Some(key) = keys.next() {
+            let place = if keys.peek().is_none() { Place::Last } else { Place::Within };
+            let parts = self.parts(key, key, b"", b"");
+            let one = One { parts: parts.clone(), form: Form::Classic { cas }, text: self.supplies.text() };
+            self.put(
+                counters::GET,
+                false,
+                place,
+                Style::Classic,
+                parts,
+                Work::Read(Read::of(one, cas).showing_stubs()),
+            );
+        }
+        Next::Go
+    }
+
+    fn get_and_touch(&mut self, keys: Words<'_>, cas: bool, exptime: i64) -> Next {
+        if { keys }.any(|key| key.len() > self.limits.key) {
+            return self.say(BAD_LINE, false);
+        }
+        let mut keys = keys.peekable();
+        if keys.peek().is_none() {
+            return self.say(b"END", false);
+        }
+        while let Some(key) = keys.next() {
+            let place = if keys.peek().is_none() { Place::Last } else { Place::Within };
+            let work;
+            let parts;
+            if cas {
+                let mut buffer = itoa::Buffer::new();
+                let flags =
+                    [b"v f c T", buffer.format(exptime.clamp(-1, i64::from(i32::MAX))).as_bytes()].concat();
+                parts = self.parts(key, key, &flags, b"");
+                work = Work::Pass(Box::new(Pass::new(Passed {
+                    letter: b'g',
+                    key: parts.key(),
+                    name: parts.key(),
+                    flags: Bytes::of(&parts.block, parts.flags.clone()),
+                    cas: None,
+                    value: None,
+                    changes: true,
+                })));
+            } else {
+                parts = self.parts(key, key, b"", b"");
+                let one =
+                    One { parts: parts.clone(), form: Form::Classic { cas }, text: self.supplies.text() };
+                work = Work::GetAndTouch(Box::new(GetAndTouch::into(parts.key(), exptime, one)));
+            }
+            self.put(counters::TOUCH, false, place, Style::Classic, parts, work);
+        }
+        Next::Go
+    }
+
+    fn too_large(&mut self, key: &[u8], noreply: bool) -> Next {
+        self.counters.refused();
+        if key.is_empty() {
+            self.session.say(TOO_LARGE, noreply);
+            return Next::Go;
+        }
+        let parts = self.parts(key, key, b"", b"");
+        let work = Work::Spread(Spread::delete(parts.key()));
+        self.one(
+            counters::DELETE,
+            noreply,
+            Style::Fixed(b"SERVER_ERROR object too large for cache\r\n"),
+            parts,
+            work,
+        );
+        Next::Go
+    }
+
+    fn flush_all(&mut self, delay: i64, noreply: bool) -> Next {
+        if !self.session.is_quiet() {
+            return Next::Wait;
+        }
+        let delay = u32::try_from(delay.clamp(0, i64::from(i32::MAX))).unwrap_or(0);
+        let parts = self.parts(b"", b"", b"", b"");
+        let sink: Gather = Box::new(|_, _| {});
+        let work = Broadcast::into(Everywhere::FlushAll { delay }, None, sink);
+        self.one(counters::OTHER, noreply, Style::Classic, parts, Work::Broadcast(Box::new(work)));
+        Next::Barrier
+    }
+
+    /// A question to every server. What they say is gathered by the server's number.
+    fn everywhere(&mut self, what: Everywhere<'static>) -> Next {
+        if !self.session.is_quiet() {
+            return Next::Wait;
+        }
+        let gathered = Gathered::default();
+        let into = Arc::clone(&gathered);
+        let sink: Gather = Box::new(move |server, text| {
+            if let (Ok(text), Ok(mut all)) = (text, into.lock()) {
+                all.push((server.0, text.to_vec()));
+            }
+        });
+        let parts = self.parts(b"", b"", b"", b"");
+        let work = Work::Broadcast(Box::new(Broadcast::into(what, None, sink)));
+        let number = self.one(counters::OTHER, false, Style::Gathered, parts, work);
+        match what {
+            Everywhere::Version => Next::First(number, gathered),
+            _ => Next::Sum(number, gathered),
+        }
+    }
+
+    fn meta(&mut self, meta: &Meta<'_>) -> Next {
+        let Meta { letter, key: name, flags: text, value } = *meta;
+        if name.len() > self.limits.key {
+            return self.say(BAD_LINE, false);
+        }
+        if letter == b'e' {
+            return self.debug(name, text);
+        }
+        let flags = match Flags::read(letter, name, text) {
+            Ok(flags) => flags,
+            Err(Wrong(text)) => return self.say(text, false),
+        };
+        let mut raw = [0; MAX_KEY_LEN];
+        let key = flags.key(name, &mut raw).unwrap_or_default();
+        let sendable = is_plain(key) || key.len() <= MAX_BINARY_KEY_LEN;
+        if !sendable {
+            return self.say(ERROR, false);
+        }
+        let command = match letter {
+            b'g' => counters::GET,
+            b's' => counters::STORE,
+            b'd' => counters::DELETE,
+            _ => counters::COUNT,
+        };
+        let style = Style::Meta { letter, quiet: flags.quiet, value: flags.value };
+        if flags.special || (letter == b's' && flags.mixes()) || (letter == b'g' && flags.changes) {
+            return self.pass(command, style, name, key, &flags, (letter == b's').then_some(value));
+        }
+        let parts = self.parts(name, key, text, value);
+        let work = match letter {
+            b'g' => {
+                let one = One { parts: parts.clone(), form: Form::Meta, text: self.supplies.text() };
+                Work::Read(Read::of(one, true).showing_stubs())
+            }
+            b's' => {
+                let value = value_of(&parts, value.len());
+                let (client_flags, exptime) = (flags.client_flags, flags.exptime.unwrap_or(0));
+                match flags.verb() {
+                    Verb::Set => Work::Write(Write::new(parts.key(), client_flags, exptime, value)),
+                    verb => Work::Conditional(
+                        Conditional::new(verb, parts.key(), client_flags, exptime, value).comparing(),
+                    ),
+                }
+            }
+            b'd' => Work::Spread(Spread::delete(parts.key())),
+            _ => Work::Counter(Counter::new(flags.direction(), parts.key(), flags.delta)),
+        };
+        self.one(command, false, style, parts, work);
+        Next::Go
+    }
+
+    /// What only the server that decides can answer.
+    fn pass(
+        &mut self,
+        command: u8,
+        style: Style,
+        name: &[u8],
+        key: &[u8],
+        flags: &Flags<'_>,
+        value: Option<&[u8]>,
+    ) -> Next {
+        let mut text = self.supplies.text();
+        flags.passed_on(&mut text);
+        let parts = self.parts(name, key, &text, value.unwrap_or_default());
+        self.supplies.take_text(text);
+        let Style::Meta { letter, .. } = style else { return Next::Go };
+        let passed = Passed {
+            letter,
+            key: parts.key(),
+            name: Bytes::of(&parts.block, parts.name.clone()),
+            flags: Bytes::of(&parts.block, parts.flags.clone()),
+            cas: flags.cas,
+            value: value.map(|value| value_of(&parts, value.len())),
+            changes: letter != b'g' || flags.changes,
+        };
+        self.one(command, false, style, parts, Work::Pass(Box::new(Pass::new(passed))));
+        Next::Go
+    }
+
+    fn debug(&mut self, name: &[u8], text: &[u8]) -> Next {
+        let coded = Words::of(text).any(|word| word == b"b");
+        let flags = if coded { Flags::read(b'e', name, b"b") } else { Ok(Flags::default()) };
+        let Ok(flags) = flags else { return self.say(BAD_LINE, false) };
+        let style = Style::Meta { letter: b'e', quiet: false, value: false };
+        let mut raw = [0; MAX_KEY_LEN];
+        let key = flags.key(name, &mut raw).unwrap_or_default();
+        self.pass(counters::GET, style, name, key, &flags, None)
+    }
+}

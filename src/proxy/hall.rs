@@ -1,0 +1,480 @@
+//! The hall: one loop, its clients, and the crowd of their calls.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+use rustix::net::{SendFlags, send};
+use rustix::time::Timespec;
+
+use super::begin::{Begin, Next};
+use super::call::{Call, Supplies, TIMEOUT, Told};
+use super::counters::Counters;
+use super::everyone::Pending;
+use super::request::{Parsed, Request, parse};
+use super::service::Shared;
+use super::session::{Session, Socket};
+use crate::client::crowd::{Crowd, Ended};
+use crate::rules::operation::Operation;
+use crate::rules::pool::ServerId;
+
+/// What is read of a client at a time, in bytes.
+const ROOM: usize = 64 << 10;
+/// How many values are moved in one round.
+const MOST_MOVES: usize = 16;
+/// How many events are taken in at a time.
+const EVENTS: usize = 256;
+/// What the loop's own descriptors are known by.
+const WAKE: u64 = u64::MAX;
+const DOOR: u64 = 1 << 40;
+
+/// One loop. See the module.
+pub(super) struct Hall {
+    index: usize,
+    shared: Arc<Shared>,
+    counters: Arc<Counters>,
+    crowd: Crowd<Call>,
+    supplies: Supplies,
+    epoll: OwnedFd,
+    /// Where this loop lets clients in: one loop does, and deals them out.
+    doors: Vec<OwnedFd>,
+    deals_to: usize,
+    sessions: Vec<Option<Session>>,
+    free: Vec<u32>,
+    lives: u32,
+    clients: usize,
+    /// About what all of them weigh: see [`Session::weight`].
+    weight: usize,
+    /// Clients that have something to be sent, or to be begun, before the loop waits.
+    marked: Vec<u32>,
+    again: Vec<u32>,
+    room: Vec<u8>,
+    pending: Vec<Pending>,
+    /// Keys whose values reads found at a later place than they belong.
+    displaced: Vec<(Vec<u8>, ServerId)>,
+    leaving: bool,
+}
+
+impl Hall {
+    pub(super) fn new(index: usize, shared: Arc<Shared>, doors: Vec<OwnedFd>) -> Result<Hall, String> {
+        let fault = |error: rustix::io::Errno| format!("epoll: {error}");
+        let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(fault)?;
+        let wake = &shared.loops[index].wake;
+        epoll::add(&epoll, wake, EventData::new_u64(WAKE), EventFlags::IN).map_err(fault)?;
+        for (number, door) in (0..).zip(&doors) {
+            epoll::add(&epoll, door, EventData::new_u64(DOOR + number), EventFlags::IN).map_err(fault)?;
+        }
+        let crowd = Crowd::open(Arc::clone(&shared.pool), shared.table.clone());
+        Ok(Hall {
+            index,
+            counters: Arc::clone(&shared.loops[index].counters),
+            shared,
+            crowd,
+            supplies: Supplies::default(),
+            epoll,
+            doors,
+            deals_to: 0,
+            sessions: Vec::new(),
+            free: Vec::new(),
+            lives: 0,
+            clients: 0,
+            weight: 0,
+            marked: Vec::new(),
+            again: Vec::new(),
+            room: vec![0; ROOM],
+            pending: Vec::new(),
+            displaced: Vec::new(),
+            leaving: false,
+        })
+    }
+
+    /// Runs until it is told to leave and every client has what it is owed.
+    pub(super) fn run(mut self) {
+        let mut events = Vec::with_capacity(EVENTS);
+        loop {
+            let limit = if self.leaving { Duration::from_millis(50) } else { Duration::from_secs(1) };
+            let limit = if self.marked.is_empty() { limit } else { Duration::ZERO };
+            if self.crowd.wait(&self.epoll, limit) {
+                self.take_events(&mut events);
+            }
+            self.go_on_with_marked();
+            self.round();
+            self.send_marked();
+            self.tell();
+            if self.leaving && self.left() {
+                return;
+            }
+        }
+    }
+
+    fn take_events(&mut self, events: &mut Vec<Event>) {
+        events.clear();
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        if epoll::wait(&self.epoll, spare_capacity(events), Some(&now)).is_err() {
+            return;
+        }
+        for &Event { data, flags } in events.iter() {
+            match data.u64() {
+                WAKE => self.woken(),
+                door if door >= DOOR => self.let_in((door - DOOR) as usize),
+                client => self.serve(client as u32, flags),
+            }
+        }
+    }
+
+    fn woken(&mut self) {
+        let own = &self.shared.loops[self.index];
+        let mut count = [0; 8];
+        let _ = rustix::io::read(&own.wake, &mut count);
+        let dealt = own.dealt.lock().map(|mut dealt| std::mem::take(&mut *dealt)).unwrap_or_default();
+        dealt.into_iter().for_each(|client| self.welcome(client));
+        if let Some(pool) = self.shared.reread.lock().ok().and_then(|reread| reread.clone()) {
+            self.crowd.change_list(pool);
+        }
+        if self.shared.leaving.load(Ordering::Acquire) && !self.leaving {
+            self.leaving = true;
+            for door in self.doors.drain(..) {
+                let _ = epoll::delete(&self.epoll, &door);
+            }
+            for owner in 0..self.sessions.len() as u32 {
+                self.mark(owner);
+            }
+        }
+    }
+
+    /// Takes clients in at a door, and deals them out among the loops.
+    fn let_in(&mut self, door: usize) {
+        for _ in 0..64 {
+            let Some(door) = self.doors.get(door) else { return };
+            let Ok(client) = super::listen::accept(door) else { return };
+            let all: u64 = self.shared.loops.iter().map(|other| other.counters.clients.get()).sum();
+            if all >= self.shared.most_clients as u64 {
+                self.counters.turned_away.add(1);
+                let _ = send(
+                    &client,
+                    b"SERVER_ERROR too many connections\r\n",
+                    SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+                );
+                continue;
+            }
+            let to = self.deals_to;
+            self.deals_to = (to + 1) % self.shared.loops.len();
+            if to == self.index {
+                self.welcome(client);
+            } else {
+                let other = &self.shared.loops[to];
+                if let Ok(mut dealt) = other.dealt.lock() {
+                    dealt.push(client);
+                }
+                other.wake();
+            }
+        }
+    }
+
+    fn welcome(&mut self, client: OwnedFd) {
+        let owner = self.free.pop().unwrap_or(self.sessions.len() as u32);
+        if epoll::add(&self.epoll, &client, EventData::new_u64(u64::from(owner)), EventFlags::IN).is_err() {
+            self.free.push(owner);
+            return;
+        }
+        self.lives = self.lives.wrapping_add(1);
+        let session = Session::new(client, self.lives);
+        match self.sessions.get_mut(owner as usize) {
+            Some(slot) => *slot = Some(session),
+            None => self.sessions.push(Some(session)),
+        }
+        self.clients += 1;
+        self.counters.accepted.add(1);
+        self.counters.clients.set(self.clients as u64);
+        if self.leaving {
+            self.mark(owner);
+        }
+    }
+
+    fn close(&mut self, owner: u32) {
+        if let Some(session) = self.sessions.get_mut(owner as usize).and_then(Option::take) {
+            self.weight -= session.weighed;
+            self.free.push(owner);
+            self.clients -= 1;
+            self.counters.clients.set(self.clients as u64);
+        }
+    }
+
+    fn mark(&mut self, owner: u32) {
+        if let Some(Some(session)) = self.sessions.get_mut(owner as usize)
+            && !std::mem::replace(&mut session.marked, true)
+        {
+            self.marked.push(owner);
+        }
+    }
+
+    /// Something can be done with a client's socket.
+    fn serve(&mut self, owner: u32, flags: EventFlags) {
+        if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
+            // Nobody is there any more, neither to ask nor to be answered.
+            return self.close(owner);
+        }
+        if flags.contains(EventFlags::OUT) {
+            self.mark(owner);
+        }
+        if flags.contains(EventFlags::IN) {
+            self.read(owner);
+        }
+    }
+
+    /// Reads a client, and begins what came.
+    fn read(&mut self, owner: u32) {
+        let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return };
+        if session.leaving || session.is_full(self.shared.most_bytes) || session.barrier {
+            // What it sends stays where it is.
+            return self.mark(owner);
+        }
+        let mut room = std::mem::take(&mut self.room);
+        match session.read(&mut room) {
+            Ok(count) => {
+                self.counters.bytes_in.add(count as u64);
+                self.take_in(owner, &room[..count]);
+            }
+            // It sends no more; what it asked for it may still wait for.
+            Err(Socket::Closed) => {
+                session.leaving = true;
+                self.mark(owner);
+            }
+            Err(_) => {}
+        }
+        self.room = room;
+    }
+
+    fn take_in(&mut self, owner: u32, came: &[u8]) {
+        let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return };
+        if session.inbox.is_empty() {
+            let taken = self.begin_all(owner, came);
+            let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return };
+            session.inbox.extend_from_slice(&came[taken..]);
+        } else {
+            if session.inbox.capacity() < session.needed {
+                // Not more than came by now, twice: what is announced need not come.
+                let more = session.needed.min(2 * (session.inbox.len() + came.len()));
+                session.inbox.reserve(more.saturating_sub(session.inbox.len()));
+            }
+            session.inbox.extend_from_slice(came);
+            self.go_on(owner);
+        }
+        self.mark(owner);
+    }
+
+    /// Begins what is whole of what was kept.
+    fn go_on(&mut self, owner: u32) {
+        let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return };
+        if session.inbox.is_empty() || session.inbox.len() < session.needed {
+            return;
+        }
+        let mut inbox = std::mem::take(&mut session.inbox);
+        let taken = self.begin_all(owner, &inbox);
+        let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return };
+        if taken == inbox.len() {
+            inbox.clear();
+            if inbox.capacity() > ROOM {
+                inbox = Vec::new();
+            }
+        } else {
+            inbox.drain(..taken);
+        }
+        session.inbox = inbox;
+    }
+
+    /// Begins the requests that are whole, as long as there is room. How many bytes were taken.
+    fn begin_all(&mut self, owner: u32, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while taken < bytes.len() {
+            let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { break };
+            if session.skip > 0 {
+                let skipped = session.skip.min(bytes.len() - taken);
+                session.skip -= skipped;
+                taken += skipped;
+                continue;
+            }
+            if session.leaving {
+                return bytes.len();
+            }
+            if session.barrier || session.is_full(self.shared.most_bytes) || !self.crowd.has_room() {
+                break;
+            }
+            let (request, count) = match parse(&bytes[taken..], &self.shared.limits) {
+                Parsed::Whole(request, count) => (request, count),
+                Parsed::More(needed) => {
+                    session.needed = needed;
+                    return taken;
+                }
+            };
+            let next = Begin {
+                owner,
+                session,
+                crowd: &mut self.crowd,
+                supplies: &mut self.supplies,
+                limits: &self.shared.limits,
+                counters: &self.counters,
+                full: self.weight >= self.shared.most_memory,
+            }
+            .request(&request);
+            if let Request::TooLarge { skip, .. } | Request::Skip { skip, .. } = request {
+                session.skip = skip;
+            }
+            let life = session.life;
+            match next {
+                Next::Go => {}
+                Next::Wait => {
+                    session.barrier = true;
+                    break;
+                }
+                Next::Barrier => session.barrier = true,
+                Next::Sum(number, gathered) => {
+                    session.barrier = true;
+                    self.pending.push(Pending { owner, life, number, gathered, sum: true });
+                }
+                Next::First(number, gathered) => {
+                    session.barrier = true;
+                    self.pending.push(Pending { owner, life, number, gathered, sum: false });
+                }
+                Next::Report => {
+                    let text = self.shared.report(self.index, &self.crowd);
+                    session.say(&text, false);
+                }
+                Next::Leave => session.leaving = true,
+            }
+            taken += count;
+            let weight = session.weight();
+            self.weight = self.weight + weight - std::mem::replace(&mut session.weighed, weight);
+        }
+        if let Some(Some(session)) = self.sessions.get_mut(owner as usize) {
+            session.needed = 0;
+        }
+        taken
+    }
+
+    /// Clients that had too much under way, or waited for it to be over, may go on.
+    fn go_on_with_marked(&mut self) {
+        for at in 0..self.marked.len() {
+            let owner = self.marked[at];
+            let most = self.shared.most_bytes;
+            let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { continue };
+            session.barrier &= !session.is_quiet();
+            if !session.barrier && !session.is_full(most) {
+                self.go_on(owner);
+            }
+        }
+    }
+
+    fn round(&mut self) {
+        let Hall { crowd, sessions, supplies, marked, pending, shared, displaced, .. } = self;
+        crowd.round(&mut |ended| match ended {
+            Ended::Whole(mut call, outcome) => {
+                let about = call.about;
+                if let Some(Some(session)) = sessions.get_mut(about.owner as usize)
+                    && session.life == about.life
+                {
+                    let mut text = supplies.text();
+                    let told = call.answer(outcome, &mut text);
+                    Pending::answer(pending, about.owner, about.life, about.number, shared, &mut text);
+                    session.settle(about.number, text, told == Told::Failed);
+                    if !std::mem::replace(&mut session.marked, true) {
+                        marked.push(about.owner);
+                    }
+                }
+                call.displaced(&mut |key, server| {
+                    if displaced.len() < MOST_MOVES {
+                        displaced.push((key.to_vec(), server));
+                    }
+                });
+                call.recycle(supplies);
+            }
+            Ended::Late(about) => {
+                if let Some(Some(session)) = sessions.get_mut(about.owner as usize)
+                    && session.life == about.life
+                {
+                    let mut text = supplies.text();
+                    text.extend_from_slice(TIMEOUT);
+                    pending.retain(|it| {
+                        (it.owner, it.life, it.number) != (about.owner, about.life, about.number)
+                    });
+                    session.settle(about.number, text, true);
+                    if !std::mem::replace(&mut session.marked, true) {
+                        marked.push(about.owner);
+                    }
+                }
+            }
+        });
+        self.counters.rounds.add(1);
+        // What was found where it should not be is moved, so that the next read of it asks one server.
+        for (key, server) in std::mem::take(&mut self.displaced) {
+            self.crowd.begin_if_free(Call::moving(&key, server, &mut self.supplies));
+        }
+    }
+
+    /// Sends every client what it is owed, each with one write.
+    fn send_marked(&mut self) {
+        let now = self.crowd.now();
+        let mut marked = std::mem::take(&mut self.marked);
+        let mut again = std::mem::take(&mut self.again);
+        for owner in marked.drain(..) {
+            let most = self.shared.most_bytes;
+            let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { continue };
+            session.marked = false;
+            session.collect(&mut self.supplies, &mut |answer| {
+                self.counters.over(answer.command, answer.began, now)
+            });
+            let owed = session.owed();
+            let state = if owed > 0 { session.flush() } else { Socket::Fine };
+            self.counters.bytes_out.add((owed - session.owed()) as u64);
+            let quiet = session.is_quiet();
+            session.barrier &= !quiet;
+            let done = session.is_idle() && (session.leaving || (self.leaving && session.inbox.is_empty()));
+            if state == Socket::Closed || done {
+                self.close(owner);
+                continue;
+            }
+            let full = session.is_full(most);
+            let reads = !(full || session.barrier || session.leaving);
+            let writes = state == Socket::More;
+            if (reads, writes) != (session.reads, session.writes) {
+                (session.reads, session.writes) = (reads, writes);
+                let mut flags = EventFlags::empty();
+                flags.set(EventFlags::IN, reads);
+                flags.set(EventFlags::OUT, writes);
+                let _ =
+                    epoll::modify(&self.epoll, &session.socket, EventData::new_u64(u64::from(owner)), flags);
+            }
+            // What was kept back for want of room is begun in the next round.
+            if reads && !session.inbox.is_empty() && session.inbox.len() >= session.needed {
+                again.push(owner);
+            }
+            session.rest(&mut self.supplies);
+            let weight = session.weight();
+            self.weight = self.weight + weight - std::mem::replace(&mut session.weighed, weight);
+        }
+        self.marked = marked;
+        again.drain(..).for_each(|owner| self.mark(owner));
+        self.again = again;
+    }
+
+    /// Tells others how things stand.
+    fn tell(&mut self) {
+        self.counters.late.set(self.crowd.late());
+        self.counters.in_flight.set(self.crowd.len() as u64);
+        for message in self.crowd.take_messages() {
+            log::warn!("{message}");
+        }
+        self.shared.loops[self.index].tell(&self.crowd);
+    }
+
+    /// Whether every client has what it is owed.
+    fn left(&mut self) -> bool {
+        self.clients == 0 || self.shared.overdue()
+    }
+}
+
+/// What other loops hand to this one.
+pub(super) type Dealt = Mutex<Vec<OwnedFd>>;

@@ -1,0 +1,86 @@
+//! Where clients come in: addresses of the pool file, or sockets that systemd hands over and that outlive the process.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrAny, SocketFlags, SocketType, accept_with, bind, connect, listen, socket_with,
+    sockopt,
+};
+
+use crate::client::resolve;
+use crate::rules::address::Address;
+
+/// How many clients may wait at a door.
+const BACKLOG: i32 = 1024;
+
+/// Opens a door at an address. `mode`: of a unix socket.
+pub(super) fn open(address: &Address, mode: u32) -> Result<OwnedFd, String> {
+    let sites = resolve(address)?;
+    let fault = |what: &str, error: Errno| format!("{address}: cannot {what}: {error}");
+    let site = &sites[0];
+    if let Address::Unix(path) = address {
+        clear_way(Path::new(path.as_str()), site)?;
+    }
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(site.address_family(), SocketType::STREAM, flags, None)
+        .map_err(|error| fault("make a socket", error))?;
+    if site.address_family() != AddressFamily::UNIX {
+        sockopt::set_socket_reuseaddr(&socket, true).map_err(|error| fault("reuse the address", error))?;
+    }
+    bind(&socket, site).map_err(|error| fault("listen", error))?;
+    if let Address::Unix(path) = address {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path.as_str(), fs::Permissions::from_mode(mode))
+            .map_err(|error| format!("{address}: cannot set the mode of the socket: {error}"))?;
+    }
+    listen(&socket, BACKLOG).map_err(|error| fault("listen", error))?;
+    Ok(socket)
+}
+
+/// The doors that systemd hands over; none when it does not.
+pub(super) fn handed_over() -> Result<Vec<OwnedFd>, String> {
+    let mut given = listenfd::ListenFd::from_env();
+    let mut doors: Vec<OwnedFd> = Vec::new();
+    for index in 0..given.len() {
+        let tcp = given.take_tcp_listener(index).ok().flatten().map(OwnedFd::from);
+        let unix = || given.take_unix_listener(index).ok().flatten().map(OwnedFd::from);
+        let door = tcp
+            .or_else(unix)
+            .ok_or_else(|| format!("socket {index} of systemd is no listening stream socket"))?;
+        rustix::io::ioctl_fionbio(&door, true)
+            .map_err(|error| format!("socket {index} of systemd: {error}"))?;
+        doors.push(door);
+    }
+    Ok(doors)
+}
+
+/// A unix socket that a process which is gone has left behind is in the way; one that somebody listens at is his.
+fn clear_way(path: &Path, site: &SocketAddrAny) -> Result<(), String> {
+    use std::os::unix::fs::FileTypeExt;
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+    if !found.file_type().is_socket() {
+        return Err(format!("{}: is there and is no socket", path.display()));
+    }
+    let probe = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    match connect(&probe, site) {
+        Err(Errno::CONNREFUSED) => {
+            fs::remove_file(path).map_err(|error| format!("{}: cannot be removed: {error}", path.display()))
+        }
+        _ => Err(format!("{}: another process listens there", path.display())),
+    }
+}
+
+/// Lets one client in.
+pub(super) fn accept(door: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let client = accept_with(door, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+    // A unix socket has no such option, and needs none.
+    let _ = sockopt::set_tcp_nodelay(&client, true);
+    let _ = sockopt::set_socket_keepalive(&client, true);
+    let _ = sockopt::set_tcp_keepidle(&client, Duration::from_secs(60));
+    Ok(client)
+}

@@ -1,0 +1,142 @@
+//! What a client reads.
+
+use crate::proxy::{Client, Fleet};
+
+/// Requests in one write and the whole of what comes back, in pools without and with backups.
+const TALKS: &[(&str, &str)] = &[
+    ("get none\r\n", "END\r\n"),
+    ("set a 5 0 3\r\nabc\r\nget a\r\n", "STORED\r\nVALUE a 5 3\r\nabc\r\nEND\r\n"),
+    (
+        "add a 0 0 1\r\nx\r\nreplace a 1 0 1\r\ny\r\nget a none a\r\n",
+        "NOT_STORED\r\nSTORED\r\nVALUE a 1 1\r\ny\r\nVALUE a 1 1\r\ny\r\nEND\r\n",
+    ),
+    (
+        "append a 0 0 1\r\n2\r\nprepend a 0 0 1\r\n0\r\nget a\r\n",
+        "STORED\r\nSTORED\r\nVALUE a 1 3\r\n0y2\r\nEND\r\n",
+    ),
+    (
+        "set n 0 0 2\r\n10\r\nincr n 5\r\ndecr n 20\r\nincr a 1\r\nincr none 1\r\n",
+        "STORED\r\n15\r\n0\r\nCLIENT_ERROR cannot increment or decrement non-numeric value\r\nNOT_FOUND\r\n",
+    ),
+    (
+        "touch a 100\r\ntouch none 1\r\ngat 0 a\r\nmg a t\r\n",
+        "TOUCHED\r\nNOT_FOUND\r\nVALUE a 1 3\r\n0y2\r\nEND\r\nHD t-1\r\n",
+    ),
+    ("delete a\r\ndelete a\r\n", "DELETED\r\nNOT_FOUND\r\n"),
+    ("cas none 0 0 1 7\r\nx\r\n", "NOT_FOUND\r\n"),
+    (
+        "set q 0 0 1 noreply\r\n1\r\nincr q 1 noreply\r\nget q\r\ndelete q noreply\r\nget q\r\n",
+        "VALUE q 0 1\r\n2\r\nEND\r\nEND\r\n",
+    ),
+    (
+        "ms m 2 F7\r\nhi\r\nmg m v f k O1\r\nmg none v q\r\nmd m q\r\nmg m v\r\nmn\r\n",
+        "HD\r\nVA 2 f7 km O1\r\nhi\r\nEN\r\nMN\r\n",
+    ),
+    (
+        "ms m 1 ME\r\n1\r\nms m 1 ME k\r\n2\r\nma m D4 v\r\nms m 1 MA O3\r\n0\r\nmg m v\r\nmd m\r\n",
+        "HD\r\nNS km\r\nVA 1\r\n5\r\nHD O3\r\nVA 2\r\n50\r\nHD\r\n",
+    ),
+    (
+        "ma c N0 J7 v\r\nma c v\r\nms c 1 I\r\nz\r\nmg c v s\r\nmd c\r\n",
+        "VA 1\r\n7\r\nVA 1\r\n8\r\nHD\r\nVA 1 s1\r\nz\r\nHD\r\n",
+    ),
+    ("mg vivid N30 v\r\nms vivid 1\r\nx\r\nmg vivid v\r\n", "VA 0 W\r\n\r\nHD\r\nVA 1\r\nx\r\n"),
+    (
+        "ms Yg== 1 b\r\nx\r\nget b\r\nmg Yg== b v k\r\n",
+        "HD\r\nVALUE b 0 1\r\nx\r\nEND\r\nVA 1 kYg== b\r\nx\r\n",
+    ),
+    (
+        "set k 0 0 3\r\nabcde\r\nnonsense\r\nshutdown\r\n",
+        "CLIENT_ERROR bad data chunk\r\nERROR\r\nERROR\r\nERROR: shutdown not enabled\r\n",
+    ),
+    (
+        "verbosity 1\r\nversion\r\nflush_all\r\nget q m\r\nflush_all noreply\r\nmn\r\n",
+        "OK\r\nVERSION 1.6.18\r\nOK\r\nEND\r\nMN\r\n",
+    ),
+];
+
+fn talk(fleet: &Fleet, cut: Option<usize>) {
+    let proxy = fleet.proxy(&[]);
+    let mut client = proxy.client();
+    let version = Client::to(fleet.servers[0].port()).ask("version\r\n");
+    for (sent, expected) in TALKS {
+        let expected = expected.replace("VERSION 1.6.18", &version);
+        match cut {
+            None => client.send(sent.as_bytes()),
+            Some(size) => sent.as_bytes().chunks(size).for_each(|piece| client.send(piece)),
+        }
+        let got = client.exactly(expected.len());
+        assert_eq!(String::from_utf8_lossy(&got), expected, "after {sent:?}");
+    }
+    assert_eq!(client.ask("mn\r\n"), "MN", "and nothing else came: {}", proxy.said());
+}
+
+#[test]
+fn every_command_without_backups() {
+    let fleet = Fleet::start(3, "backup = \"none\"", "");
+    talk(&fleet, None);
+    talk(&fleet, Some(1));
+}
+
+#[test]
+fn every_command_with_backups() {
+    let fleet = Fleet::start(4, "backup = \"pairs\"", "");
+    talk(&fleet, None);
+    talk(&fleet, Some(7));
+}
+
+#[test]
+fn every_command_with_a_table() {
+    let fleet = Fleet::watched(4, "5s");
+    talk(&fleet, None);
+}
+
+#[test]
+fn a_stub_of_a_client_s_own_is_seen_by_others_where_it_cannot_be_a_move_s() {
+    for (backup, seen) in [("none", "VA 0 t30 Z"), ("pairs", "EN")] {
+        let fleet = Fleet::start(2, &format!("backup = \"{backup}\""), "");
+        let proxy = fleet.proxy(&[]);
+        let (mut one, mut other) = (proxy.client(), proxy.client());
+        assert_eq!((one.ask("mg k N30 v\r\n").as_str(), one.line().as_str()), ("VA 0 W", ""));
+        assert_eq!(other.ask("mg k v t\r\n"), seen, "{backup}");
+        if backup == "none" {
+            assert_eq!(other.line(), "");
+        }
+        assert_eq!(other.ask("add k 0 0 1\r\nx\r\n"), "NOT_STORED");
+        assert_eq!(one.set("k", b"v"), "STORED");
+        assert_eq!(other.get("k"), Ok(Some(b"v".to_vec())));
+    }
+}
+
+#[test]
+fn a_cas_token_is_good_for_one_store() {
+    let fleet = Fleet::start(2, "backup = \"pairs\"", "");
+    let proxy = fleet.proxy(&[]);
+    let mut client = proxy.client();
+    assert_eq!(client.set("k", b"1"), "STORED");
+    client.send(b"gets k\r\n");
+    let head = client.line();
+    let token: i64 =
+        head.split(' ').nth(4).and_then(|token| token.parse().ok()).expect("a number with a sign");
+    assert_eq!((client.line().as_str(), client.line().as_str()), ("1", "END"));
+    assert_eq!(client.ask(&format!("cas k 0 0 1 {token}\r\n2\r\n")), "STORED");
+    assert_eq!(client.ask(&format!("cas k 0 0 1 {token}\r\n3\r\n")), "EXISTS");
+    assert_eq!(client.get("k"), Ok(Some(b"2".to_vec())));
+}
+
+#[test]
+fn statistics() {
+    let fleet = Fleet::start(2, "backup = \"none\"", "");
+    let proxy = fleet.proxy(&["--threads", "2"]);
+    let mut client = proxy.client();
+    for number in 0..20 {
+        assert_eq!(client.set(&format!("k{number}"), b"v"), "STORED");
+    }
+    client.send(b"stats\r\n");
+    let lines: Vec<String> =
+        std::iter::from_fn(|| Some(client.line()).filter(|line| line != "END")).collect();
+    assert!(lines.contains(&"STAT curr_items 20".to_owned()), "{lines:?}");
+    assert_eq!(client.ask("stats items\r\n").split(' ').next(), Some("SERVER_ERROR"));
+    assert_eq!(proxy.stat("cmd_set_answered"), Some(20));
+    assert_eq!(proxy.stat("threads"), Some(2));
+}

@@ -1,0 +1,134 @@
+//! How clients come in, and how the proxy ends.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+
+use rustix::process::Signal;
+
+use crate::proxy::{Client, Fleet, Proxy};
+use crate::support::server::free_port;
+use crate::support::{keep, wait};
+
+#[test]
+fn a_unix_socket_with_its_mode_and_what_is_left_of_an_old_one() {
+    let fleet = Fleet::start(1, "backup = \"none\"", "mode = \"0600\"");
+    let path = fleet.scratch.path().join("p.sock");
+    let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
+    let tcp = format!("\"127.0.0.1:{}\"", fleet.port);
+    std::fs::write(&fleet.pool, text.replace(&tcp, &format!("{tcp}, \"unix:{}\"", path.display())))
+        .expect("written");
+    let mut first = fleet.proxy(&[]);
+    let ask = |text: &[u8]| {
+        let mut client = wait::until("a connection", || UnixStream::connect(&path).ok());
+        client.write_all(text).expect("sent");
+        let mut answer = [0; 4];
+        client.read_exact(&mut answer).expect("an answer");
+        answer
+    };
+    assert_eq!(&ask(b"mn\r\n"), b"MN\r\n");
+    let mode = std::fs::metadata(&path).expect("the socket").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    first.kill();
+    assert!(path.exists(), "a killed proxy leaves it");
+    let mut second = fleet.proxy(&[]);
+    assert_eq!(&ask(b"mn\r\n"), b"MN\r\n");
+    second.signal(Signal::TERM);
+    assert!(second.ends().success() && !path.exists());
+}
+
+#[test]
+fn asked_to_end_it_answers_what_it_was_sent() {
+    let fleet = Fleet::start(2, "backup = \"pairs\"", "");
+    let mut proxy = fleet.proxy(&["--threads", "2"]);
+    let mut idle = proxy.client();
+    assert_eq!(idle.ask("mn\r\n"), "MN");
+    // A server that hangs for as long as it takes to see that the end waits for it.
+    fleet.servers.iter().for_each(|server| server.hang());
+    let mut client = proxy.client();
+    client.send(b"set k 0 0 1\r\nv\r\n");
+    wait::until("it was taken in", || proxy.stat("cmd_set").filter(|count| *count == 1));
+    proxy.signal(Signal::TERM);
+    assert_eq!(idle.rest(), b"", "idle clients are let go");
+    wait::until("it takes nobody in any more", || TcpStream::connect(("127.0.0.1", proxy.port)).err());
+    fleet.servers.iter().for_each(|server| server.wake());
+    assert_eq!(client.line(), "STORED", "{}", proxy.said());
+    assert_eq!(client.rest(), b"");
+    assert!(proxy.ends().success());
+}
+
+#[test]
+fn a_client_that_hangs_up_behind_its_requests_gets_its_answers() {
+    let fleet = Fleet::start(2, "backup = \"none\"", "");
+    let proxy = fleet.proxy(&[]);
+    let mut client = proxy.client();
+    client.send(b"set k 0 0 1\r\nv\r\nget k\r\n");
+    client.hang_up();
+    assert_eq!(client.rest(), b"STORED\r\nVALUE k 0 1\r\nv\r\nEND\r\n");
+    let mut client = proxy.client();
+    client.send(b"set k 0 0 1\r\nw\r\nquit\r\nget k\r\n");
+    assert_eq!(client.rest(), b"STORED\r\n");
+}
+
+/// What systemd does: the socket is there before the program, and stays when it is restarted.
+#[test]
+fn sockets_that_are_handed_over_outlive_the_proxy() {
+    let fleet = Fleet::start(1, "backup = \"none\"", "");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("its number").port();
+    let start = || {
+        // The shell makes the socket descriptor 3 and names itself, whose number the program keeps.
+        let script = "exec 3<&0; LISTEN_FDS=1 LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID; exec \"$0\" \"$@\" </dev/null";
+        let mut command = std::process::Command::new("/bin/sh");
+        command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_memcache-proxy"));
+        command.arg("--pool").arg(&fleet.pool).arg("--foreground");
+        command.stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(
+            listener.try_clone().expect("a copy"),
+        )));
+        keep::spawn(&mut command).expect("the proxy starts")
+    };
+    let mut first = start();
+    assert_eq!(Client::to(port).set("k", b"v"), "STORED");
+    let pid = rustix::process::Pid::from_child(&first);
+    rustix::process::kill_process(pid, Signal::TERM).expect("it is there");
+    wait::until("it ends", || first.try_wait().expect("its state"));
+    // Nobody is refused meanwhile.
+    let mut waiting = Client::to(port);
+    waiting.send(b"get k\r\n");
+    let mut second = start();
+    assert_eq!(waiting.line(), "VALUE k 0 1");
+    keep::kill(&mut second);
+}
+
+#[test]
+fn what_is_told_to_prometheus() {
+    let http = free_port();
+    let fleet = Fleet::start(2, "backup = \"none\"", &format!("http = \"127.0.0.1:{http}\""));
+    let proxy = fleet.proxy(&[]);
+    assert_eq!(proxy.client().set("k", b"v"), "STORED");
+    let mut http = TcpStream::connect(("127.0.0.1", http)).expect("a connection");
+    http.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
+    let mut text = String::new();
+    http.read_to_string(&mut text).expect("an answer");
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    assert!(text.contains("memcache_proxy_request_seconds_count{command=\"set\"} 1\n"), "{text}");
+    assert!(
+        text.contains(&format!("memcache_proxy_server_up{{server=\"{}\"}} 1\n", fleet.servers[0].address())),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_pool_that_names_nowhere_to_listen_is_refused() {
+    let fleet = Fleet::start(1, "backup = \"none\"", "");
+    let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
+    let without: String =
+        text.lines().filter(|line| !line.starts_with("listen")).map(|line| format!("{line}\n")).collect();
+    std::fs::write(&fleet.pool, without).expect("written");
+    let output = Proxy::command(&fleet.pool, &[]).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere to listen"));
+    let output = Proxy::command(&fleet.scratch.path().join("none.toml"), &[]).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(3));
+}

@@ -1,0 +1,76 @@
+//! A list of servers that changes under the proxy, with the table and without one.
+
+use rustix::process::Signal;
+
+use crate::proxy::{Fleet, Proxy};
+use crate::support::server::Memcached;
+use crate::support::wait;
+
+fn knows(proxy: &Proxy, server: &Memcached) -> bool {
+    proxy.stat(&format!("server:{}:asked", server.address())).is_some()
+}
+
+fn with_one_more(fleet: &Fleet, more: &Memcached) {
+    let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
+    let text = text.replacen("[watch]", &format!("[[server]]\naddress = \"{}\"\n[watch]", more.address()), 1);
+    let new = fleet.scratch.write("new.toml", &text);
+    std::fs::rename(new, &fleet.pool).expect("the pool file is replaced");
+}
+
+#[test]
+fn the_table_s_list_is_followed_and_what_was_stored_is_found() {
+    let fleet = Fleet::watched(4, "5s");
+    let proxy = fleet.proxy(&["--threads", "2"]);
+    let mut client = proxy.client();
+    for number in 0..200 {
+        assert_eq!(client.set(&format!("k{number}"), number.to_string().as_bytes()), "STORED");
+    }
+    let more = Memcached::start();
+    with_one_more(&fleet, &more);
+    let mut step = 0;
+    wait::until("the proxy goes by the new list", || {
+        // Requests go on meanwhile, and none of them fails or misses.
+        for number in 0..200 {
+            let key = format!("k{number}");
+            assert_eq!(
+                client.get(&key),
+                Ok(Some(number.to_string().into_bytes())),
+                "{step}: {}",
+                proxy.said()
+            );
+        }
+        assert_eq!(client.set(&format!("n{step}"), b"v"), "STORED");
+        step += 1;
+        knows(&proxy, &more).then_some(())
+    });
+    for number in 0..200 {
+        assert_eq!(client.get(&format!("k{number}")), Ok(Some(number.to_string().into_bytes())));
+    }
+    for number in 0..step {
+        assert_eq!(client.get(&format!("n{number}")), Ok(Some(b"v".to_vec())), "{number}");
+    }
+    wait::until("the new server is used", || {
+        let keys = 0..50;
+        keys.for_each(|number| assert_eq!(client.set(&format!("m{number}"), b"v"), "STORED"));
+        more.stat("cmd_set").filter(|count| *count > 0)
+    });
+}
+
+#[test]
+fn without_a_table_a_signal_brings_the_new_list() {
+    let fleet = Fleet::start(2, "backup = \"none\"", "");
+    let proxy = fleet.proxy(&["--threads", "2"]);
+    let mut client = proxy.client();
+    assert_eq!(client.set("k", b"v"), "STORED");
+    let more = Memcached::start();
+    with_one_more(&fleet, &more);
+    proxy.signal(Signal::HUP);
+    wait::until("the new server is used", || {
+        let mut others = [proxy.client(), proxy.client()];
+        for (number, other) in (0..).zip(&mut others) {
+            (0..30).for_each(|key| assert_eq!(other.set(&format!("m{number}{key}"), b"v"), "STORED"));
+        }
+        more.stat("cmd_set").filter(|count| *count > 0)
+    });
+    assert!(knows(&proxy, &more));
+}

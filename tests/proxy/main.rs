@@ -1,0 +1,13 @@
+//! memcache-proxy before real servers: what clients see of it, and what it does when servers die.
+#![cfg(feature = "programs")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod answers;
+mod deaths;
+mod doors;
+mod hostile;
+mod lists;
+mod many;
+mod proxy;

@@ -1,0 +1,229 @@
+//! A proxy of one's own, its servers, and clients of it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::support::scratch::Scratch;
+use crate::support::server::{Memcached, free_port};
+use crate::support::watchd::Watchd;
+use crate::support::{keep, wait};
+
+/// A client of the proxy must not wait for longer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A pool of memcacheds and its file.
+pub struct Fleet {
+    pub servers: Vec<Memcached>,
+    pub scratch: Scratch,
+    pub pool: PathBuf,
+    pub port: u16,
+    pub watchd: Option<Watchd>,
+}
+
+impl Fleet {
+    /// `pool` and `proxy`: further lines of these sections.
+    pub fn start(count: usize, pool: &str, proxy: &str) -> Fleet {
+        Fleet::start_with(count, pool, "", proxy)
+    }
+
+    fn start_with(count: usize, pool: &str, watch: &str, proxy: &str) -> Fleet {
+        let servers: Vec<Memcached> = (0..count).map(|_| Memcached::start()).collect();
+        let scratch = Scratch::new();
+        let port = free_port();
+        let list: String = servers
+            .iter()
+            .map(|server| format!("[[server]]\naddress = \"{}\"\n", server.address()))
+            .collect();
+        let text = format!(
+            "[pool]\nname = \"tried{port}\"\ntimeout = \"10s\"\nconnect_timeout = \"5s\"\n{pool}\n{list}[watch]\ninterval = \"100ms\"\n{watch}\n\
+             [proxy]\nlisten = [\"127.0.0.1:{port}\"]\n{proxy}\n"
+        );
+        let pool = scratch.write("pool.toml", &text);
+        Fleet { servers, scratch, pool, port, watchd: None }
+    }
+
+    /// With backups, a table, and the daemon at work. `deadline`: of its probes. A machine that is short of processors
+    /// makes healthy servers silent, and of two that are down at once nothing is promised.
+    pub fn watched(count: usize, deadline: &str) -> Fleet {
+        let place = Scratch::new();
+        let table = place.path().join("t.table");
+        let pool = format!("backup = \"pairs\"\ntable = \"{}\"", table.display());
+        let mut fleet = Fleet::start_with(count, &pool, &format!("deadline = \"{deadline}\""), "");
+        fleet.watchd =
+            Some(Watchd::start(Path::new(env!("CARGO_BIN_EXE_memcache-watchd")), &fleet.pool, &table));
+        // The table's directory goes with the fleet's own.
+        std::mem::forget(place);
+        fleet
+    }
+
+    pub fn proxy(&self, arguments: &[&str]) -> Proxy {
+        Proxy::start(&self.pool, self.port, arguments)
+    }
+}
+
+/// A running proxy.
+pub struct Proxy {
+    pub child: Child,
+    pub port: u16,
+    pub errors: PathBuf,
+}
+
+impl Proxy {
+    pub fn command(pool: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_memcache-proxy"));
+        command.arg("--pool").arg(pool).arg("--foreground").args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    pub fn start(pool: &Path, port: u16, arguments: &[&str]) -> Proxy {
+        let errors = pool.with_extension(format!("{port}.err"));
+        let file = std::fs::File::create(&errors).expect("a file for its log");
+        let child = keep::spawn(Proxy::command(pool, arguments).stderr(file)).expect("the proxy starts");
+        let mut proxy = Proxy { child, port, errors };
+        wait::until("the proxy listens", || {
+            assert!(proxy.child.try_wait().expect("its state").is_none(), "it ended: {}", proxy.said());
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        proxy
+    }
+
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.errors).unwrap_or_default()
+    }
+
+    pub fn client(&self) -> Client {
+        Client::to(self.port)
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).expect("it is there");
+    }
+
+    /// Waits until it has ended.
+    pub fn ends(&mut self) -> ExitStatus {
+        wait::until("the proxy ends", || self.child.try_wait().expect("its state"))
+    }
+
+    pub fn kill(&mut self) {
+        keep::kill(&mut self.child);
+    }
+
+    /// Its resident memory, in bytes.
+    pub fn memory(&self) -> usize {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).expect("its memory");
+        let pages: usize = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
+        pages * 4096
+    }
+
+    /// A number of `stats proxy`.
+    pub fn stat(&self, name: &str) -> Option<u64> {
+        let mut client = self.client();
+        client.send(b"stats proxy\r\n");
+        let mut found = None;
+        loop {
+            let line = client.line();
+            if line == "END" {
+                return found;
+            }
+            let mut words = line.split(' ').skip(1);
+            if words.next() == Some(name) {
+                found = words.next().and_then(|value| value.parse().ok());
+            }
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        keep::kill(&mut self.child);
+    }
+}
+
+/// A client that speaks lines.
+pub struct Client {
+    stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Client {
+    pub fn to(port: u16) -> Client {
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_nodelay(true).expect("no delay");
+        let reader = BufReader::new(stream.try_clone().expect("a second handle"));
+        Client { stream, reader }
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("it takes what is sent");
+    }
+
+    /// A writer of its own.
+    pub fn writer(&self) -> TcpStream {
+        self.stream.try_clone().expect("another handle")
+    }
+
+    pub fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        self.reader.read_until(b'\n', &mut line).expect("an answer in time");
+        String::from_utf8_lossy(&line).trim_end_matches("\r\n").to_owned()
+    }
+
+    pub fn ask(&mut self, bytes: &str) -> String {
+        self.send(bytes.as_bytes());
+        self.line()
+    }
+
+    pub fn set(&mut self, key: &str, value: &[u8]) -> String {
+        let head = format!("set {key} 0 0 {}\r\n", value.len());
+        self.send(&[head.as_bytes(), value, b"\r\n"].concat());
+        self.line()
+    }
+
+    /// Whether it was stored; also when there is nobody any more who could say so.
+    pub fn try_set(&mut self, key: &str, value: &[u8]) -> bool {
+        let head = format!("set {key} 0 0 {}\r\n", value.len());
+        let mut line = Vec::new();
+        self.stream.write_all(&[head.as_bytes(), value, b"\r\n"].concat()).is_ok()
+            && self.reader.read_until(b'\n', &mut line).is_ok()
+            && line == b"STORED\r\n"
+    }
+
+    /// The value; `Err`: what was said in its stead.
+    pub fn get(&mut self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        self.send(format!("get {key}\r\n").as_bytes());
+        let line = self.line();
+        if line == "END" {
+            return Ok(None);
+        }
+        let Some(head) = line.strip_prefix("VALUE ") else { return Err(line) };
+        let len: usize = head.split(' ').nth(2).and_then(|len| len.parse().ok()).expect("a length");
+        let mut value = vec![0; len + 2];
+        self.reader.read_exact(&mut value).expect("the value in time");
+        value.truncate(len);
+        assert_eq!(self.line(), "END");
+        Ok(Some(value))
+    }
+
+    /// Everything that comes until the proxy closes the connection.
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let _ = self.reader.read_to_end(&mut rest);
+        rest
+    }
+
+    pub fn exactly(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.reader.read_exact(&mut bytes).expect("so many bytes in time");
+        bytes
+    }
+
+    /// Sends no more.
+    pub fn hang_up(&self) {
+        self.stream.shutdown(Shutdown::Write).expect("half of it closes");
+    }
+}
