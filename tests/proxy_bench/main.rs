@@ -15,13 +15,13 @@ mod subjects;
 mod support;
 
 use std::path::Path;
+use std::time::Duration;
 
 use load::{Load, Until};
 use session::Plan;
 use subjects::{Servers, Subject};
 
-fn load(depth: usize) -> Load {
-    let until = Until::Answers(400);
+fn load(depth: usize, until: Until) -> Load {
     Load { clients: 4, depth, keys: 50, value: 100, writes_percent: 10, until }
 }
 
@@ -34,7 +34,7 @@ fn a_tiny_bench_has_figures_for_everybody() {
     if Path::new("/usr/sbin/nutcracker").exists() {
         subjects.push(servers.nutcracker());
     }
-    let plan = Plan { load: load(1), depths: vec![1, 16], rounds: 2, traced: 100, idle: 20 };
+    let plan = Plan { load: load(1, Until::For(Duration::from_millis(50))), depths: vec![1, 16], rounds: 2, traced: 100, idle: 20 };
     let all = session::measure(&plan, &subjects, |_| {});
     assert_eq!(all.len(), subjects.len());
     for figures in &all {
@@ -74,6 +74,7 @@ fn a_wrong_answer_ends_the_run() {
             let _ = client.read(&mut [0; 4096]).and_then(|_| client.write_all(lying.as_bytes()));
         }
     });
-    assert!(load::run(&load(4), &[address]).nanos.len() >= 400);
-    assert!(std::panic::catch_unwind(|| load::run(&load(1), &[liar])).is_err());
+    let until = Until::Answers(400);
+    assert!(load::run(&load(4, until), &[address]).nanos.len() >= 400);
+    assert!(std::panic::catch_unwind(|| load::run(&load(1, until), &[liar])).is_err());
 }
