@@ -56,7 +56,7 @@ fn plain(parsed: Parsed<'_>) -> Parsed<'_> {
 const KEY: &[u8] = b"key";
 
 /// All that a server can be asked, more or less.
-const QUESTIONS: [Command<'static>; 19] = [
+const QUESTIONS: [Command<'static>; 20] = [
     Command::Get { key: KEY, meta: false },
     Command::Get { key: b"other", meta: false },
     Command::Get { key: KEY, meta: true },
