@@ -51,6 +51,8 @@ pub(super) struct Counters {
     pub(super) clients: Count,
     pub(super) accepted: Count,
     pub(super) turned_away: Count,
+    /// Clients that spoke the binary protocol.
+    pub(super) binary: Count,
     pub(super) refused: Count,
     pub(super) late: Count,
     pub(super) in_flight: Count,

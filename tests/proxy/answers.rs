@@ -136,7 +136,30 @@ fn statistics() {
     let lines: Vec<String> =
         std::iter::from_fn(|| Some(client.line()).filter(|line| line != "END")).collect();
     assert!(lines.contains(&"STAT curr_items 20".to_owned()), "{lines:?}");
-    assert_eq!(client.ask("stats items\r\n").split(' ').next(), Some("SERVER_ERROR"));
+    assert_eq!(
+        (client.ask("stats items\r\n").as_str(), client.ask("stats cachedump 1 1\r\n").as_str()),
+        ("END", "END")
+    );
+    assert_eq!(client.ask("cache_memlimit 50\r\n"), "ERROR", "an order to one server");
     assert_eq!(proxy.stat("cmd_set_answered"), Some(20));
     assert_eq!(proxy.stat("threads"), Some(2));
+}
+
+#[test]
+fn counting_begins_anew_on_every_server() {
+    let fleet = Fleet::start(2, "backup = \"none\"", "");
+    let proxy = fleet.proxy(&[]);
+    let mut client = proxy.client();
+    for number in 0..20 {
+        assert_eq!(client.set(&format!("k{number}"), b"v"), "STORED");
+    }
+    let counted =
+        || fleet.servers.iter().map(|server| server.stat("cmd_set").expect("it answers")).collect::<Vec<_>>();
+    assert!(counted().iter().all(|count| *count > 0), "{:?}", counted());
+    assert_eq!(client.ask("stats reset\r\n"), "RESET");
+    assert_eq!(counted(), [0, 0]);
+    // One that cannot be asked has not done it, and that is said.
+    fleet.servers[1].hang();
+    assert!(client.ask("stats reset\r\n").starts_with("SERVER_ERROR "));
+    fleet.servers[1].wake();
 }

@@ -58,6 +58,105 @@ fn asked_to_end_it_answers_what_it_was_sent() {
     assert!(proxy.ends().success());
 }
 
+/// Its calls, and with them the longest end of a proxy, last longer than any wait of a test.
+fn patient(fleet: Fleet) -> Fleet {
+    let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
+    let longer = text.replace("\ntimeout = \"10s\"", "\ntimeout = \"60s\"");
+    assert_ne!(longer, text);
+    std::fs::write(&fleet.pool, longer).expect("written");
+    fleet
+}
+
+/// What a timer would end is five seconds and the pool's timeout away: far beyond what [`wait::until`] has patience for.
+#[test]
+fn the_end_waits_for_nobody_who_is_owed_nothing() {
+    let fleet = patient(Fleet::start(2, "backup = \"pairs\"", ""));
+    let mut proxy = fleet.proxy(&["--threads", "2"]);
+    let mut idle = proxy.client();
+    assert_eq!(idle.ask("mn\r\n"), "MN");
+    let mut halves: Vec<Client> = (0..4).map(|_| proxy.client()).collect();
+    for (half, text) in
+        halves.iter_mut().zip(["set k 0 0 100\r\nabc", "get k", "ms k 10\r\n", "get k\r\nget k"])
+    {
+        half.send(text.as_bytes());
+    }
+    // It has read them all: what it reads it counts.
+    let sent = (4 + 18 + 5 + 9 + 12) as u64;
+    wait::until("it has read the halves", || proxy.stat("bytes_read").filter(|count| *count >= sent));
+    assert_eq!(halves[3].line(), "END");
+    proxy.signal(Signal::TERM);
+    assert!(proxy.ends().success(), "{}", proxy.said());
+    assert_eq!(idle.rest(), b"");
+    assert!(halves.iter_mut().all(|half| half.rest().is_empty()));
+}
+
+#[test]
+fn what_clients_have_sent_when_it_ends_is_answered() {
+    let fleet = patient(Fleet::start(2, "backup = \"none\"", ""));
+    let mut proxy = fleet.proxy(&[]);
+    let mut old = proxy.client();
+    assert_eq!(old.ask("mn\r\n"), "MN");
+    // It is stopped, so that it is woken by all of this at once.
+    proxy.signal(Signal::STOP);
+    let mut fresh = proxy.client();
+    old.send(b"set k 0 0 1\r\nv\r\nget k\r\nget");
+    let pipelined = 3_000;
+    fresh.send(b"set n 0 0 100\r\n");
+    fresh.send(format!("{}\r\n", "x".repeat(100)).as_bytes());
+    fresh.send("mg n s\r\n".repeat(pipelined).as_bytes());
+    proxy.signal(Signal::TERM);
+    proxy.signal(Signal::CONT);
+    assert_eq!(old.rest(), b"STORED\r\nVALUE k 0 1\r\nv\r\nEND\r\n");
+    let expected = format!("STORED\r\n{}", "HD s100\r\n".repeat(pipelined));
+    assert!(fresh.rest() == expected.as_bytes(), "{}", proxy.said());
+    assert!(proxy.ends().success());
+}
+
+#[test]
+fn the_binary_protocol_is_let_go_at_once() {
+    let fleet = Fleet::start(1, "backup = \"none\"", "");
+    let proxy = fleet.proxy(&[]);
+    for _ in 0..3 {
+        let mut client = proxy.client();
+        // What php-memcached sends first.
+        client.send(b"\x80\x0b\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        assert_eq!(client.rest(), b"");
+    }
+    assert_eq!(proxy.stat("clients_binary"), Some(3));
+    assert_eq!(proxy.said().matches("binary protocol").count(), 1, "{}", proxy.said());
+    // Later it is only a byte that begins no command.
+    let mut client = proxy.client();
+    assert_eq!((client.ask("mn\r\n").as_str(), client.ask("x\r\n").as_str()), ("MN", "ERROR"));
+    client.send(b"\x80\r\n");
+    assert_eq!((client.line().as_str(), client.ask("mn\r\n").as_str()), ("ERROR", "MN"));
+}
+
+#[test]
+fn read_again_the_limits_hold_and_what_takes_a_restart_is_named() {
+    let fleet = Fleet::start(1, "backup = \"none\"", "");
+    let proxy = fleet.proxy(&["--threads", "2"]);
+    let mut client = proxy.client();
+    assert_eq!(client.set("k", &[b'x'; 100]), "STORED");
+    let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
+    std::fs::write(&fleet.pool, format!("{text}value = 50\n")).expect("written");
+    proxy.signal(Signal::HUP);
+    wait::until("the new limit holds", || {
+        Some(client.set("k", &[b'x'; 100])).filter(|said| said == "SERVER_ERROR object too large for cache")
+    });
+    assert!(!proxy.said().contains("restart"), "{}", proxy.said());
+    let other =
+        text.replace("listen = [", &format!("mode = \"0600\"\nlisten = [\"127.0.0.1:{}\", ", free_port()));
+    std::fs::write(&fleet.pool, other).expect("written");
+    proxy.signal(Signal::HUP);
+    let said = wait::until("it says so", || {
+        proxy.said().lines().find(|line| line.contains("restart")).map(str::to_owned)
+    });
+    assert!(said.contains("takes a restart: listen, mode; "), "{said}");
+    wait::until("the old limit holds again", || {
+        Some(client.set("k", &[b'x'; 100])).filter(|said| said == "STORED")
+    });
+}
+
 #[test]
 fn a_client_that_hangs_up_behind_its_requests_gets_its_answers() {
     let fleet = Fleet::start(2, "backup = \"none\"", "");
