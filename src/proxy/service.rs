@@ -10,7 +10,7 @@ use rustix::fd::OwnedFd;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::call::Call;
 use super::counters::Counters;
@@ -258,6 +258,8 @@ fn serve(path: &Path, file: PoolFile, threads: usize) -> Result<End, String> {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot begin: {error}"))?;
+    // Before anybody is let in: who is answered once is not left over a signal that was not taken yet.
+    let ears = runtime.block_on(async { Ears::open(&file) })?;
     let (doors, owns_doors) = doors(path, &file)?;
     let names: Vec<Address> = file.proxy.listen.clone();
     let loops = (0..threads).map(|_| Loop::new()).collect::<Result<Vec<_>, _>>()?;
@@ -281,7 +283,7 @@ fn serve(path: &Path, file: PoolFile, threads: usize) -> Result<End, String> {
         let thread = std::thread::Builder::new().name(name).spawn(move || hall.run());
         halls.push(thread.map_err(|error| format!("cannot begin a thread: {error}"))?);
     }
-    let end = runtime.block_on(attend(path, &file, &shared));
+    let end = runtime.block_on(attend(ears, path, &file, &shared));
     shared.leave();
     for hall in halls {
         if hall.join().is_err() {
@@ -299,14 +301,36 @@ fn serve(path: &Path, file: PoolFile, threads: usize) -> Result<End, String> {
     end
 }
 
+/// What the service listens to beside its clients.
+struct Ears {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    http: Option<TcpListener>,
+}
+
+impl Ears {
+    fn open(file: &PoolFile) -> Result<Ears, String> {
+        let take = |kind| signal(kind).map_err(|error| format!("cannot take signals: {error}"));
+        let http = file.proxy.http.as_ref().map(|address| {
+            let listener = std::net::TcpListener::bind(address.to_string()).and_then(|listener| {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener)
+            });
+            listener.map_err(|error| format!("{address}: cannot listen: {error}"))
+        });
+        Ok(Ears {
+            terminate: take(SignalKind::terminate())?,
+            interrupt: take(SignalKind::interrupt())?,
+            hangup: take(SignalKind::hangup())?,
+            http: http.transpose()?,
+        })
+    }
+}
+
 /// Waits until it is asked to end; answers HTTP meanwhile.
-async fn attend(path: &Path, file: &PoolFile, shared: &Arc<Shared>) -> Result<End, String> {
-    let take = |kind| signal(kind).map_err(|error| format!("cannot take signals: {error}"));
-    let (mut terminate, mut interrupt) = (take(SignalKind::terminate())?, take(SignalKind::interrupt())?);
-    let mut hangup = take(SignalKind::hangup())?;
-    if let Some(address) = &file.proxy.http {
-        let listener = TcpListener::bind(address.to_string()).await;
-        let listener = listener.map_err(|error| format!("{address}: cannot listen: {error}"))?;
+async fn attend(mut ears: Ears, path: &Path, file: &PoolFile, shared: &Arc<Shared>) -> Result<End, String> {
+    if let (Some(listener), Some(address)) = (ears.http.take(), &file.proxy.http) {
         log::info!("telling Prometheus on http://{address}/metrics");
         tokio::spawn(tell_prometheus(listener, Arc::clone(shared)));
     }
@@ -316,9 +340,9 @@ async fn attend(path: &Path, file: &PoolFile, shared: &Arc<Shared>) -> Result<En
     log::info!("serving the pool {} with {} threads", shared.pool.name, shared.loops.len());
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => reload(path, file, shared),
+            _ = ears.terminate.recv() => break,
+            _ = ears.interrupt.recv() => break,
+            _ = ears.hangup.recv() => reload(path, file, shared),
         }
     }
     log::info!("ending: no clients are taken in any more, and those that are here get what they are owed");

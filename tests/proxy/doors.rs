@@ -200,22 +200,71 @@ fn sockets_that_are_handed_over_outlive_the_proxy() {
     keep::kill(&mut second);
 }
 
+/// The number of a line of Prometheus' text.
+fn figure(text: &str, name: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{name} in:\n{text}"))
+}
+
 #[test]
 fn what_is_told_to_prometheus() {
     let http = free_port();
     let fleet = Fleet::start(2, "backup = \"none\"", &format!("http = \"127.0.0.1:{http}\""));
-    let proxy = fleet.proxy(&[]);
-    assert_eq!(proxy.client().set("k", b"v"), "STORED");
-    let mut http = TcpStream::connect(("127.0.0.1", http)).expect("a connection");
-    http.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
-    let mut text = String::new();
-    http.read_to_string(&mut text).expect("an answer");
+    let proxy = fleet.proxy(&["--threads", "2"]);
+    for number in 0..10 {
+        // Two clients, and so two loops.
+        assert_eq!(proxy.client().set(&format!("k{number}"), b"v"), "STORED");
+    }
+    let ask = |path: &str| {
+        let mut http = TcpStream::connect(("127.0.0.1", http)).expect("a connection");
+        http.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).expect("sent");
+        let mut text = String::new();
+        http.read_to_string(&mut text).expect("an answer");
+        text
+    };
+    assert!(ask("/nothing").starts_with("HTTP/1.1 404 Not Found\r\n"));
+    // A loop tells of its servers ten times a second.
+    let servers: Vec<String> =
+        fleet.servers.iter().map(|server| format!("server=\"{}\"", server.address())).collect();
+    let text = wait::until("both loops have told of their servers", || {
+        let text = ask("/metrics");
+        let told = |server| figure(&text, &format!("memcache_proxy_server_answered_total{{{server}}}"));
+        (servers.iter().map(told).sum::<f64>() >= 10.0).then_some(text)
+    });
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
-    assert!(text.contains("memcache_proxy_request_seconds_count{command=\"set\"} 1\n"), "{text}");
-    assert!(
-        text.contains(&format!("memcache_proxy_server_up{{server=\"{}\"}} 1\n", fleet.servers[0].address())),
-        "{text}"
-    );
+    let request = |what: &str| format!("memcache_proxy_request_seconds_{what}");
+    assert_eq!(figure(&text, "memcache_proxy_commands_total{command=\"set\"}"), 10.0);
+    assert_eq!(figure(&text, &request("count{command=\"set\"}")), 10.0);
+    assert_eq!(figure(&text, &request("bucket{command=\"set\",le=\"+Inf\"}")), 10.0);
+    assert!(figure(&text, &request("sum{command=\"set\"}")) > 0.0);
+    assert_eq!(figure(&text, &request("count{command=\"get\"}")), 0.0);
+    let steps: Vec<f64> = (4..=24)
+        .map(|bits| {
+            figure(
+                &text,
+                &request(&format!("bucket{{command=\"set\",le=\"{}\"}}", f64::from(1 << bits) / 1e6)),
+            )
+        })
+        .collect();
+    assert!(steps.is_sorted(), "{steps:?}");
+    for server in &servers {
+        let of = |name: &str| figure(&text, &format!("memcache_proxy_server_{name}{{{server}}}"));
+        assert_eq!((of("up"), of("steady"), of("lost_total")), (1.0, 1.0, 0.0));
+        assert_eq!(of("seconds_count"), of("answered_total"));
+        assert!(of("asked_total") >= of("answered_total"));
+    }
+    // And the same in `stats proxy`.
+    for name in [String::from("cmd_set_"), format!("server:{}:", fleet.servers[0].address())] {
+        let stat =
+            |what: &str| proxy.stat(&format!("{name}{what}")).unwrap_or_else(|| panic!("{name}{what}"));
+        assert!(stat("answered") > 0 && stat("p50_micros") >= 16 && stat("p99_micros") >= stat("p50_micros"));
+        assert!(stat("micros") <= stat("answered") * stat("p99_micros"));
+    }
+    // What is said at once is nobody's time.
+    let mut client = proxy.client();
+    client.send(b"get k1\r\nmn\r\nmn\r\n");
+    assert_eq!(client.exactly(b"VALUE k1 0 1\r\nv\r\nEND\r\nMN\r\nMN\r\n".len()).len(), 30);
+    assert_eq!((proxy.stat("cmd_get_answered"), proxy.stat("cmd_delete_answered")), (Some(1), Some(0)));
 }
 
 #[test]
