@@ -1,5 +1,6 @@
 //! What each operation asks of whom, told as short stories; the simulator tells the long ones.
 
+mod capped;
 mod draining;
 mod lists;
 mod moving;
@@ -117,6 +118,9 @@ fn describe(command: &Command<'_>) -> String {
         Command::Delete { .. } => "delete".into(),
         Command::Arithmetic { direction, delta, .. } => format!("{direction:?} {delta}").to_lowercase(),
         Command::Touch { exptime, .. } => format!("touch {exptime}"),
+        Command::Meta { letter, flags, .. } => {
+            format!("m{}{}", char::from(*letter), String::from_utf8_lossy(flags))
+        }
         other => format!("{other:?}"),
     }
 }
