@@ -213,7 +213,7 @@ impl World {
         let item = |server: &Memcached| server.item(key_bytes(key), EPOCH_MILLIS).cloned();
         self.servers
             .iter()
-            .map(|server| item(server).filter(|item| !item.stub).map(|item| item.data))
+            .map(|server| item(server).filter(|item| !item.is_stub()).map(|item| item.data))
             .collect()
     }
 

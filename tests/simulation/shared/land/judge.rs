@@ -257,7 +257,7 @@ impl Land {
                 .filter_map(|(_, server)| {
                     let item =
                         server.process.as_ref()?.item(key_bytes(key as Key), self.net.unix_millis())?;
-                    (!item.stub).then(|| item.data.clone())
+                    (!item.is_stub()).then(|| item.data.clone())
                 })
                 .collect();
             if held.len() > 1 {
