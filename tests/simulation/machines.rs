@@ -219,7 +219,9 @@ impl World {
 
     fn read(&mut self, key: Key) -> Option<Bytes> {
         let (_, mut read) = self.alone(Task::of(&super::world::get(&[key], false)));
-        read.take_settled().first().and_then(|found| found.answer.as_ref().ok().map(|found| found.0.clone()))
+        read.take_settled()
+            .first()
+            .and_then(|found| found.answer.as_ref().ok().map(|found| found.data.clone()))
     }
 }
 
