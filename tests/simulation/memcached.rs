@@ -106,6 +106,7 @@ impl Memcached {
                 Some(item) if item.cas != *lease => Answer::Exists,
                 Some(_) => self.delete(now, key),
             },
+            Ask::Invalidate { key } => self.invalidate(now, key, None),
             Ask::Delete { key } => self.delete(now, key),
             Ask::Arithmetic { direction, key, delta } => self.arithmetic(now, *direction, key, *delta),
             Ask::Touch { key, exptime } => match self.live(now, key) {
@@ -220,6 +221,18 @@ impl Memcached {
             self.items.insert(key.clone(), Item { data, flags, cas, expires, taken, stale, stored });
         }
         Answer::Stored
+    }
+
+    /// Marks what is there as stale, and gives it this expiry time if any.
+    fn invalidate(&mut self, now: i64, key: &Bytes, exptime: Option<i64>) -> Answer {
+        let cas = self.cas + 1;
+        let Some(item) = self.live(now, key) else { return Answer::NotFound };
+        if let Some(exptime) = exptime {
+            item.expires = expiry(now, exptime);
+        }
+        (item.stale, item.taken, item.cas) = (true, false, cas);
+        self.cas = cas;
+        Answer::Deleted
     }
 
     fn delete(&mut self, now: i64, key: &Bytes) -> Answer {

@@ -298,7 +298,8 @@ impl Pair {
                 let with = |lease| Command::EndLease { key, lease };
                 return self.compare(&with(of_model), &with(of_real));
             }
-            76..82 => Command::Delete { key },
+            76..81 => Command::Delete { key },
+            81 => Command::Invalidate { key },
             82..92 => {
                 let direction = *rng.pick(&[Direction::Incr, Direction::Decr]);
                 let count = Command::Arithmetic { direction, key, delta };

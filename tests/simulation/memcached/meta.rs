@@ -169,20 +169,15 @@ impl Memcached {
     }
 
     fn meta_delete(&mut self, now: i64, key: &Bytes, flags: Flags<'_>) -> Answer {
-        let cas = self.cas + 1;
         let Some(item) = self.live(now, key) else { return flags.bare("NF", key) };
         if flags.cas().is_some_and(|wanted| wanted != item.cas) {
             return flags.bare("EX", key);
         }
-        if !flags.has(b'I') {
-            self.items.remove(key);
-            return flags.bare("HD", key);
+        if flags.has(b'I') {
+            self.invalidate(now, key, flags.number(b'T'));
+        } else {
+            self.delete(now, key);
         }
-        if let Some(exptime) = flags.number(b'T') {
-            item.expires = expiry(now, exptime);
-        }
-        (item.stale, item.taken, item.cas) = (true, false, cas);
-        self.cas = cas;
         flags.bare("HD", key)
     }
 
