@@ -34,7 +34,7 @@ enum Stage {
 
 /// The way of one copy to its places.
 #[derive(Clone, Debug)]
-pub(super) struct Put<'a> {
+pub struct Put<'a> {
     key: Bytes<'a>,
     flags: u32,
     exptime: i64,

@@ -6,7 +6,7 @@ use crate::rules::view::{State, View};
 /// A server in one of its lives. What it was seen to hold is gone when it is met in another one, or
 /// goes down; a restart that nobody saw fall leaves it live and empty (rule 5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Source {
+pub struct Source {
     pub(super) server: ServerId,
     life: u16,
 }
