@@ -34,7 +34,13 @@ fn a_tiny_bench_has_figures_for_everybody() {
     if Path::new("/usr/sbin/nutcracker").exists() {
         subjects.push(servers.nutcracker());
     }
-    let plan = Plan { load: load(1, Until::For(Duration::from_millis(50))), depths: vec![1, 16], rounds: 2, traced: 100, idle: 20 };
+    let plan = Plan {
+        load: load(1, Until::For(Duration::from_millis(50))),
+        depths: vec![1, 16],
+        rounds: 2,
+        traced: 100,
+        idle: 20,
+    };
     let all = session::measure(&plan, &subjects, |_| {});
     assert_eq!(all.len(), subjects.len());
     for figures in &all {

@@ -1,0 +1,89 @@
+//! The same through two proxies, by clients that know nothing of the library: what is promised to a process of ours is
+//! promised to them. A proxy that is killed is one more thing that can happen; calls over its connections may fail then,
+//! and nothing that it acknowledged is lost.
+
+use std::time::Instant;
+
+use crate::chance::Rng;
+use crate::crowd::Shape;
+use crate::faults::{self, Kind};
+use crate::world::{Reach, World, soak};
+
+/// Eight clients of two proxies.
+const ALL: Shape = Shape { plain: 8, ..Shape::EIGHT };
+/// Four processes that use the library, and four clients of proxies.
+const HALF: Shape = Shape { plain: 4, ..Shape::EIGHT };
+
+fn goes_on(began: Instant) -> bool {
+    soak().is_some_and(|length| began.elapsed() < length)
+}
+
+#[test]
+fn servers_are_restarted_one_after_another() {
+    let began = Instant::now();
+    let mut world = World::with_proxies(8, Reach::Plain);
+    loop {
+        world.plays(ALL, |world| {
+            for server in 0..8 {
+                faults::happen(world, Kind::Killed, server, 300);
+            }
+        });
+        if !goes_on(began) {
+            return;
+        }
+    }
+}
+
+/// What can happen to servers and the daemon, and a proxy that is killed after each; and both at a time.
+fn by_chance(shape: Shape, times: usize) {
+    let began = Instant::now();
+    let mut world = World::with_proxies(8, Reach::Relays);
+    let mut chance = Rng::new(world.seed);
+    loop {
+        world.plays(shape, |world| {
+            for _ in 0..times {
+                faults::by_chance(world, &faults::ALL, &mut chance, 100);
+                faults::by_chance(world, &faults::TO_PROXIES, &mut chance, 100);
+            }
+        });
+        if !goes_on(began) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn servers_and_proxies_fail_by_chance() {
+    by_chance(ALL, 4);
+}
+
+/// All of them see the same, whichever way they came.
+#[test]
+fn processes_and_clients_of_proxies_share_keys() {
+    by_chance(HALF, 2);
+}
+
+fn one_after_another(kinds: &[Kind]) {
+    let mut world = World::with_proxies(4, Reach::Plain);
+    world.plays(ALL, |world| {
+        for (server, kind) in kinds.iter().enumerate() {
+            faults::happen(world, *kind, server, 100);
+        }
+    });
+}
+
+#[test]
+fn a_proxy_is_killed_again_and_again() {
+    one_after_another(&[Kind::Proxy, Kind::ProxyAtOnce, Kind::ProxyAtOnce, Kind::Proxy]);
+}
+
+/// What a dead proxy has sent may lie unread in a server's socket.
+#[test]
+fn a_proxy_is_killed_while_a_server_hangs() {
+    one_after_another(&[Kind::HungAndProxy, Kind::HungAndProxy]);
+}
+
+#[test]
+fn a_proxy_is_killed_while_a_server_is_gone() {
+    one_after_another(&[Kind::KilledAndProxy, Kind::KilledAndProxy]);
+}
