@@ -56,7 +56,7 @@ fn plain(parsed: Parsed<'_>) -> Parsed<'_> {
 const KEY: &[u8] = b"key";
 
 /// All that a server can be asked, more or less.
-const QUESTIONS: [Command<'static>; 19] = [
+const QUESTIONS: [Command<'static>; 20] = [
     Command::Get { key: KEY, meta: false },
     Command::Get { key: b"other", meta: false },
     Command::Get { key: KEY, meta: true },
@@ -68,6 +68,7 @@ const QUESTIONS: [Command<'static>; 19] = [
     Command::Store { verb: Verb::Cas(7), key: KEY, flags: 0, exptime: 0, value: b"abc" },
     Command::StoreLeased { key: KEY, flags: 0, exptime: 0, value: b"abc", lease: 5 },
     Command::EndLease { key: KEY, lease: 5 },
+    Command::Invalidate { key: KEY },
     Command::Delete { key: KEY },
     Command::Arithmetic { direction: Direction::Incr, key: KEY, delta: 1 },
     Command::Touch { key: KEY, exptime: 0 },

@@ -385,6 +385,11 @@ impl Member for Call {
         matches!(self.work, Work::Read(_))
     }
 
+    fn may_be_followed(&self) -> bool {
+        // What becomes of a stale value's turn is known only when it is over.
+        !matches!(self.work, Work::Pass(_))
+    }
+
     fn ghost(&self) -> Option<Call> {
         let Work::Read(read) = &self.work else { return None };
         let one = One { parts: self.parts.clone(), form: Form::Classic { cas: false }, text: Vec::new() };

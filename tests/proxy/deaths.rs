@@ -155,6 +155,34 @@ fn without_a_table_a_dead_server_is_passed_by() {
     }
 }
 
+/// A copy of it that did not carry the mark would be one on the server that is left.
+#[test]
+fn what_was_marked_as_stale_is_not_fresh_because_a_server_died() {
+    let mut fleet = Fleet::start(2, "backup = \"pairs\"", "");
+    let proxy = fleet.proxy(&[]);
+    let mut client = proxy.client();
+    let keys: Vec<String> = (0..20).map(|number| format!("k{number}")).collect();
+    for key in &keys {
+        assert_eq!(client.set(key, b"old"), "STORED");
+        assert_eq!(client.ask(&format!("md {key} I\r\n")), "HD");
+    }
+    // The turns to fetch new ones are each had once, whatever the proxy read to find out what became of the old ones.
+    let says = [keys[0].as_str(); 2].map(|key| client.ask(&format!("mg {key} t\r\n")));
+    assert_eq!(says, ["HD t-1 X W", "HD t-1 Z X"]);
+    fleet.servers[0].kill();
+    let (mut stale, mut gone) = (0, 0);
+    for key in &keys {
+        match client.ask(&format!("mg {key} t\r\n")).as_str() {
+            "EN" => gone += 1,
+            says => {
+                assert!(says.split(' ').any(|word| word == "X"), "{key}: {says}");
+                stale += 1;
+            }
+        }
+    }
+    assert!(stale > 0 && gone > 0, "{stale} and {gone}");
+}
+
 #[test]
 fn no_server_at_all_is_an_error_at_once() {
     let mut fleet = Fleet::start(2, "backup = \"pairs\"", "");

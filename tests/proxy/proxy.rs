@@ -21,6 +21,8 @@ pub struct Fleet {
     pub pool: PathBuf,
     pub port: u16,
     pub watchd: Option<Watchd>,
+    /// Where the table is.
+    _table: Option<Scratch>,
 }
 
 impl Fleet {
@@ -42,7 +44,7 @@ impl Fleet {
              [proxy]\nlisten = [\"127.0.0.1:{port}\"]\n{proxy}\n"
         );
         let pool = scratch.write("pool.toml", &text);
-        Fleet { servers, scratch, pool, port, watchd: None }
+        Fleet { servers, scratch, pool, port, watchd: None, _table: None }
     }
 
     /// With backups, a table, and the daemon at work. `deadline`: of its probes. A machine that is short of processors
@@ -54,8 +56,7 @@ impl Fleet {
         let mut fleet = Fleet::start_with(count, &pool, &format!("deadline = \"{deadline}\""), "");
         fleet.watchd =
             Some(Watchd::start(Path::new(env!("CARGO_BIN_EXE_memcache-watchd")), &fleet.pool, &table));
-        // The table's directory goes with the fleet's own.
-        std::mem::forget(place);
+        fleet._table = Some(place);
         fleet
     }
 

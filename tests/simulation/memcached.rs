@@ -111,6 +111,8 @@ impl Memcached {
                 self.flush_at = Some(now + i64::from(*delay));
                 Answer::Ok
             }
+            // Worlds do not pass commands on yet.
+            Ask::Meta { .. } => Answer::Refused("ERROR"),
             Ask::Version => Answer::Version,
             Ask::Stats => Answer::Stats(self.stats(now)),
             Ask::Dump { bucket, of } => Answer::Keys(self.keys(now, *bucket, *of)),
@@ -135,6 +137,7 @@ impl Memcached {
             ttl: item.expires.filter(|_| full && meta).map(|at| (at - now) as u32),
             ttl_known: full && meta,
             lease: (meta && item.stub).then_some(Lease::Taken),
+            stale: false,
         }
     }
 
@@ -147,7 +150,7 @@ impl Memcached {
         let stub = Item { data: Bytes::new(), flags: 0, cas, expires, stub: true, stored: self.clock };
         self.items.insert(key.clone(), stub);
         let (data, ttl_known, lease) = (Bytes::new(), true, Some(Lease::Won));
-        Answer::Value { data, flags: 0, cas, ttl: None, ttl_known, lease }
+        Answer::Value { data, flags: 0, cas, ttl: None, ttl_known, lease, stale: false }
     }
 
     fn store(

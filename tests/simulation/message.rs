@@ -58,6 +58,13 @@ pub enum Ask {
     FlushAll {
         delay: u32,
     },
+    /// A client's own command, passed on.
+    Meta {
+        letter: u8,
+        key: Bytes,
+        flags: Bytes,
+        value: Option<Bytes>,
+    },
     Version,
     Stats,
     Noop,
@@ -90,6 +97,10 @@ impl Ask {
             }
             Command::Touch { key, exptime } => Ask::Touch { key: b(key), exptime },
             Command::FlushAll { delay } => Ask::FlushAll { delay },
+            // The keys of worlds are plain: the name in the command is the key.
+            Command::Meta { letter, key, name: _, flags, value } => {
+                Ask::Meta { letter, key: b(key), flags: b(flags), value: value.map(b) }
+            }
             Command::Version => Ask::Version,
             Command::Stats { .. } => Ask::Stats,
             Command::Noop => Ask::Noop,
@@ -98,14 +109,22 @@ impl Ask {
 
     /// Whether a server without meta commands cannot be asked this at all.
     pub fn needs_meta(&self) -> bool {
-        matches!(self, Ask::Lease { .. } | Ask::StoreLeased { .. } | Ask::EndLease { .. })
+        matches!(self, Ask::Lease { .. } | Ask::StoreLeased { .. } | Ask::EndLease { .. } | Ask::Meta { .. })
     }
 }
 
 /// A reply under way. The variants are those of [`Reply`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    Value { data: Bytes, flags: u32, cas: u64, ttl: Option<u32>, ttl_known: bool, lease: Option<Lease> },
+    Value {
+        data: Bytes,
+        flags: u32,
+        cas: u64,
+        ttl: Option<u32>,
+        ttl_known: bool,
+        lease: Option<Lease>,
+        stale: bool,
+    },
     Miss,
     Stored,
     NotStored,
@@ -117,6 +136,10 @@ pub enum Answer {
     Ok,
     Version,
     Stats(Vec<u8>),
+    Meta {
+        line: Vec<u8>,
+        data: Option<Bytes>,
+    },
     Noop,
     Refused(&'static str),
     Unsupported,
@@ -126,8 +149,8 @@ pub enum Answer {
 impl Answer {
     pub fn reply(&self) -> Reply<'_> {
         match *self {
-            Answer::Value { ref data, flags, cas, ttl, ttl_known, lease } => {
-                Reply::Value(Value { data, flags, cas, ttl, ttl_known, lease })
+            Answer::Value { ref data, flags, cas, ttl, ttl_known, lease, stale } => {
+                Reply::Value(Value { data, flags, cas, ttl, ttl_known, lease, stale })
             }
             Answer::Miss => Reply::Miss,
             Answer::Stored => Reply::Stored,
@@ -140,6 +163,7 @@ impl Answer {
             Answer::Ok => Reply::Ok,
             Answer::Version => Reply::Version(b"1.6.18"),
             Answer::Stats(ref block) => Reply::Stats(block),
+            Answer::Meta { ref line, ref data } => Reply::Meta { line, data: data.as_deref() },
             Answer::Noop => Reply::Noop,
             Answer::Refused(line) => Reply::Refused(line.as_bytes()),
             // No operation asks for keys.

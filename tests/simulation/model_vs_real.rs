@@ -90,6 +90,7 @@ fn owned(reply: &Reply<'_>) -> Answer {
             ttl: value.ttl,
             ttl_known: value.ttl_known,
             lease: value.lease,
+            stale: value.stale,
         },
         Reply::Miss => Answer::Miss,
         Reply::Stored => Answer::Stored,
@@ -102,6 +103,7 @@ fn owned(reply: &Reply<'_>) -> Answer {
         Reply::Ok => Answer::Ok,
         Reply::Version(_) => Answer::Version,
         Reply::Stats(block) => Answer::Stats(block.to_vec()),
+        Reply::Meta { line, data } => Answer::Meta { line: line.to_vec(), data: data.map(Bytes::from_slice) },
         Reply::Noop => Answer::Noop,
         Reply::Unsupported => Answer::Unsupported,
         Reply::Refused(text) => Answer::Refused(text.to_vec().leak_text()),
@@ -147,7 +149,7 @@ impl Pair {
     fn same(&mut self, expected: &Answer, found: &Answer, passed: u64) -> bool {
         match (expected, found) {
             (
-                Answer::Value { data, flags, cas, ttl, ttl_known, lease },
+                Answer::Value { data, flags, cas, ttl, ttl_known, lease, stale },
                 Answer::Value {
                     data: data2,
                     flags: flags2,
@@ -155,13 +157,14 @@ impl Pair {
                     ttl: ttl2,
                     ttl_known: known2,
                     lease: lease2,
+                    stale: stale2,
                 },
             ) => {
                 let close = match (ttl, ttl2) {
                     (Some(one), Some(two)) => u64::from(one.abs_diff(*two)) <= passed,
                     (one, two) => one == two,
                 };
-                let rest = (data, flags, ttl_known, lease) == (data2, flags2, known2, lease2);
+                let rest = (data, flags, ttl_known, lease, stale) == (data2, flags2, known2, lease2, stale2);
                 close && rest && self.correspond(*cas, *cas2)
             }
             (Answer::Stats(one), Answer::Stats(two)) => {

@@ -11,6 +11,11 @@ pub(crate) trait Member: Operation {
     fn may_go_elsewhere(&self) -> bool {
         false
     }
+    /// A read of its key by the same owner may be sent as soon as this was, to servers that are all steady. `false`: when
+    /// it is over.
+    fn may_be_followed(&self) -> bool {
+        true
+    }
     /// What has the same commands for the same tags, and is otherwise nothing: it stands in for one that is over while
     /// answers to it are outstanding. Of one that may go elsewhere there is such a one.
     fn ghost(&self) -> Option<Self>

@@ -216,7 +216,8 @@ impl<O: Member> Crowd<O> {
         let mut first = true;
         while let Some(job) = self.jobs.job(at) {
             let theirs = job.operation.about();
-            if theirs.owner == about.owner && theirs.life == about.life && !(first && passes) {
+            let sent = first && passes && job.operation.may_be_followed();
+            if theirs.owner == about.owner && theirs.life == about.life && !sent {
                 return true;
             }
             first = false;

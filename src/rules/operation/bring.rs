@@ -253,6 +253,8 @@ impl<'a> Bring<'a> {
 
     fn searched(&mut self, view: &View, placement: &Placement, index: usize, reply: &Reply<'_>) {
         match reply {
+            // Marked as stale: copied, it would pass for a fresh one.
+            Reply::Value(value) if value.stale => self.search(view, placement, index + 1),
             Reply::Value(value) if !value.is_stub() => {
                 self.copy = Copied::of(value);
                 match self.lease {

@@ -19,6 +19,9 @@
 //! what a place holds is the newest value. What a server holds that is no place (`found` may be one) may be of any age:
 //! it is nobody's source, and is deleted.
 //!
+//! What a client marked as stale (`md I`) is not moved: its mark would be lost, and it pass for fresh. Where it may not stay it
+//! is deleted, and then it is a miss.
+//!
 //! Where it was found is the only server that is cleared: a sweep looks at every server, and so meets with every copy
 //! that should not be there.
 //!
@@ -405,6 +408,8 @@ impl<'a> Move<'a> {
 
     fn source_answered(&mut self, view: &View, reply: &Reply<'_>) {
         match reply {
+            // It would be taken for a fresh one where it came to.
+            Reply::Value(value) if value.stale => {}
             Reply::Value(value) if !value.is_stub() && value.ttl_known => {
                 self.copy = Copied::of(value);
                 if self.generation == view.generation {

@@ -4,6 +4,9 @@
 //! remaining time to live, and [`Put`] where the rules place it. Where the remaining time cannot be
 //! told (no meta commands) the other places are cleared instead: one right copy, and no copy that
 //! outlives it.
+//!
+//! A copy that a client marked as stale (`md I`) is not fetched to be stored elsewhere, where it would pass for a fresh one:
+//! the others are cleared, and whoever reads it next is told that it is his turn to fetch a new one, as if we had not read it.
 
 use super::bring::Copied;
 use super::put::Put;
@@ -13,7 +16,7 @@ use super::{Attempts, Failure, Outcome, Tag, expiry, writable};
 use crate::rules::bytes::Bytes;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
-use crate::rules::wire::{Command, Reply};
+use crate::rules::wire::{Command, Lease, Reply};
 
 /// How publishing ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +27,14 @@ pub(super) enum End {
     SourceLost,
     /// It could not be done.
     Failed(Outcome),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Job {
+    Fetch,
+    Delete,
+    /// The turn that fetching it took away is given back.
+    Invalidate,
 }
 
 #[derive(Clone, Debug)]
@@ -41,9 +52,11 @@ pub(super) struct Publish<'a> {
     key: Bytes<'a>,
     source: Source,
     stage: Stage<'a>,
-    round: Round<()>,
+    round: Round<Job>,
     generation: u64,
     attempts: Attempts,
+    /// Fetching it took the turn to fetch a new one.
+    has_turn: bool,
 }
 
 impl<'a> Publish<'a> {
@@ -56,6 +69,7 @@ impl<'a> Publish<'a> {
             round,
             generation: 0,
             attempts: Attempts::default(),
+            has_turn: false,
         }
     }
 
@@ -76,7 +90,7 @@ impl<'a> Publish<'a> {
                 Stage::Over(End::Published)
             }
             Ok(_) => {
-                self.round.ask(self.source.server, ());
+                self.round.ask(self.source.server, Job::Fetch);
                 Stage::Fetching
             }
         };
@@ -96,6 +110,10 @@ impl<'a> Publish<'a> {
             return self.stage = Stage::Over(End::SourceLost);
         }
         match reply {
+            Reply::Value(value) if value.stale => {
+                self.has_turn |= value.lease == Some(Lease::Won);
+                self.clear_others(view);
+            }
             Reply::Value(value) if !value.is_stub() && value.ttl_known => {
                 let Copied { data, flags, ttl } = Copied::of(value);
                 let put = Put::new(self.key.clone(), flags, expiry::remaining(view, ttl), data);
@@ -123,7 +141,10 @@ impl<'a> Publish<'a> {
             return self.stage = Stage::Over(End::Failed(Outcome::Unavailable));
         };
         for &server in placement.places.iter().filter(|place| **place != self.source.server) {
-            self.round.ask(server, ());
+            self.round.ask(server, Job::Delete);
+        }
+        if self.has_turn {
+            self.round.ask(self.source.server, Job::Invalidate);
         }
         self.stage = if self.round.legs().is_empty() { Stage::Over(End::Published) } else { Stage::Clearing };
     }
@@ -164,8 +185,11 @@ impl<'a> Publish<'a> {
     pub(super) fn command(&self, tag: Tag) -> Command<'_> {
         match &self.stage {
             Stage::Putting(put) => put.command(tag),
-            Stage::Clearing => Command::Delete { key: &self.key },
-            Stage::Begin | Stage::Fetching | Stage::Over(_) => Command::Fetch { key: &self.key },
+            _ => match self.round.job(tag).1 {
+                Job::Fetch => Command::Fetch { key: &self.key },
+                Job::Delete => Command::Delete { key: &self.key },
+                Job::Invalidate => Command::Invalidate { key: &self.key },
+            },
         }
     }
 

@@ -54,6 +54,10 @@ pub(super) fn write(command: &Command<'_>, out: &mut Vec<u8>) {
             store(out, key, Some((flags, exptime)), mode(Verb::Cas(lease)), value);
         }
         Command::Delete { key } => head(out, b"md ", key),
+        Command::Invalidate { key } => {
+            head(out, b"md ", key);
+            words(out, &[b" I"]);
+        }
         Command::EndLease { key, lease } => {
             head(out, b"md ", key);
             flag(out, b" C", lease);

@@ -100,6 +100,7 @@ fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
             number(out, lease);
             words(out, &[b"\r\n", value]);
         }
+        Command::Invalidate { key } => words(out, &[b"md ", key, b" I"]),
         Command::EndLease { key, lease } => {
             words(out, &[b"md ", key, b" C"]);
             number(out, lease);
@@ -142,7 +143,13 @@ fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
 
 /// Whether there is no classic command that does the same.
 fn meta_only(command: &Command<'_>) -> bool {
-    matches!(command, Command::Lease { .. } | Command::StoreLeased { .. } | Command::EndLease { .. })
+    matches!(
+        command,
+        Command::Lease { .. }
+            | Command::StoreLeased { .. }
+            | Command::EndLease { .. }
+            | Command::Invalidate { .. }
+    )
 }
 
 /// A classic store up to the end of the value; the line end behind that is the caller's.

@@ -107,7 +107,9 @@ fn single<'b>(command: &Command<'_>, bytes: &'b [u8], limits: &Limits) -> Parsed
     } else {
         match *command {
             Command::Store { verb, .. } => stored(verb, line.text),
-            Command::StoreLeased { .. } | Command::EndLease { .. } => meta::done(command, line.text),
+            Command::StoreLeased { .. } | Command::EndLease { .. } | Command::Invalidate { .. } => {
+                meta::done(command, line.text)
+            }
             Command::Delete { .. } => found(line.text, b"DELETED", Reply::Deleted),
             Command::Touch { .. } => found(line.text, b"TOUCHED", Reply::Touched),
             Command::Arithmetic { .. } if line.text == b"NOT_FOUND" => Some(Reply::NotFound),

@@ -39,6 +39,7 @@ fn without_meta_commands_nothing_is_written() {
         Command::Lease { key: b"a", seconds: 5 },
         Command::StoreLeased { key: b"a", flags: 0, exptime: 0, value: b"x", lease: 1 },
         Command::EndLease { key: b"a", lease: 1 },
+        Command::Invalidate { key: b"a" },
     ] {
         let mut out = b"before".to_vec();
         assert_eq!(compose(&command, false, &mut out), Err(Unsupported));
@@ -208,7 +209,7 @@ struct Owned {
 
 prop_compose! {
     fn owned()(
-        kind in 0u8..19,
+        kind in 0u8..20,
         key in prop_oneof![
             proptest::collection::vec(0x21u8..0x7f, 1..250),
             proptest::collection::vec(any::<u8>(), 1..187),
@@ -247,6 +248,7 @@ impl Owned {
             15 => Command::Touch { key, exptime },
             16 => Command::FlushAll { delay: flags },
             17 => Command::Stats { group: key },
+            18 => Command::Invalidate { key },
             _ => Command::Noop,
         }
     }
@@ -368,7 +370,7 @@ proptest! {
         let command = owned.command();
         let mut sent = Vec::new();
         if compose(&command, owned.meta, &mut sent).is_err() {
-            let needed = !crate::rules::key::is_plain(&owned.key) || matches!(owned.kind, 3 | 11 | 12);
+            let needed = !crate::rules::key::is_plain(&owned.key) || matches!(owned.kind, 3 | 11 | 12 | 18);
             prop_assert!(needed && !owned.meta && sent.is_empty());
             return Ok(());
         }
