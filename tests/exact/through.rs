@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use crate::chance::Rng;
-use crate::crowd::Shape;
+use crate::crowd::{Mix, Shape};
 use crate::faults::{self, Kind};
 use crate::world::{Reach, World, soak};
 
@@ -14,6 +14,17 @@ const ALL: Shape = Shape { plain: 8, ..Shape::EIGHT };
 /// Four processes that use the library, and four clients of proxies.
 const HALF: Shape = Shape { plain: 4, ..Shape::EIGHT };
 
+/// Many who want the same few keys, most of them through proxies.
+const CLOSE: Shape = Shape {
+    processes: 16,
+    plain: 12,
+    keys: 24,
+    counters: 4,
+    room: 100_000,
+    pause_us: 3_000,
+    mix: Mix::EVERYTHING,
+};
+
 fn goes_on(began: Instant) -> bool {
     soak().is_some_and(|length| began.elapsed() < length)
 }
@@ -21,11 +32,11 @@ fn goes_on(began: Instant) -> bool {
 #[test]
 fn servers_are_restarted_one_after_another() {
     let began = Instant::now();
-    let mut world = World::with_proxies(8, Reach::Plain);
+    let mut world = World::with_proxies(6, Reach::Plain);
     loop {
         world.plays(ALL, |world| {
-            for server in 0..8 {
-                faults::happen(world, Kind::Killed, server, 300);
+            for server in 0..6 {
+                faults::happen(world, Kind::Killed, server, 150);
             }
         });
         if !goes_on(began) {
@@ -64,12 +75,18 @@ fn processes_and_clients_of_proxies_share_keys() {
 }
 
 fn one_after_another(kinds: &[Kind]) {
+    let began = Instant::now();
     let mut world = World::with_proxies(4, Reach::Plain);
-    world.plays(ALL, |world| {
-        for (server, kind) in kinds.iter().enumerate() {
-            faults::happen(world, *kind, server, 100);
+    loop {
+        world.plays(CLOSE, |world| {
+            for (server, kind) in kinds.iter().enumerate() {
+                faults::happen(world, *kind, server, 100);
+            }
+        });
+        if !goes_on(began) {
+            return;
         }
-    });
+    }
 }
 
 #[test]
