@@ -16,10 +16,10 @@ const HALF: Shape = Shape { plain: 4, ..Shape::EIGHT };
 
 /// Many who want the same few keys, most of them through proxies.
 const CLOSE: Shape = Shape {
-    processes: 16,
-    plain: 12,
-    keys: 24,
-    counters: 4,
+    processes: 12,
+    plain: 8,
+    keys: 48,
+    counters: 12,
     room: 100_000,
     pause_us: 3_000,
     mix: Mix::EVERYTHING,

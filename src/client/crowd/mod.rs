@@ -17,6 +17,8 @@ mod jobs;
 mod lines;
 mod lineup;
 mod member;
+#[cfg(test)]
+mod tests;
 mod turns;
 
 use std::sync::Arc;
