@@ -33,8 +33,10 @@ impl Scene {
         let table = scratch.path().join("t.table");
         let watched = watch.map_or(String::new(), |watch| format!("[watch]\ninterval = \"50ms\"\n{watch}\n"));
         let of_table = watch.map_or(String::new(), |_| format!("table = \"{}\"\n", table.display()));
+        let times =
+            if section.contains("timeout") { "" } else { "timeout = \"10s\"\nconnect_timeout = \"5s\"" };
         let text = format!(
-            "[pool]\nname = \"returns{port}\"\ntimeout = \"10s\"\nconnect_timeout = \"5s\"\n{section}\n{of_table}{list}{watched}\
+            "[pool]\nname = \"returns{port}\"\n{times}\n{section}\n{of_table}{list}{watched}\
              [proxy]\nlisten = [\"127.0.0.1:{port}\"]\n"
         );
         let pool = scratch.write("pool.toml", &text);
@@ -190,4 +192,30 @@ fn what_is_changed_through_the_proxy_meanwhile_is_not_kept() {
     let said = scene.watchd.as_ref().map(Watchd::said).unwrap_or_default();
     assert!(said.contains("with what it held but 30 keys changed meanwhile"), "{said}");
     assert_eq!(scene.servers[0].stat("cmd_flush"), flushes, "{said}");
+}
+
+/// The first of two that change a key spends its time on a server that hangs. The second one's goes on meanwhile: it is up
+/// before that of a third, which came later and asks somebody else.
+#[test]
+fn what_waits_for_others_ends_within_its_own_time() {
+    let section = "backup = \"pairs\"\ntimeout = \"3s\"\nconnect_timeout = \"1s\"";
+    let scene = Scene::start(4, section, Some("deadline = \"60s\""));
+    let [mut first, mut second, mut third] = [(); 3].map(|()| scene.proxy.client());
+    let key = scene.keys(&mut first, 1, 1).remove(0);
+    let other = scene.keys(&mut first, 3, 1).remove(0);
+    [1, 3].map(|server| scene.servers[server].hang());
+    let send = |client: &mut Client, key: &str| {
+        let begun = scene.proxy.stat("cmd_set");
+        client.send(format!("set {key} 0 0 3\r\nnew\r\n").as_bytes());
+        wait::until("the store is begun", || (scene.proxy.stat("cmd_set") > begun).then_some(()));
+    };
+    send(&mut first, &key);
+    send(&mut second, &key);
+    send(&mut third, &other);
+    assert!(third.line().starts_with("SERVER_ERROR"), "nobody knows what became of it");
+    // Whatever was said in the same round was sent by then.
+    assert_eq!(scene.proxy.client().ask("mn\r\n"), "MN");
+    let stream = second.writer();
+    stream.set_nonblocking(true).expect("a stream");
+    assert_eq!(stream.peek(&mut [0]).ok(), Some(1), "the second has an answer before the third");
 }

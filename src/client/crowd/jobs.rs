@@ -60,6 +60,8 @@ pub(super) struct Job<O> {
     pub(super) line: u32,
     /// Who stands behind it in that line.
     pub(super) behind: u32,
+    /// It came while another one of its owner stood before it in that line: its own time begins with its turn.
+    pub(super) follows_own: bool,
     pub(super) arrived: Instant,
     pub(super) deadline: Instant,
     /// Commands that are neither answered nor lost.
@@ -146,6 +148,7 @@ impl<O: Member> Jobs<O> {
             changes,
             line: NONE,
             behind: NONE,
+            follows_own: false,
             arrived: self.now,
             deadline,
             outstanding: 0,
@@ -172,7 +175,7 @@ impl<O: Member> Jobs<O> {
         slot
     }
 
-    /// Its own time begins now: those before it are over.
+    /// Its own time begins now: its owner's before it are over.
     pub(super) fn renew(&mut self, slot: u32, deadline: Instant) {
         let Some(job) = self.job(slot) else { return };
         job.deadline = deadline;

@@ -184,8 +184,9 @@ impl<O: Member> Crowd<O> {
         if !queues {
             return self.fresh.push(slot);
         }
+        let follows_own = self.has_one_in(stripe, about);
         if let Some(job) = self.jobs.job(slot) {
-            job.line = stripe;
+            (job.line, job.follows_own) = (stripe, follows_own);
         }
         if let Some(before) = self.jobs.lines.enter(stripe, slot)
             && let Some(job) = self.jobs.job(before)

@@ -34,6 +34,19 @@ impl<O: Member> Crowd<O> {
         false
     }
 
+    /// Whether the owner has anything in this line.
+    pub(super) fn has_one_in(&mut self, stripe: u32, about: About) -> bool {
+        let mut at = self.jobs.lines.first(stripe);
+        while let Some(job) = self.jobs.job(at) {
+            let theirs = job.operation.about();
+            if (theirs.owner, theirs.life) == (about.owner, about.life) {
+                return true;
+            }
+            at = job.behind;
+        }
+        false
+    }
+
     /// Ends the jobs whose time is up.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some(slot) = self.jobs.overdue() {
@@ -57,7 +70,7 @@ impl<O: Member> Crowd<O> {
     }
 
     /// The time of the first of a line is up. Those behind it that came as long ago have waited for nothing else, and
-    /// their time is up too; the next one's own time begins.
+    /// their time is up too.
     fn pass_on_time_up(&mut self, slot: u32, now: Instant) {
         let Some((line, mut at)) = self.jobs.job(slot).map(|job| (job.line, job.behind)) else { return };
         if line == NONE || self.jobs.lines.first(line) != slot {
@@ -82,18 +95,18 @@ impl<O: Member> Crowd<O> {
         let mut wanted = std::mem::replace(&mut self.jobs.lines.wanted, std::mem::take(&mut self.wanted));
         let stripes = self.views.stripes().cloned();
         for at in wanted.drain(..) {
+            let first = self.jobs.lines.first(at);
+            let deadline = self.renewed(first, now);
             let Some(line) = self.jobs.lines.get(at) else { continue };
             let Turn::Wanted { waited } = line.turn else { continue };
             if std::mem::replace(&mut line.round, self.round) == self.round {
                 continue;
             }
-            let first = line.first;
             let Some(stripes) = &stripes else {
                 line.turn = Turn::Had(None);
                 self.go(first, now);
                 continue;
             };
-            let deadline = now + self.pool.options.timeout;
             match stripes.look(at, clock::millis(deadline), waited, fork::epoch()) {
                 None => {
                     line.turn = Turn::Wanted { waited: true };
@@ -104,7 +117,9 @@ impl<O: Member> Crowd<O> {
                     let proving = Proving::new(&mut self.views, &self.terms, deadline, now);
                     line.turn = Turn::Proving(kept, Box::new(proving));
                     self.jobs.lines.proving += 1;
-                    self.jobs.renew(first, deadline);
+                    if self.jobs.job(first).is_some_and(|job| job.deadline != deadline) {
+                        self.jobs.renew(first, deadline);
+                    }
                 }
                 Some(kept) => {
                     line.turn = Turn::Had(Some(kept));
@@ -115,9 +130,18 @@ impl<O: Member> Crowd<O> {
         self.wanted = wanted;
     }
 
-    /// It is the turn of the first of a line. Its own time begins when those before it are over.
+    /// When the time of the first of a line is up, if it is its turn now. As for every caller, what it waited for others
+    /// counts; but who sent several at once about one key did not wait for anybody before the last of them.
+    fn renewed(&mut self, slot: u32, now: Instant) -> Instant {
+        match self.jobs.job(slot) {
+            Some(job) if !job.follows_own => job.deadline,
+            _ => now + self.pool.options.timeout,
+        }
+    }
+
+    /// It is the turn of the first of a line.
     fn go(&mut self, slot: u32, now: Instant) {
-        if self.jobs.job(slot).is_some_and(|job| job.arrived != now) {
+        if self.jobs.job(slot).is_some_and(|job| job.follows_own && job.arrived != now) {
             self.jobs.renew(slot, now + self.pool.options.timeout);
         }
         self.fresh.push(slot);
@@ -149,7 +173,7 @@ impl<O: Member> Crowd<O> {
                 if let Some(line) = self.jobs.lines.get(at) {
                     line.turn = Turn::Had(Some(kept));
                 }
-                // Its time began with the proof, as the stripe's did.
+                // Its time goes on: the stripe's is over at the same moment.
                 self.fresh.push(first);
             } else {
                 kept.leave();
