@@ -25,6 +25,17 @@ const CLOSE: Shape = Shape {
     mix: Mix::EVERYTHING,
 };
 
+/// Many who count: whenever a server dies, its partner's number shows whether they had taken turns.
+const COUNTING: Shape = Shape {
+    processes: 12,
+    plain: 8,
+    keys: 0,
+    counters: 8,
+    room: 100_000,
+    pause_us: 1_000,
+    mix: Mix::COUNTING,
+};
+
 fn goes_on(began: Instant) -> bool {
     soak().is_some_and(|length| began.elapsed() < length)
 }
@@ -74,11 +85,11 @@ fn processes_and_clients_of_proxies_share_keys() {
     by_chance(HALF, 2);
 }
 
-fn one_after_another(kinds: &[Kind]) {
+fn one_after_another(shape: Shape, kinds: &[Kind]) {
     let began = Instant::now();
     let mut world = World::with_proxies(4, Reach::Plain);
     loop {
-        world.plays(CLOSE, |world| {
+        world.plays(shape, |world| {
             for (server, kind) in kinds.iter().enumerate() {
                 faults::happen(world, *kind, server, 100);
             }
@@ -91,16 +102,21 @@ fn one_after_another(kinds: &[Kind]) {
 
 #[test]
 fn a_proxy_is_killed_again_and_again() {
-    one_after_another(&[Kind::Proxy, Kind::ProxyAtOnce, Kind::ProxyAtOnce, Kind::Proxy]);
+    one_after_another(CLOSE, &[Kind::Proxy, Kind::ProxyAtOnce, Kind::ProxyAtOnce, Kind::Proxy]);
 }
 
 /// What a dead proxy has sent may lie unread in a server's socket.
 #[test]
 fn a_proxy_is_killed_while_a_server_hangs() {
-    one_after_another(&[Kind::HungAndProxy, Kind::HungAndProxy]);
+    one_after_another(HALF, &[Kind::HungAndProxy, Kind::HungAndProxy]);
 }
 
 #[test]
 fn a_proxy_is_killed_while_a_server_is_gone() {
-    one_after_another(&[Kind::KilledAndProxy, Kind::KilledAndProxy]);
+    one_after_another(CLOSE, &[Kind::KilledAndProxy, Kind::KilledAndProxy]);
+}
+
+#[test]
+fn counters_are_exact_while_servers_and_proxies_are_killed() {
+    one_after_another(COUNTING, &[Kind::Killed, Kind::KilledAndProxy, Kind::Killed, Kind::KilledAndProxy]);
 }
