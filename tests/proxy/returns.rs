@@ -203,7 +203,7 @@ fn what_waits_for_others_ends_within_its_own_time() {
     let [mut first, mut second, mut third] = [(); 3].map(|()| scene.proxy.client());
     let key = scene.keys(&mut first, 1, 1).remove(0);
     let other = scene.keys(&mut first, 3, 1).remove(0);
-    [1, 3].map(|server| scene.servers[server].hang());
+    [1, 3].into_iter().for_each(|server| scene.servers[server].hang());
     let send = |client: &mut Client, key: &str| {
         let begun = scene.proxy.stat("cmd_set");
         client.send(format!("set {key} 0 0 3\r\nnew\r\n").as_bytes());
