@@ -246,20 +246,19 @@ impl World {
     }
 
     /// Demands that nothing was wrong and nothing failed that knew better. False: it does not count, because the machine
-    /// was too busy: it made a healthy server fail, and where failures overlap values are lost; still none is old.
+    /// was too busy: it made a healthy server fail, and where failures overlap values are lost; still none is old. Or so many
+    /// calls of a key were under way at once that some of it could not be decided; still nothing else was wrong.
     fn is_right(&mut self, report: &Report) -> bool {
         let old = [Kind::Stale, Kind::Revived, Kind::Foreign].map(|kind| report.count(kind));
         assert_eq!(old, [0; 3], "seed {}: {report}", self.seed);
         if self.uninvited > 0 {
-            self.spoilt += 1;
-            assert!(
-                self.spoilt < 5,
-                "healthy servers failed again and again: the machine is too busy for this test"
-            );
-            return false;
+            return self.is_spoilt("healthy servers failed again and again");
         }
         assert_eq!(report.wrong(), 0, "seed {}: {report}", self.seed);
-        assert_eq!(report.undecided, 0, "{report}");
+        if report.undecided > 0 {
+            // Too many calls of one key were under way for too long.
+            return self.is_spoilt("the checker could not decide again and again");
+        }
         assert!(self.lenient || report.count(Kind::Failed) == 0, "seed {}: {report}", self.seed);
         // A call ends within its time. A busy machine gets as much again before it is a fault of ours; a soak does not.
         let limit = u64::try_from(TIMEOUT.as_nanos()).expect("a short time");
@@ -267,6 +266,14 @@ impl World {
         assert!(report.longest < limit, "a call took {} ns: {report}", report.longest);
         self.spoilt = 0;
         true
+    }
+
+    /// Once more, but not for ever. False, always.
+    fn is_spoilt(&mut self, why: &str) -> bool {
+        println!("this round does not count");
+        self.spoilt += 1;
+        assert!(self.spoilt < 5, "{why}: the machine is too busy for this test");
+        false
     }
 
     /// Plays it with a crowd, and once more while what came of it does not count. How it was.
