@@ -19,6 +19,9 @@ const MOST: usize = 64;
 impl Client {
     /// Moves what the operation, which is over, found displaced. `start`: when its call began; `deadline`: when it must be over.
     pub(super) fn repair(&mut self, operation: &dyn Operation, start: Instant, deadline: Instant) {
+        if self.views.stripes().is_none() {
+            return;
+        }
         let mut found = SmallVec::<[Found; 1]>::new();
         operation.displaced(&mut |key, server| {
             if found.len() < MOST {

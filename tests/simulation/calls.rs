@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use super::memcached::number;
 use super::message::{Bytes, show};
+use super::passing::Passing;
 
 /// Index of a key of the world.
 pub type Key = u8;
@@ -46,6 +47,26 @@ pub struct Held {
     pub flags: u32,
     /// The second since 1970 in which it is gone.
     pub expires: Option<i64>,
+    pub mark: Mark,
+}
+
+/// What a client's own meta command made of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// It is as good as any.
+    Fresh,
+    /// It is stale, and may be read as that; or missed, for nobody copies it to where it belongs.
+    Stale,
+    /// It is none: a stub, which may be missed too.
+    Stub,
+}
+
+/// A CAS token that a read handed out, with what it read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    pub token: u64,
+    pub seen: Bytes,
+    pub stale: bool,
 }
 
 /// One call.
@@ -62,14 +83,13 @@ pub enum Call {
         flags: u32,
         exptime: i64,
     },
-    /// A cas with the token that a read handed out together with `seen`.
+    /// A cas with the token that a read handed out.
     Cas {
         key: Key,
         version: u32,
         flags: u32,
         exptime: i64,
-        token: u64,
-        seen: Bytes,
+        token: Token,
     },
     Delete {
         key: Key,
@@ -87,6 +107,11 @@ pub enum Call {
         key: Key,
         exptime: i64,
     },
+    /// A client's own meta command.
+    Pass {
+        key: Key,
+        passing: Passing,
+    },
     FlushAll,
     /// Asks every live server for its version.
     Versions,
@@ -102,7 +127,8 @@ impl Call {
             | Call::Delete { key }
             | Call::Count { key, .. }
             | Call::Touch { key, .. }
-            | Call::GetAndTouch { key, .. } => Some(key),
+            | Call::GetAndTouch { key, .. }
+            | Call::Pass { key, .. } => Some(key),
         }
     }
 
@@ -110,6 +136,7 @@ impl Call {
         match *self {
             Call::Store { verb: Verb::Append | Verb::Prepend, version, .. } => piece_bytes(version),
             Call::Store { version, .. } | Call::Cas { version, .. } => value_bytes(version),
+            Call::Pass { ref passing, .. } => passing.value(),
             _ => b"",
         }
     }
@@ -123,9 +150,10 @@ impl std::fmt::Display for Call {
             Call::Store { verb, key, flags, exptime, .. } => {
                 write!(f, "{verb:?} k{key} {value} flags {flags} exptime {exptime}")
             }
-            Call::Cas { key, token, seen, .. } => {
+            Call::Cas { key, token: Token { token, seen, .. }, .. } => {
                 write!(f, "Cas k{key} {value} token {token:#x} of {}", show(seen))
             }
+            Call::Pass { key, passing } => write!(f, "pass k{key} {value} {passing:?}"),
             other => write!(f, "{other:?}"),
         }
     }
@@ -144,13 +172,15 @@ enum Alive {
 const SLACK: i64 = 3;
 
 fn alive(state: &State, span: (i64, i64)) -> Alive {
-    match state.as_ref().map(|held| held.expires) {
+    let alive = match state.as_ref().map(|held| held.expires) {
         None => Alive::No,
         Some(None) => Alive::Yes,
         Some(Some(at)) if at > span.1 + SLACK => Alive::Yes,
         Some(Some(at)) if at + SLACK < span.0 => Alive::No,
         Some(Some(_)) => Alive::Perhaps,
-    }
+    };
+    let marked = state.as_ref().is_some_and(|held| held.mark != Mark::Fresh);
+    if marked && alive == Alive::Yes { Alive::Perhaps } else { alive }
 }
 
 /// Whether a read between these seconds may find that state as a value, and as a miss.
@@ -185,6 +215,7 @@ fn on_nothing(call: &Call, now: i64, all: &mut Results) {
             all.push((Outcome::Exists, None));
             (Outcome::NotFound, None)
         }
+        Call::Pass { passing, .. } => return passing.on_nothing(now, all),
         Call::Get { .. } | Call::GetAndTouch { .. } => (Outcome::Miss, None),
         Call::FlushAll | Call::Versions => (Outcome::Done, None),
         Call::Delete { .. } | Call::Count { .. } | Call::Touch { .. } => (Outcome::NotFound, None),
@@ -194,7 +225,8 @@ fn on_nothing(call: &Call, now: i64, all: &mut Results) {
 
 fn on_value(call: &Call, old: &Held, now: i64, all: &mut Results) {
     let same = || Some(old.clone());
-    let with = |data: Bytes| Some(Held { data, ..old.clone() });
+    // To join something to it makes a new item of it, and one that has no mark.
+    let with = |data: Bytes| Some(Held { data, mark: Mark::Fresh, ..old.clone() });
     match call {
         Call::Store { verb: Verb::Set | Verb::Replace, flags, exptime, .. } => {
             all.push((Outcome::Stored, held(call.value(), *flags, *exptime, now)));
@@ -206,8 +238,8 @@ fn on_value(call: &Call, old: &Held, now: i64, all: &mut Results) {
             all.push((Outcome::Stored, with([call.value(), &old.data[..]].concat().into())));
         }
         Call::Store { verb: Verb::Add | Verb::Cas(_), .. } => all.push((Outcome::NotStored, same())),
-        Call::Cas { flags, exptime, seen, .. } => {
-            if super::truth::same_value(seen, &old.data) {
+        Call::Cas { flags, exptime, token, .. } => {
+            if token.names(old) {
                 all.push((Outcome::Stored, held(call.value(), *flags, *exptime, now)));
             }
             all.push((Outcome::Exists, same()));
@@ -222,7 +254,11 @@ fn on_value(call: &Call, old: &Held, now: i64, all: &mut Results) {
                     Direction::Incr => n.wrapping_add(*delta),
                     Direction::Decr => n.saturating_sub(*delta),
                 };
-                all.push((Outcome::Number(n), with(n.to_string().as_bytes().into())));
+                let counted = with(n.to_string().as_bytes().into());
+                // As long as it has room where it is, it keeps its mark.
+                let marked = counted.clone().map(|held| Held { mark: old.mark, ..held });
+                all.extend((old.mark != Mark::Fresh).then_some((Outcome::Number(n), marked)));
+                all.push((Outcome::Number(n), counted));
             }
         }
         Call::Touch { exptime, .. } => {
@@ -232,6 +268,7 @@ fn on_value(call: &Call, old: &Held, now: i64, all: &mut Results) {
             all.push((Outcome::Hit, Some(Held { expires: expires(*exptime, now), ..old.clone() })));
         }
         Call::Get { .. } => all.push((Outcome::Hit, same())),
+        Call::Pass { passing, .. } => passing.on_value(old, now, all),
         Call::FlushAll => all.push((Outcome::Done, None)),
         Call::Versions => all.push((Outcome::Done, same())),
     }
@@ -239,14 +276,14 @@ fn on_value(call: &Call, old: &Held, now: i64, all: &mut Results) {
 
 /// A number to which something was appended is none, unless it had been counted down and padded: the
 /// server stops reading at the space (`9 .5` counts on from 9). The truth knows of no padding.
-fn padded_number(data: &[u8]) -> Option<u64> {
+pub fn padded_number(data: &[u8]) -> Option<u64> {
     number(data.split(|b| *b == b'.').next()?)
 }
 
-fn held(data: &[u8], flags: u32, exptime: i64, now: i64) -> State {
-    Some(Held { data: data.into(), flags, expires: expires(exptime, now) })
+pub fn held(data: &[u8], flags: u32, exptime: i64, now: i64) -> State {
+    Some(Held { data: data.into(), flags, expires: expires(exptime, now), mark: Mark::Fresh })
 }
 
-fn expires(exptime: i64, now: i64) -> Option<i64> {
+pub fn expires(exptime: i64, now: i64) -> Option<i64> {
     (exptime != 0).then_some(if exptime > 60 * 60 * 24 * 30 { exptime } else { now + exptime })
 }

@@ -29,6 +29,8 @@ pub enum Planted {
     NoConfirming,
     /// A lease's stub is handed to reads as a value.
     StubIsValue,
+    /// A copy that is marked as stale is copied, and the copy is not.
+    StaleIsFresh,
     /// A read moves what it found where there are no turns.
     RepairWithoutTurn,
 }

@@ -281,10 +281,10 @@ impl Driver {
         }
         if let Some(task) = &mut self.carriers[carrier].task {
             let mut reply = answer.reply();
-            if let (Planted::StubIsValue, Reply::Value(value), false) =
-                (self.planted, &mut reply, task.mutates())
-            {
-                value.lease = None;
+            match (self.planted, &mut reply, task.mutates()) {
+                (Planted::StubIsValue, Reply::Value(value), false) => value.lease = None,
+                (Planted::StaleIsFresh, Reply::Value(value), true) => value.stale = false,
+                _ => {}
             }
             task.answer(&self.view, tag, &reply);
         }
@@ -370,7 +370,7 @@ impl Driver {
             let Some(task) = &mut self.carriers[carrier].task else { return };
             let blind = self.planted == Planted::BlindResend
                 && failure == Failure::Unanswered
-                && matches!(task.ask(tag), Ask::Arithmetic { .. });
+                && matches!(task.ask(tag), Ask::Arithmetic { .. } | Ask::Meta { letter: b'a', .. });
             let failure = if blind { Failure::Unsent } else { failure };
             task.fail(&self.view, tag, failure);
         }

@@ -213,13 +213,15 @@ impl World {
         let item = |server: &Memcached| server.item(key_bytes(key), EPOCH_MILLIS).cloned();
         self.servers
             .iter()
-            .map(|server| item(server).filter(|item| !item.stub).map(|item| item.data))
+            .map(|server| item(server).filter(|item| !item.is_stub()).map(|item| item.data))
             .collect()
     }
 
     fn read(&mut self, key: Key) -> Option<Bytes> {
         let (_, mut read) = self.alone(Task::of(&super::world::get(&[key], false)));
-        read.take_settled().first().and_then(|found| found.answer.as_ref().ok().map(|found| found.0.clone()))
+        read.take_settled()
+            .first()
+            .and_then(|found| found.answer.as_ref().ok().map(|found| found.data.clone()))
     }
 }
 

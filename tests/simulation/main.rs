@@ -21,6 +21,7 @@ mod memcached;
 mod message;
 mod model_vs_real;
 mod net;
+mod passing;
 mod plan;
 mod rng;
 mod seeds;

@@ -8,11 +8,13 @@ use memcache::rules::wire::{Direction, Lease, Verb};
 
 use super::message::{Answer, Ask, Bytes};
 
+mod meta;
+
 /// An exptime above this many seconds is a date.
 const MONTH: i64 = 60 * 60 * 24 * 30;
 const NOT_A_NUMBER: &str = "CLIENT_ERROR cannot increment or decrement non-numeric value";
 
-/// One item; a stub is an item without data whose lease is out.
+/// One item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     pub data: Bytes,
@@ -20,9 +22,19 @@ pub struct Item {
     pub cas: u64,
     /// The second since 1970 in which it is gone; `None`: never.
     pub expires: Option<i64>,
-    pub stub: bool,
+    /// Somebody was told that it is for them to fetch it anew (`W`): others are told so (`Z`).
+    pub taken: bool,
+    /// It was marked as stale (`X`).
+    pub stale: bool,
     /// When it was stored: milliseconds since 1970.
     pub stored: u64,
+}
+
+impl Item {
+    /// An item without data whose lease is out.
+    pub fn is_stub(&self) -> bool {
+        self.taken && self.data.is_empty()
+    }
 }
 
 /// One life of a server's process.
@@ -94,6 +106,7 @@ impl Memcached {
                 Some(item) if item.cas != *lease => Answer::Exists,
                 Some(_) => self.delete(now, key),
             },
+            Ask::Invalidate { key } => self.invalidate(now, key, None),
             Ask::Delete { key } => self.delete(now, key),
             Ask::Arithmetic { direction, key, delta } => self.arithmetic(now, *direction, key, *delta),
             Ask::Touch { key, exptime } => match self.live(now, key) {
@@ -111,8 +124,9 @@ impl Memcached {
                 self.flush_at = Some(now + i64::from(*delay));
                 Answer::Ok
             }
-            // Worlds do not pass commands on yet.
-            Ask::Meta { .. } => Answer::Refused("ERROR"),
+            Ask::Meta { letter, key, flags, value } => {
+                self.meta_command(now, *letter, key, flags, value.as_ref())
+            }
             Ask::Version => Answer::Version,
             Ask::Stats => Answer::Stats(self.stats(now)),
             Ask::Dump { bucket, of } => Answer::Keys(self.keys(now, *bucket, *of)),
@@ -130,14 +144,19 @@ impl Memcached {
 
     fn get(&mut self, now: i64, key: &Bytes, meta: bool, full: bool) -> Answer {
         let Some(item) = self.live(now, key) else { return Answer::Miss };
+        let (taken, stale) = (meta && item.taken, meta && item.stale);
+        // Whoever sees something stale first by `mg` is to fetch it anew.
+        let won = stale && !taken;
+        item.taken |= won;
+        let lease = if won { Some(Lease::Won) } else { taken.then_some(Lease::Taken) };
         Answer::Value {
             data: item.data.clone(),
             flags: item.flags,
             cas: if full { item.cas } else { 0 },
             ttl: item.expires.filter(|_| full && meta).map(|at| (at - now) as u32),
             ttl_known: full && meta,
-            lease: (meta && item.stub).then_some(Lease::Taken),
-            stale: false,
+            lease,
+            stale,
         }
     }
 
@@ -145,12 +164,18 @@ impl Memcached {
         if self.live(now, key).is_some() {
             return self.get(now, key, true, true);
         }
-        let cas = self.next_cas();
-        let expires = expiry(now, i64::from(seconds));
-        let stub = Item { data: Bytes::new(), flags: 0, cas, expires, stub: true, stored: self.clock };
-        self.items.insert(key.clone(), stub);
+        let cas = self.stub(key, expiry(now, i64::from(seconds)));
         let (data, ttl_known, lease) = (Bytes::new(), true, Some(Lease::Won));
         Answer::Value { data, flags: 0, cas, ttl: None, ttl_known, lease, stale: false }
+    }
+
+    /// Leaves a stub; tells its CAS value.
+    fn stub(&mut self, key: &Bytes, expires: Option<i64>) -> u64 {
+        let cas = self.next_cas();
+        let (data, stored) = (Bytes::new(), self.clock);
+        let stub = Item { data, flags: 0, cas, expires, taken: true, stale: false, stored };
+        self.items.insert(key.clone(), stub);
+        cas
     }
 
     fn store(
@@ -192,10 +217,22 @@ impl Memcached {
         if expires.is_some_and(|at| at <= now) {
             self.items.remove(key);
         } else {
-            let stored = self.clock;
-            self.items.insert(key.clone(), Item { data, flags, cas, expires, stub: false, stored });
+            let (taken, stale, stored) = (false, false, self.clock);
+            self.items.insert(key.clone(), Item { data, flags, cas, expires, taken, stale, stored });
         }
         Answer::Stored
+    }
+
+    /// Marks what is there as stale, and gives it this expiry time if any.
+    fn invalidate(&mut self, now: i64, key: &Bytes, exptime: Option<i64>) -> Answer {
+        let cas = self.cas + 1;
+        let Some(item) = self.live(now, key) else { return Answer::NotFound };
+        if let Some(exptime) = exptime {
+            item.expires = expiry(now, exptime);
+        }
+        (item.stale, item.taken, item.cas) = (true, false, cas);
+        self.cas = cas;
+        Answer::Deleted
     }
 
     fn delete(&mut self, now: i64, key: &Bytes) -> Answer {
@@ -214,6 +251,10 @@ impl Memcached {
             Direction::Decr => old.saturating_sub(delta),
         };
         let mut data = Bytes::from_slice(new.to_string().as_bytes());
+        if data.len() > item.data.len() {
+            // Too long for its place: what is stored is a new item.
+            (item.taken, item.stale) = (false, false);
+        }
         while data.len() < item.data.len() {
             data.push(b' ');
         }

@@ -43,6 +43,9 @@ pub enum Ask {
         key: Bytes,
         lease: u64,
     },
+    Invalidate {
+        key: Bytes,
+    },
     Delete {
         key: Bytes,
     },
@@ -91,6 +94,7 @@ impl Ask {
                 Ask::StoreLeased { key: b(key), flags, exptime, value: b(value), lease }
             }
             Command::EndLease { key, lease } => Ask::EndLease { key: b(key), lease },
+            Command::Invalidate { key } => Ask::Invalidate { key: b(key) },
             Command::Delete { key } => Ask::Delete { key: b(key) },
             Command::Arithmetic { direction, key, delta } => {
                 Ask::Arithmetic { direction, key: b(key), delta }
@@ -109,7 +113,14 @@ impl Ask {
 
     /// Whether a server without meta commands cannot be asked this at all.
     pub fn needs_meta(&self) -> bool {
-        matches!(self, Ask::Lease { .. } | Ask::StoreLeased { .. } | Ask::EndLease { .. } | Ask::Meta { .. })
+        matches!(
+            self,
+            Ask::Lease { .. }
+                | Ask::StoreLeased { .. }
+                | Ask::EndLease { .. }
+                | Ask::Invalidate { .. }
+                | Ask::Meta { .. }
+        )
     }
 }
 

@@ -110,6 +110,10 @@ fn owned(reply: &Reply<'_>) -> Answer {
     }
 }
 
+fn int(text: &[u8]) -> u64 {
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).expect("a number")
+}
+
 /// Refusals of the model are constants: the real one's are made such, a few bytes per kind.
 trait LeakText {
     fn leak_text(self) -> &'static str;
@@ -173,6 +177,18 @@ impl Pair {
                 let names: Vec<_> = two.split(|b| *b == b'\n').filter_map(name).collect();
                 one.split(|b| *b == b'\n').filter_map(name).all(|wanted| names.contains(&wanted))
             }
+            (Answer::Meta { line, data }, Answer::Meta { line: line2, data: data2 }) => {
+                let words = |line: &[u8]| line.split(|b| *b == b' ').map(<[u8]>::to_vec).collect::<Vec<_>>();
+                let (one, two) = (words(line), words(line2));
+                let word = |(one, two): (&Vec<u8>, &Vec<u8>)| match (one.split_first(), two.split_first()) {
+                    (Some((b'c', one)), Some((b'c', two))) => self.correspond(int(one), int(two)),
+                    (Some((b't', one)), Some((b't', two))) if one != b"-1" && two != b"-1" => {
+                        int(one).abs_diff(int(two)) <= passed
+                    }
+                    _ => one == two,
+                };
+                one.len() == two.len() && data == data2 && one.iter().zip(&two).all(word)
+            }
             (one, two) => one == two,
         }
     }
@@ -186,11 +202,15 @@ impl Pair {
     /// Whether a number that grew shorter is padded depends on who else holds the item at that moment
     /// (an answer that is still being sent). The model always pads; here it learns what really is.
     fn adopt_padding(&mut self, key: &[u8]) {
-        let found = self.wire.ask(&Command::Get { key, meta: true });
+        let look = Command::Fetch { key };
+        let (now, found) = (unix_millis(), self.wire.ask(&look));
+        self.model.execute(now, &Ask::of(&look));
         let item = self.model.items.get_mut(&Bytes::from_slice(key));
-        if let (Answer::Value { data, .. }, Some(item)) = (found, item) {
+        if let (Answer::Value { data, lease, stale, ttl, .. }, Some(item)) = (found, item) {
             assert_eq!(data.trim_ascii_end(), item.data.trim_ascii_end());
-            item.data = data;
+            // What was not counted in its place has no marks, and no new expiry time either.
+            (item.data, item.taken, item.stale) = (data, lease.is_some(), stale);
+            item.expires = ttl.map(|ttl| (now / 1000) as i64 + i64::from(ttl));
         }
     }
 
@@ -201,7 +221,57 @@ impl Pair {
         seen.filter(|(model, _)| *model != 0 && !rng.chance(50)).unwrap_or(NEVER_SEEN)
     }
 
+    /// A client's own command, with a CAS value or none.
+    fn passed(&mut self, rng: &mut Rng) {
+        let key = key_bytes(rng.below(4) as u8);
+        let (of_model, of_real) = if rng.chance(300) { self.cas(rng) } else { (0, 0) };
+        let mut words: Vec<String> = Vec::new();
+        let some = |rng: &mut Rng, words: &mut Vec<String>, all: &[&str]| {
+            for word in all {
+                if rng.chance(300) {
+                    let at = rng.below(words.len() as u64 + 1) as usize;
+                    words.insert(at, word.to_string());
+                }
+            }
+        };
+        let exptime = *rng.pick(&["0", "0", "5000", "2592000", "2000000000"]);
+        let (touch, vivify) = (format!("T{exptime}"), format!("N{exptime}"));
+        let (letter, value) = match rng.below(100) {
+            0..30 => {
+                some(rng, &mut words, &["v", "c", "t", "f", "s", "k", &touch, &vivify, "R10000"]);
+                (b'g', None)
+            }
+            30..60 => {
+                let mode = format!("M{}", rng.pick(&["E", "A", "P", "R", "S"]));
+                some(rng, &mut words, &["c", "k", "F7", &touch, &vivify, &mode, "I"]);
+                (b's', Some(*rng.pick(VALUES)))
+            }
+            60..80 => {
+                some(rng, &mut words, &["I", "k", &touch]);
+                (b'd', None)
+            }
+            _ => {
+                let mode = format!("M{}", rng.pick(&["I", "D", "+", "-"]));
+                some(rng, &mut words, &["v", "c", "t", "k", &touch, &vivify, "J95", "D9", &mode]);
+                (b'a', None)
+            }
+        };
+        let with = |cas: u64| {
+            let compared = (cas != 0 && letter != b'g').then(|| format!("C{cas}"));
+            words.iter().cloned().chain(compared).collect::<Vec<_>>().join(" ").into_bytes()
+        };
+        let (flags_of_model, flags_of_real) = (with(of_model), with(of_real));
+        let command = |flags| Command::Meta { letter, key, name: key, flags, value };
+        self.compare(&command(&flags_of_model), &command(&flags_of_real));
+        if letter == b'a' {
+            self.adopt_padding(key);
+        }
+    }
+
     fn turn(&mut self, rng: &mut Rng) {
+        if rng.chance(300) {
+            return self.passed(rng);
+        }
         let key = key_bytes(rng.below(4) as u8);
         let (flags, exptime) = (*rng.pick(&[0, 1, u32::MAX]), *rng.pick(EXPTIMES));
         let (value, (of_model, of_real)) = (*rng.pick(VALUES), self.cas(rng));
@@ -228,7 +298,8 @@ impl Pair {
                 let with = |lease| Command::EndLease { key, lease };
                 return self.compare(&with(of_model), &with(of_real));
             }
-            76..82 => Command::Delete { key },
+            76..81 => Command::Delete { key },
+            81 => Command::Invalidate { key },
             82..92 => {
                 let direction = *rng.pick(&[Direction::Incr, Direction::Decr]);
                 let count = Command::Arithmetic { direction, key, delta };

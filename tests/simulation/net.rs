@@ -168,14 +168,14 @@ impl Net {
     /// The servers that hold a value (no stub) under a key which is `wanted` there: one bit each.
     pub fn holders(&self, key: &[u8], wanted: impl Fn(usize, &Item) -> bool) -> u64 {
         let holds = |(index, item): (usize, Option<&Item>)| {
-            u64::from(item.is_some_and(|item| !item.stub && wanted(index, item))) << index
+            u64::from(item.is_some_and(|item| !item.is_stub() && wanted(index, item))) << index
         };
         self.items(key).enumerate().map(holds).sum()
     }
 
     /// What every server holds under a key, for a message.
     pub fn contents(&self, key: &[u8], state: impl Fn(usize) -> State) -> String {
-        let held = |item: &Item| if item.stub { "stub".to_string() } else { show(&item.data) };
+        let held = |item: &Item| if item.is_stub() { "stub".to_string() } else { show(&item.data) };
         let told = self.items(key).enumerate().map(|(index, item)| {
             format!(" s{index} {:?} {};", state(index), item.map_or("-".to_string(), held))
         });

@@ -13,6 +13,7 @@ use memcache::rules::wire::{Direction, Verb};
 use super::calls::{Call, Key};
 use super::carrier::{Manners, Planted};
 use super::net::{Cut, Event, Wires};
+use super::passing::Passing;
 use super::rng::Rng;
 use super::tally::Tally;
 use super::world::{World, get};
@@ -46,6 +47,8 @@ pub struct Plan {
     pub planted: Planted,
     /// Most changes count, and most failures break a connection: what tells whether a delta counted.
     pub counting: bool,
+    /// Half of the changes are clients' own meta commands.
+    pub passing: bool,
 }
 
 /// How a world ended.
@@ -109,7 +112,14 @@ impl Plan {
             outage: *rng.pick(&[2_000, 100_000, 400_000, 2_000_000]),
             planted: Planted::Nothing,
             counting: rng.chance(150),
+            passing: false,
         }
+    }
+
+    /// A world whose clients have meta commands of their own, which every server knows.
+    pub fn passing(seed: u64) -> Plan {
+        let plan = Plan::new(seed);
+        Plan { metas: vec![true; plan.servers], passing: true, ..plan }
     }
 
     pub fn run(&self, trace: bool) -> Run {
@@ -217,6 +227,10 @@ impl Running<'_> {
         if self.world.keys[usize::from(key)].possible.len() > 10 {
             return store(Verb::Set);
         }
+        if self.plan.passing && self.rng.chance(500) {
+            let passing = self.pass_on(client, key, version);
+            return Call::Pass { key, passing };
+        }
         if self.plan.counting && self.rng.chance(700) {
             return Call::Count { key, direction: Direction::Incr, delta: self.rng.between(1, 9) };
         }
@@ -227,9 +241,7 @@ impl Running<'_> {
             46..49 => store(Verb::Append),
             49..52 => store(Verb::Prepend),
             52..62 => match self.world.tokens[client].take() {
-                Some((of, token, seen)) if of == key => {
-                    Call::Cas { key, version, flags, exptime, token, seen }
-                }
+                Some((of, token)) if of == key => Call::Cas { key, version, flags, exptime, token },
                 _ => store(Verb::Set),
             },
             62..74 => Call::Delete { key },
@@ -239,6 +251,40 @@ impl Running<'_> {
             }
             88..94 => Call::Touch { key, exptime },
             _ => Call::GetAndTouch { key, exptime },
+        }
+    }
+
+    fn pass_on(&mut self, client: usize, key: Key, version: u32) -> Passing {
+        let rng = &mut self.rng;
+        let (flags, exptime) = (rng.below(3) as u32, *rng.pick(&[0, 0, 0, 600, 3, 2_000_000_000]));
+        let touch = rng.chance(300).then_some(exptime);
+        let token = |world: &World| {
+            let token = world.tokens[client].clone();
+            token.filter(|(of, _)| *of == key).map(|(_, token)| token)
+        };
+        let verbs = [Verb::Set, Verb::Set, Verb::Add, Verb::Replace, Verb::Append, Verb::Prepend];
+        match rng.below(100) {
+            0..30 => Passing::Delete { marks: true, touch, compared: None },
+            30..34 => Passing::Delete { marks: true, touch, compared: token(&self.world) },
+            34..38 => Passing::Delete { marks: false, touch, compared: None },
+            38..42 => Passing::Delete { marks: false, touch: None, compared: token(&self.world) },
+            42..50 => Passing::Get { touch: Some(exptime), vivify: None, recache: None },
+            50..53 => Passing::Get { touch: None, vivify: Some(*rng.pick(&[3, 600])), recache: None },
+            53..56 => Passing::Get { touch: None, vivify: None, recache: Some(900) },
+            56..64 => {
+                let verb = *rng.pick(&verbs);
+                Passing::Store { verb, version, flags, exptime, compared: None, late: false }
+            }
+            64..78 => {
+                let (verb, late) = (*rng.pick(&verbs), rng.chance(300));
+                let compared = token(&self.world);
+                Passing::Store { verb, version, flags, exptime, late: late && compared.is_some(), compared }
+            }
+            _ => {
+                let direction = *rng.pick(&[Direction::Incr, Direction::Incr, Direction::Decr]);
+                let initial = rng.chance(500).then_some((1000 * u64::from(version), exptime));
+                Passing::Count { direction, delta: rng.between(1, 9), initial, touch }
+            }
         }
     }
 
@@ -359,9 +405,9 @@ impl Running<'_> {
             self.expect(client, store(Verb::Add), Outcome::NotStored);
             self.expect(client, store(Verb::Replace), Outcome::Stored);
             self.expect(client, get(&[key], true), Outcome::Hit);
-            if let (true, Some((_, token, seen))) = (meta, self.world.tokens[client].take()) {
+            if let (true, Some((_, token))) = (meta, self.world.tokens[client].take()) {
                 let version = self.world.version();
-                let cas = Call::Cas { key, version, flags: 7, exptime: 0, token, seen };
+                let cas = Call::Cas { key, version, flags: 7, exptime: 0, token };
                 self.expect(client, cas, Outcome::Stored);
             }
         }

@@ -49,7 +49,8 @@ const ONCE_WRONG: &[(u64, &str)] = &[
 
 /// The story of a world that went wrong.
 fn told(plan: &Plan, bad: &str) -> String {
-    story(&plan.run(true).trace, plan, bad, &format!("SIM_REPLAY={} cargo test", plan.seed))
+    let kind = if plan.passing { "PASSING" } else { "SIM" };
+    story(&plan.run(true).trace, plan, bad, &format!("{kind}_REPLAY={} cargo test", plan.seed))
 }
 
 /// A world's run, counted.
@@ -80,8 +81,9 @@ fn large_worlds_by_seed() {
 /// Tells the whole story of the world of SIM_REPLAY; without it there is nothing to replay.
 #[test]
 fn replay() {
-    let Some(seed) = from_environment("SIM_REPLAY") else { return };
-    let plan = Plan::new(seed);
+    let passing = from_environment("PASSING_REPLAY");
+    let Some(seed) = from_environment("SIM_REPLAY").or(passing) else { return };
+    let plan = if passing.is_some() { Plan::passing(seed) } else { Plan::new(seed) };
     let run = plan.run(true);
     println!("{plan:#?}\n{}", run.trace.join("\n"));
     assert_eq!(run.bad, None, "world {seed}");
@@ -112,6 +114,43 @@ const SOON: u64 = 3_000;
 fn must_be_found(planted: Planted) {
     let with = |seed| Plan { planted, ..Plan::new(seed) }.run(false).bad;
     survey::must_be_found(&planted, 1, SOON, with, |seed| Plan::new(seed).run(false).bad);
+}
+
+/// Worlds in which clients have meta commands of their own: a share of the others' number.
+const PASSING_WORLDS: u64 = WORLDS / 10;
+
+/// As `run`.
+fn run_passing(seed: u64, tally: &mut Tally) -> Option<String> {
+    let run = Plan::passing(seed).run(false);
+    tally.add(run.tally);
+    run.bad
+}
+
+#[test]
+fn worlds_with_meta_commands_of_clients_by_seed() {
+    let first = from_environment("SIM_SEED").unwrap_or(1);
+    let count = from_environment("SIM_WORLDS").map_or(PASSING_WORLDS, |worlds| worlds / 10);
+    let began = std::time::Instant::now();
+    let (wrong, tallies) = each(first, count, false, run_passing);
+    if let Some((seed, bad)) = wrong.first() {
+        let plan = Plan::passing(*seed);
+        panic!("{}", told(&plan, bad));
+    }
+    let mut tally = Tally::default();
+    tallies.into_iter().for_each(|other| tally.add(other));
+    println!("{count} worlds with meta commands of clients in {:.1?}:\n{}", began.elapsed(), tally.lines());
+}
+
+#[test]
+fn a_stale_value_that_is_copied_as_fresh_is_found() {
+    let with = |seed| Plan { planted: Planted::StaleIsFresh, ..Plan::passing(seed) }.run(false).bad;
+    survey::must_be_found(&Planted::StaleIsFresh, 1, SOON, with, |seed| Plan::passing(seed).run(false).bad);
+}
+
+#[test]
+fn a_passed_delta_sent_twice_is_found() {
+    let with = |seed| Plan { planted: Planted::BlindResend, ..Plan::passing(seed) }.run(false).bad;
+    survey::must_be_found(&Planted::BlindResend, 1, SOON, with, |seed| Plan::passing(seed).run(false).bad);
 }
 
 #[test]
@@ -150,7 +189,9 @@ fn a_stub_taken_for_a_value_is_found() {
 fn survey_of_large_worlds() {
     let Some(count) = from_environment("SIM_SURVEY") else { return };
     let first = from_environment("SIM_SEED").unwrap_or(1);
-    let (wrong, _) = each(first, count, true, run);
+    let passing = from_environment("SIM_PASSING").is_some();
+    let (wrong, _) =
+        if passing { each(first, count, true, run_passing) } else { each(first, count, true, run) };
     print_kinds(&wrong);
     assert!(wrong.is_empty(), "{} of {count} worlds", wrong.len());
 }

@@ -7,8 +7,8 @@
 use std::cell::RefCell;
 
 use memcache::rules::operation::{
-    Batch, Broadcast, Conditional, Counter, Everywhere, Failure, GetAndTouch, Move, Operation, Outcome, Read,
-    Spread, Tag, Write,
+    Batch, Broadcast, Conditional, Counter, Everywhere, Failure, GetAndTouch, Move, Operation, Outcome, Pass,
+    Read, Spread, Tag, Write,
 };
 use memcache::rules::pool::ServerId;
 use memcache::rules::rejoin::Rejoin;
@@ -16,18 +16,45 @@ use memcache::rules::view::View;
 use memcache::rules::wire::{Reply, Value, Verb};
 use smallvec::SmallVec;
 
-use super::calls::{Call, Key, key_bytes, key_of};
-use super::message::{Ask, Bytes};
+use super::calls::{Call, Key, Token, key_bytes, key_of};
+use super::message::{Ask, Bytes, show};
+use super::passing::Passing;
+
+/// A value that was found.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub data: Bytes,
+    pub flags: u32,
+    pub cas: u64,
+    /// Whether it was marked as stale; `None`: a classic answer does not tell.
+    pub stale: Option<bool>,
+}
+
+impl Seen {
+    /// The CAS token that came with it.
+    pub fn token(&self) -> Token {
+        Token { token: self.cas, seen: self.data.clone(), stale: self.stale == Some(true) }
+    }
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stale = if self.stale == Some(true) { ", marked as stale" } else { "" };
+        write!(f, "{:?} flags {}{stale}", show(&self.data), self.flags)
+    }
+}
 
 /// One key's answer, as the operation gave it.
 #[derive(Clone, Debug)]
 pub struct Settled {
     pub key: Key,
-    pub answer: Result<(Bytes, u32, u64), Outcome>,
+    pub answer: Result<Seen, Outcome>,
 }
 
 #[derive(Default)]
 struct Shown {
+    /// Its values come in answers that do not tell whether they are stale.
+    classic: bool,
     keys: SmallVec<[Key; 4]>,
     settled: SmallVec<[Settled; 4]>,
 }
@@ -49,8 +76,13 @@ impl Batch for Window {
     }
 
     fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>) {
-        let answer = answer.map(|value| (Bytes::from_slice(value.data), value.flags, value.cas));
         SHOWN.with_borrow_mut(|shown| {
+            let answer = answer.map(|value| Seen {
+                data: Bytes::from_slice(value.data),
+                flags: value.flags,
+                cas: value.cas,
+                stale: (!shown.classic || value.stale).then_some(value.stale),
+            });
             let key = shown.keys[index];
             shown.settled.push(Settled { key, answer });
         });
@@ -59,6 +91,7 @@ impl Batch for Window {
 
 enum Work {
     Call(Box<dyn Operation>),
+    Pass(Box<Pass<'static>>, Key, Passing),
     Trial(Box<Rejoin>),
 }
 
@@ -73,6 +106,10 @@ pub struct Task {
 impl Task {
     pub fn of(call: &Call) -> Task {
         let mut shown = Shown::default();
+        if let Call::Pass { key, passing } = call {
+            let work = Work::Pass(Box::new(passing.operation(*key)), *key, passing.clone());
+            return Task { work, shown, set: false, moves: false };
+        }
         match call {
             Call::Get { keys, .. } => shown.keys.extend_from_slice(keys),
             Call::GetAndTouch { key, .. } => shown.keys.push(*key),
@@ -91,9 +128,10 @@ impl Task {
             Call::Store { verb, key, flags, exptime, .. } => {
                 Box::new(Conditional::new(verb, key_bytes(key), flags, exptime, value))
             }
-            Call::Cas { key, flags, exptime, token, .. } => {
-                Box::new(Conditional::new(Verb::Cas(token), key_bytes(key), flags, exptime, value))
+            Call::Cas { key, flags, exptime, ref token, .. } => {
+                Box::new(Conditional::new(Verb::Cas(token.token), key_bytes(key), flags, exptime, value))
             }
+            Call::Pass { .. } => unreachable!("it was dealt with"),
             Call::Delete { key } => Box::new(Spread::delete(key_bytes(key))),
             Call::Count { key, direction, delta } => Box::new(Counter::new(direction, key_bytes(key), delta)),
             Call::Touch { key, exptime } => Box::new(Spread::touch(key_bytes(key), exptime)),
@@ -128,6 +166,7 @@ impl Task {
         SHOWN.set(std::mem::take(&mut self.shown));
         let result = match &mut self.work {
             Work::Call(operation) => act(operation.as_mut()),
+            Work::Pass(operation, ..) => act(operation.as_mut()),
             Work::Trial(rejoin) => act(rejoin.as_mut()),
         };
         self.shown = SHOWN.take();
@@ -139,7 +178,9 @@ impl Task {
     }
 
     pub fn ask(&mut self, tag: Tag) -> Ask {
-        self.with(|operation| Ask::of(&operation.command(tag)))
+        let ask = self.with(|operation| Ask::of(&operation.command(tag)));
+        self.shown.classic |= matches!(ask, Ask::Get { meta: false, .. });
+        ask
     }
 
     pub fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
@@ -153,6 +194,10 @@ impl Task {
     pub fn outcome(&self) -> Option<Outcome> {
         match &self.work {
             Work::Call(operation) => operation.outcome(),
+            Work::Pass(operation, _, passing) => match operation.outcome() {
+                Some(Outcome::Done) => Some(passing.read(operation.reply()).0),
+                other => other,
+            },
             Work::Trial(rejoin) => rejoin.outcome(),
         }
     }
@@ -160,6 +205,7 @@ impl Task {
     pub fn mutates(&self) -> bool {
         match &self.work {
             Work::Call(operation) => operation.mutates(),
+            Work::Pass(operation, ..) => operation.mutates(),
             Work::Trial(_) => false,
         }
     }
@@ -187,12 +233,18 @@ impl Task {
     pub fn rejoin(&self) -> Option<&Rejoin> {
         match &self.work {
             Work::Trial(rejoin) => Some(rejoin),
-            Work::Call(_) => None,
+            Work::Call(_) | Work::Pass(..) => None,
         }
     }
 
     /// What was found since it was last asked.
     pub fn take_settled(&mut self) -> SmallVec<[Settled; 4]> {
+        if let Work::Pass(operation, key, passing) = &self.work
+            && operation.outcome() == Some(Outcome::Done)
+            && let Some(seen) = passing.read(operation.reply()).1
+        {
+            self.shown.settled.push(Settled { key: *key, answer: Ok(seen) });
+        }
         std::mem::take(&mut self.shown.settled)
     }
 }

@@ -9,9 +9,11 @@ use std::collections::BTreeSet;
 use memcache::rules::operation::Outcome;
 use memcache::rules::wire::Verb;
 
-use super::calls::{Call, State, may_be_seen, results};
+use super::calls::{Call, Mark, State, may_be_seen, results};
 use super::memcached::number;
 use super::message::{Bytes, show};
+use super::passing::Passing;
+use super::task::Seen;
 
 /// A span of seconds since 1970.
 pub type Span = (i64, i64);
@@ -92,10 +94,10 @@ impl Truth {
     }
 
     /// The call under way was answered like that: whether it could be, and what is left if so.
-    pub fn end(&mut self, call: &Call, outcome: Outcome, value: Option<&[u8]>, span: Span) -> bool {
+    pub fn end(&mut self, call: &Call, outcome: Outcome, value: Option<&Seen>, span: Span) -> bool {
         let fits = |(result, state): &(Outcome, State)| {
             let right_value = match (value, state) {
-                (Some(value), Some(held)) => same_value(&held.data, value),
+                (Some(value), Some(held)) => same_value(&held.data, &value.data) && value.fits(held.mark),
                 (Some(_), None) => false,
                 (None, _) => true,
             };
@@ -141,8 +143,19 @@ impl Truth {
     pub fn acknowledged(&mut self, call: &Call, holders: u64, began: u64) {
         self.holders = holders;
         self.sure = self.possible.clone();
-        let keeps_ttl =
-            matches!(call, Call::Count { .. } | Call::Store { verb: Verb::Append | Verb::Prepend, .. });
+        let keeps_ttl = matches!(
+            call,
+            Call::Count { .. }
+                | Call::Store { verb: Verb::Append | Verb::Prepend, .. }
+                | Call::Pass {
+                    passing: Passing::Get { .. }
+                        | Passing::Delete { .. }
+                        | Passing::Count { .. }
+                        | Passing::Store { verb: Verb::Append | Verb::Prepend, .. }
+                        | Passing::Store { late: true, .. },
+                    ..
+                }
+        );
         if !keeps_ttl {
             self.since = began;
         }
@@ -190,8 +203,15 @@ pub fn same_value(a: &[u8], b: &[u8]) -> bool {
     a == b || proper(a) == proper(b)
 }
 
+impl Seen {
+    /// Whether it can be a value with that mark.
+    fn fits(&self, mark: Mark) -> bool {
+        self.stale.is_none_or(|stale| stale == (mark == Mark::Stale))
+    }
+}
+
 /// What a read of one key found.
-pub type Found = Option<(Bytes, u32)>;
+pub type Found = Option<Seen>;
 
 /// Whether that may be found by a read which could see these states.
 pub fn may_find(readable: &BTreeSet<State>, found: &Found, span: Span) -> bool {
@@ -199,8 +219,9 @@ pub fn may_find(readable: &BTreeSet<State>, found: &Found, span: Span) -> bool {
         let (as_value, as_miss) = may_be_seen(state, span);
         match (found, state) {
             (None, _) => as_miss,
-            (Some((data, flags)), Some(held)) => {
-                as_value && same_value(&held.data, data) && held.flags == *flags
+            (Some(seen), Some(held)) => {
+                let same = same_value(&held.data, &seen.data) && held.flags == seen.flags;
+                as_value && same && seen.fits(held.mark)
             }
             (Some(_), None) => false,
         }
@@ -213,7 +234,8 @@ pub fn describe(states: &BTreeSet<State>) -> String {
         None => "nothing".to_string(),
         Some(held) => {
             let until = held.expires.map(|at| format!(" until {at}")).unwrap_or_default();
-            format!("{:?} flags {}{until}", show(&held.data), held.flags)
+            let mark = if held.mark == Mark::Fresh { String::new() } else { format!(" {:?}", held.mark) };
+            format!("{:?} flags {}{until}{mark}", show(&held.data), held.flags)
         }
     };
     states.iter().map(one).collect::<Vec<_>>().join(" or ")

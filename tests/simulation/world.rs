@@ -11,7 +11,7 @@ use memcache::rules::pool::Pool;
 use memcache::rules::view::State as ServerState;
 use smallvec::SmallVec;
 
-use super::calls::{Call, Key, State, key_bytes};
+use super::calls::{Call, Key, Mark, State, Token, key_bytes};
 use super::carrier::{Manners, Planted};
 use super::driver::Driver;
 use super::memcached::Item;
@@ -19,7 +19,7 @@ use super::message::{Bytes, show};
 use super::net::{EPOCH_MILLIS, Event, Net, Wires};
 use super::rng::Rng;
 use super::tally::Tally;
-use super::task::{Settled, Task};
+use super::task::{Seen, Settled, Task};
 use super::truth::{Span, Truth, describe, may_find, merely_seen};
 
 /// A call under way.
@@ -40,8 +40,8 @@ pub struct World {
     pub tally: Tally,
     /// What was wrong first.
     pub bad: Option<String>,
-    /// The last CAS token that each client was handed: key, token, value.
-    pub tokens: Vec<Option<(Key, u64, Bytes)>>,
+    /// The last CAS token that each client was handed, and of which key.
+    pub tokens: Vec<Option<(Key, Token)>>,
     /// How the last call of each client ended, and what a read found of its last key.
     pub last: Vec<Option<(Outcome, Option<Bytes>)>>,
     active: Vec<Option<Active>>,
@@ -237,9 +237,9 @@ impl World {
         let span = ((self.driver.net.now - took) as i64 / 1_000_000, 0);
         let begin_second = (EPOCH_MILLIS / 1000) as i64 + span.0;
         let span: Span = (begin_second, self.second());
-        let value = settled.first().and_then(|s| s.answer.as_ref().ok()).map(|found| found.0.clone());
+        let value = settled.first().and_then(|s| s.answer.as_ref().ok()).map(|found| found.clone());
         self.driver.net.note(|| {
-            let value = value.as_ref().map(|v| show(v)).unwrap_or_default();
+            let value = value.as_ref().map(|seen| show(&seen.data)).unwrap_or_default();
             format!("client {client} ends {}: {outcome:?} {value}", active.call)
         });
         if took > timeout {
@@ -257,11 +257,11 @@ impl World {
             Call::Get { .. } => self.judge_read(client, &active, &settled, span),
             _ => {
                 for key in self.changed_keys(&active.call) {
-                    self.judge_change(key, &active, outcome, value.as_deref(), span);
+                    self.judge_change(key, &active, outcome, value.as_ref(), span);
                 }
             }
         }
-        self.last[client] = Some((outcome, value));
+        self.last[client] = Some((outcome, value.map(|seen| seen.data)));
     }
 
     fn count(&mut self, active: &Active, outcome: Outcome) {
@@ -277,7 +277,10 @@ impl World {
         let no_meta = self.driver.net.servers.iter().any(|server| !server.meta);
         let may_not_know = no_meta
             || !self.driver.manners.notices_idle_loss
-            || matches!(active.call, Call::Count { .. } | Call::Cas { .. } | Call::GetAndTouch { .. });
+            || matches!(
+                active.call,
+                Call::Count { .. } | Call::Cas { .. } | Call::GetAndTouch { .. } | Call::Pass { .. }
+            );
         if matches!(outcome, Outcome::Timeout | Outcome::Unavailable) && active.quiet && !may_not_know {
             self.complain(format!("{} ended as {outcome:?} although every failure was known", active.call));
         }
@@ -286,11 +289,11 @@ impl World {
     fn judge_read(&mut self, client: usize, active: &Active, settled: &[Settled], span: Span) {
         for Settled { key, answer } in settled {
             let found = match answer {
-                Ok((data, flags, cas)) => {
+                Ok(seen) => {
                     if matches!(active.call, Call::Get { with_cas: true, .. }) {
-                        self.tokens[client] = Some((*key, *cas, data.clone()));
+                        self.tokens[client] = Some((*key, seen.token()));
                     }
-                    Some((data.clone(), *flags))
+                    Some(seen.clone())
                 }
                 Err(Outcome::Miss) => None,
                 Err(_) => continue,
@@ -308,13 +311,10 @@ impl World {
                     let where_ = self.contents(*key);
                     self.complain(format!("{text}. {where_}"));
                 }
-                Some((data, flags)) => {
+                Some(seen) => {
                     let text = describe(readable);
                     let where_ = self.contents(*key);
-                    self.complain(format!(
-                        "STALE: k{key} read as {:?} flags {flags}; it holds {text}. {where_}",
-                        show(&data)
-                    ));
+                    self.complain(format!("STALE: k{key} read as {seen}; it holds {text}. {where_}"));
                 }
             }
         }
@@ -325,7 +325,7 @@ impl World {
         key: Key,
         active: &Active,
         outcome: Outcome,
-        value: Option<&[u8]>,
+        value: Option<&Seen>,
         span: Span,
     ) {
         let index = usize::from(key);
@@ -350,7 +350,7 @@ impl World {
             self.complain(format!(
                 "IMPOSSIBLE: {} ended as {outcome:?} {:?}; k{key} held {}. {where_}",
                 active.call,
-                value.map(show),
+                value.map(|seen| show(&seen.data)),
                 describe(&before)
             ));
             return self.keys[index].unanswered();
@@ -397,7 +397,8 @@ impl World {
     fn check_copies(&mut self, key: Key, active: &Active, holders: u64) {
         let view = &self.driver.view;
         let live = view.pool.ids().filter(|id| view.live(*id)).count();
-        let nothing = self.keys[usize::from(key)].possible.contains(&None);
+        let possible = &self.keys[usize::from(key)].possible;
+        let nothing = possible.iter().any(|state| state.as_ref().is_none_or(|held| held.mark != Mark::Fresh));
         let forever =
             self.keys[usize::from(key)].possible.iter().flatten().all(|held| held.expires.is_none());
         let meta = self.driver.net.servers.iter().all(|server| server.meta);

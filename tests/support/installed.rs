@@ -8,7 +8,8 @@ use std::process::Command;
 use super::cc;
 
 /// The programs that are installed with `PREFIX=/usr`.
-pub const PROGRAMS: [&str; 2] = ["/usr/bin/memcachectl", "/usr/sbin/memcache-watchd"];
+pub const PROGRAMS: [&str; 3] =
+    ["/usr/bin/memcachectl", "/usr/sbin/memcache-proxy", "/usr/sbin/memcache-watchd"];
 
 /// Each of them, installed below `root`, says of what version it is and how it is used.
 pub fn programs_run(root: &Path) {

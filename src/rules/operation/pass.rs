@@ -8,7 +8,7 @@
 use super::bring::Bring;
 use super::publish::{End, Publish};
 use super::source::Source;
-use super::{Attempts, Failure, Operation, Outcome, Tag, cas, decides_alone, refused, writable};
+use super::{Attempts, Failure, Operation, Outcome, Tag, cas, decides_alone, expiry, refused, writable};
 use crate::rules::bytes::Bytes;
 use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
@@ -101,7 +101,11 @@ impl<'a> Pass<'a> {
     fn decide(&mut self, view: &View, server: ServerId) {
         self.generation = view.generation;
         self.sent.clear();
-        self.sent.extend_from_slice(&self.passed.flags);
+        let Passed { letter, flags, .. } = &self.passed;
+        match writable(view, &self.passed.key) {
+            Ok(placement) => expiry::in_flags(view, &placement, server, (*letter, flags), &mut self.sent),
+            Err(outcome) => return self.stage = Stage::Over(outcome),
+        }
         if let Some(token) = self.passed.cas {
             // One from elsewhere is compared all the same: the server says whether there is anything.
             // And 0 is nobody's, but means something to some commands.

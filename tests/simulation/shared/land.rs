@@ -19,10 +19,10 @@ use super::daemon::Daemon;
 use super::faults::{Fault, Planted};
 use super::process::Process;
 use super::sweeper::{OWNERS_END, Sweeper};
-use crate::calls::{Call, Key, State, key_bytes, results};
-use crate::message::{Bytes, show};
+use crate::calls::{Call, Key, State, Token, key_bytes, results};
+use crate::message::show;
 use crate::net::{Cut, EPOCH_MILLIS, Event, Net};
-use crate::task::Task;
+use crate::task::{Seen, Task};
 use crate::truth::{Truth, describe, may_find, merely_seen, same_value};
 
 /// Timers from here on are reports to the daemon.
@@ -59,7 +59,7 @@ pub struct Land {
     pub bad: Option<String>,
     pub last: Vec<Option<Outcome>>,
     /// The last CAS token that each process was handed: key, token, value.
-    pub tokens: Vec<Option<(Key, u64, Bytes)>>,
+    pub tokens: Vec<Option<(Key, Token)>>,
     /// A flush was cut short by the death of its process, and may be executed at any time: it has no turn that
     /// somebody could take over.
     flushed_late: bool,

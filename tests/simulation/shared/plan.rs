@@ -287,9 +287,7 @@ impl Running<'_> {
         let store = |verb| Call::Store { verb, key, version, flags, exptime };
         match self.rng.below(100) {
             0..35 => match self.land.tokens[id].clone() {
-                Some((of, token, seen)) if of == key => {
-                    Call::Cas { key, version, flags, exptime, token, seen }
-                }
+                Some((of, token)) if of == key => Call::Cas { key, version, flags, exptime, token },
                 _ => get(&[key], true),
             },
             35..50 => Call::Touch { key, exptime },

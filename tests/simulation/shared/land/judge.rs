@@ -9,9 +9,9 @@ impl Land {
         let took = self.net.now - active.began;
         let began = ((EPOCH_MILLIS + active.began / 1000) / 1000) as i64;
         let span = (began, self.second());
-        let value = settled.first().and_then(|s| s.answer.as_ref().ok()).map(|found| found.0.clone());
+        let value = settled.first().and_then(|s| s.answer.as_ref().ok()).map(|found| found.clone());
         self.net.note(|| {
-            let value = value.as_ref().map(|v| show(v)).unwrap_or_default();
+            let value = value.as_ref().map(|seen| show(&seen.data)).unwrap_or_default();
             format!("p{id} ends {}: {outcome:?} {value}", active.call)
         });
         let timeout = self.pool.options.timeout.as_micros() as u64;
@@ -30,9 +30,9 @@ impl Land {
             for found in &settled {
                 let (key, found) = (found.key, &found.answer);
                 let found = match found {
-                    Ok((data, flags, cas)) => {
-                        self.tokens[id] = Some((key, *cas, data.clone()));
-                        Some((data.clone(), *flags))
+                    Ok(seen) => {
+                        self.tokens[id] = Some((key, seen.token()));
+                        Some(seen.clone())
                     }
                     Err(Outcome::Miss) => None,
                     Err(_) => continue,
@@ -42,17 +42,11 @@ impl Land {
         } else if active.call == Call::FlushAll {
             self.judge_flush(&active, outcome);
         } else if active.entered && !active.overtaken {
-            self.judge_change(&active, outcome, value.as_deref(), span);
+            self.judge_change(&active, outcome, value.as_ref(), span);
         }
     }
 
-    pub(super) fn judge_read(
-        &mut self,
-        active: &Active,
-        key: Key,
-        found: Option<(Bytes, u32)>,
-        span: (i64, i64),
-    ) {
+    pub(super) fn judge_read(&mut self, active: &Active, key: Key, found: Option<Seen>, span: (i64, i64)) {
         if self.wild[usize::from(key)] {
             return;
         }
@@ -65,7 +59,7 @@ impl Land {
             return;
         }
         let kind = if found.is_none() { "LOST" } else { "STALE" };
-        let found = found.map(|found| show(&found.0));
+        let found = found.map(|seen| show(&seen.data));
         let text = format!(
             "{kind}: k{key} read as {found:?}; it holds {}. {}",
             describe(readable),
@@ -87,7 +81,7 @@ impl Land {
         &mut self,
         active: &Active,
         outcome: Outcome,
-        value: Option<&[u8]>,
+        value: Option<&Seen>,
         span: (i64, i64),
     ) {
         let Some(key) = active.call.changes() else { return };
@@ -106,7 +100,7 @@ impl Land {
         key: Key,
         active: &Active,
         outcome: Outcome,
-        value: Option<&[u8]>,
+        value: Option<&Seen>,
         span: (i64, i64),
     ) {
         let index = usize::from(key);
@@ -257,7 +251,7 @@ impl Land {
                 .filter_map(|(_, server)| {
                     let item =
                         server.process.as_ref()?.item(key_bytes(key as Key), self.net.unix_millis())?;
-                    (!item.stub).then(|| item.data.clone())
+                    (!item.is_stub()).then(|| item.data.clone())
                 })
                 .collect();
             if held.len() > 1 {

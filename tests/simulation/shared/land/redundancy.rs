@@ -36,7 +36,7 @@ impl Land {
             |home: &usize| self.board.previous.is_none() && self.official(*home) == ServerState::Steady;
         let process = home.filter(complete).and_then(|home| self.net.servers[home].process.as_ref());
         let item = process.and_then(|process| process.item(key_bytes(key), self.net.unix_millis()));
-        item.is_some_and(|item| item.stub)
+        item.is_some_and(|item| item.is_stub())
     }
 
     /// Every server is steady, and so is the list.
@@ -82,7 +82,7 @@ impl Land {
         let item = |server: usize| {
             let process = self.net.servers[server].process.as_ref();
             let item = process.and_then(|process| process.item(key_bytes(key), self.net.unix_millis()));
-            item.filter(|item| !item.stub)
+            item.filter(|item| !item.is_stub())
         };
         let belongs = |server: usize| holders.iter().flatten().any(|id| id.index() == server);
         let known = (0..self.board.listed()).filter(|server| self.as_known(*server));
