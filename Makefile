@@ -77,11 +77,12 @@ sim:
 sim-share:
 	$(CARGO) test --locked --release --test simulation -- --nocapture
 
-## soak:      eight servers restarted one after another under load, then whatever can happen by chance, SOAK_MINUTES (20)
-##            each; prints seed (EXACT_SEED chooses one) and figures, and ends at the first answer that is wrong
+## soak:      eight servers restarted one after another under load, then whatever can happen by chance, then that through
+##            proxies which are killed too, SOAK_MINUTES (20) each; prints seed (EXACT_SEED chooses one) and figures,
+##            and ends at the first answer that is wrong
 soak: need-demo
 	SOAK_MINUTES='$(or $(SOAK_MINUTES),20)' $(CARGO) test --locked --profile programs --features programs --test exact -- \
-	    --nocapture --test-threads=1 rolling:: chaos::one_failure
+	    --nocapture --test-threads=1 rolling:: chaos::one_failure through::servers_and
 
 ## fuzz:      random bytes for all that reads foreign ones, a minute each (nightly Rust, cargo-fuzz); FUZZ_SECONDS=600
 FUZZ_SECONDS = 60

@@ -1,4 +1,5 @@
-//! The processes that call: `client.c`, the file that they share with the driver, and the history that they recorded.
+//! Those who call: the processes of `client.c`, the file that they share with the driver, the plain clients
+//! ([`plain`](crate::plain)), and the history that all of them recorded.
 //!
 //! The file is made here and mapped by the processes; the driver reads it as a file, which on Linux shows the same pages.
 
@@ -6,9 +7,12 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::history::{Answer, Call, State, What, printed};
+use crate::link::Door;
+use crate::plain::{Plain, Progress};
 use crate::support::scratch::Scratch;
 use crate::support::{cc, keep, wait};
 
@@ -36,6 +40,8 @@ impl Mix {
 pub struct Shape {
     /// How many.
     pub processes: usize,
+    /// So many of them, the last ones, are plain clients of the world's proxies.
+    pub plain: usize,
     /// Keys that hold values; all processes share them.
     pub keys: usize,
     /// Keys that hold numbers.
@@ -50,8 +56,15 @@ pub struct Shape {
 
 impl Shape {
     /// Eight processes that make some two thousand calls a second together, and leave the machine some rest.
-    pub const EIGHT: Shape =
-        Shape { processes: 8, keys: 96, counters: 16, room: 200_000, pause_us: 3_000, mix: Mix::EVERYTHING };
+    pub const EIGHT: Shape = Shape {
+        processes: 8,
+        plain: 0,
+        keys: 96,
+        counters: 16,
+        room: 200_000,
+        pause_us: 3_000,
+        mix: Mix::EVERYTHING,
+    };
 }
 
 /// What a process says of itself while it is at work.
@@ -61,21 +74,21 @@ pub struct Process {
     pub ready: bool,
     /// So many calls were recorded.
     pub calls: u64,
-    /// The servers' states after its last step, four bits each.
-    pub states: u64,
+    /// The servers' states after its last step, four bits each; `None`: it is a plain client, which knows of none.
+    pub states: Option<u64>,
     /// So many steps.
     pub steps: u64,
 }
 
 impl Process {
-    /// The state of a server as the process sees it: a number of `enum mc_state`.
-    pub fn state(&self, server: usize) -> u64 {
-        self.states >> (4 * server) & 15
+    /// Whether the process takes a server for down; `None`: it knows of no servers.
+    pub fn sees_down(&self, server: usize) -> Option<bool> {
+        self.states.map(|states| states >> (4 * server) & 15 == DOWN)
     }
 }
 
 /// `MC_SERVER_DOWN`, as the processes note it.
-pub const DOWN: u64 = 2;
+const DOWN: u64 = 2;
 
 /// The sizes of the file's parts: the structs of client.c.
 const HEADER: usize = 4096;
@@ -102,11 +115,19 @@ pub struct Crowd {
     path: PathBuf,
     file: File,
     child: Child,
+    plain: Vec<Plain>,
 }
 
 impl Crowd {
-    /// Starts them, and waits until they have filled the pool. Each `round` has keys of its own.
-    pub fn start(program: &Path, pool_file: &Path, shape: Shape, seed: u64, round: u64) -> Crowd {
+    /// Starts them, and waits until they have filled the pool. Each `round` has keys of its own. `doors`: of the proxies.
+    pub fn start(
+        program: &Path,
+        pool_file: &Path,
+        doors: &[Door],
+        shape: Shape,
+        seed: u64,
+        round: u64,
+    ) -> Crowd {
         let path = pool_file.with_file_name(format!("crowd-{round}"));
         let file = File::options().read(true).write(true).create_new(true).open(&path).expect("a new file");
         let size = HEADER + shape.processes * (PROCESS + shape.room * RECORD);
@@ -116,23 +137,32 @@ impl Crowd {
         let all = words.iter().chain(&more).chain(&shape.mix.0).flat_map(|word| word.to_ne_bytes());
         file.write_all_at(&all.collect::<Vec<u8>>(), 0).expect("the file can be written");
         let mut command = Command::new(program);
-        command.arg(&path).args(["0".to_owned(), shape.processes.to_string()]);
+        let first = shape.processes - shape.plain;
+        command.arg(&path).args(["0".to_owned(), first.to_string()]);
         let child = keep::spawn(command.env("MEMCACHE_POOL", pool_file)).expect("the clients run");
-        let mut crowd = Crowd { shape, path, file, child };
+        let plain = (first..shape.processes).map(|number| Plain::start(doors, shape, number, seed, round));
+        let mut crowd = Crowd { shape, path, file, child, plain: plain.collect() };
         crowd.until("have filled the pool", |process| process.ready);
         crowd
     }
 
     fn nobody_ended(&mut self) {
         let status = self.child.try_wait().expect("a child can be waited for");
-        assert!(status.is_none(), "the client processes ended: {status:?}");
+        let all_are_plain = self.shape.plain == self.shape.processes;
+        assert!(status.is_none() || all_are_plain, "the client processes ended: {status:?}");
+        assert!(!self.plain.iter().any(Plain::ended), "a plain client ended");
     }
 
     fn process(&self, number: usize) -> Process {
+        if let Some(plain) = number.checked_sub(self.shape.processes - self.shape.plain) {
+            let Progress { ready, steps, calls, .. } = &*self.plain[plain].progress;
+            let (ready, steps) = (ready.load(Ordering::Acquire), steps.load(Ordering::Acquire));
+            return Process { ready, calls: calls.load(Ordering::Relaxed), states: None, steps };
+        }
         let mut bytes = [0; PROCESS];
         self.file.read_exact_at(&mut bytes, (HEADER + number * PROCESS) as u64).expect("the file is whole");
         let [_, ready, calls, states, _, steps, ..] = std::array::from_fn::<_, 8, _>(|at| word(&bytes, at));
-        Process { ready: ready != 0, calls, states, steps }
+        Process { ready: ready != 0, calls, states: Some(states), steps }
     }
 
     /// All of them as they are.
@@ -169,13 +199,14 @@ impl Crowd {
     /// When a process ended badly, or made more calls than there was room to record.
     pub fn stop(mut self) -> Vec<Call> {
         self.file.write_all_at(&1u64.to_ne_bytes(), STOP).expect("a file to write to");
+        self.plain.iter().for_each(|plain| plain.progress.stop.store(true, Ordering::Release));
         let ended = wait::within(PATIENCE, || self.child.try_wait().ok()?);
         let status = ended.expect("the client processes end");
         keep::ended(&self.child);
         assert!(status.success(), "the client processes ended: {status}");
-        let Shape { processes, room, .. } = self.shape;
-        let mut all = Vec::new();
-        for number in 0..processes {
+        let mut all: Vec<Call> = std::mem::take(&mut self.plain).into_iter().flat_map(Plain::stop).collect();
+        let Shape { processes, plain, room, .. } = self.shape;
+        for number in 0..processes - plain {
             let calls = usize::try_from(self.process(number).calls).expect("a number of calls");
             assert!(calls <= room, "process {number} made {calls} calls, and only {room} could be recorded");
             let at = HEADER + processes * PROCESS + number * room * RECORD;
@@ -235,5 +266,5 @@ fn recorded(process: usize, bytes: &[u8]) -> Call {
         reason => Answer::Failed(reason),
     };
     let process = u32::try_from(process).expect("a number of a process");
-    Call { process, key, start, end, waited, what, answer }
+    Call { process, key, start, end, waited, what, answer, proxy: None }
 }

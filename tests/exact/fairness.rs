@@ -21,7 +21,7 @@ fn all_get_on(shape: Shape) {
 }
 
 const CROWD: Shape =
-    Shape { processes: 64, keys: 0, counters: 1, room: 50_000, pause_us: 0, mix: Mix::COUNTING };
+    Shape { processes: 64, plain: 0, keys: 0, counters: 1, room: 50_000, pause_us: 0, mix: Mix::COUNTING };
 
 #[test]
 fn sixty_four_processes_count_on_one_counter() {

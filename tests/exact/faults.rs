@@ -2,7 +2,6 @@
 //! made good again, and everything is as it was before the next thing happens.
 
 use crate::chance::Rng;
-use crate::crowd::DOWN;
 use crate::history::Fault;
 use crate::support::crowd::now_ns;
 use crate::support::relay::Mode;
@@ -31,7 +30,18 @@ pub enum Kind {
     DaemonThenServer,
     /// Both are killed at once, and the daemon comes back first.
     Both,
+    /// A proxy is killed, and comes back after a while.
+    Proxy,
+    /// A proxy is killed, and comes back at once.
+    ProxyAtOnce,
+    /// A server hangs and a proxy is killed that has just asked it; the proxy comes back first.
+    HungAndProxy,
+    /// A proxy is killed, and comes back, while a server is gone.
+    KilledAndProxy,
 }
+
+/// What can happen where there are proxies, beside the others.
+pub const TO_PROXIES: [Kind; 4] = [Kind::Proxy, Kind::ProxyAtOnce, Kind::HungAndProxy, Kind::KilledAndProxy];
 
 /// All that can happen to servers behind relays.
 pub const ALL: [Kind; 9] = [
@@ -53,6 +63,11 @@ pub fn happen(world: &mut World, kind: Kind, server: usize, steps: u64) {
     match kind {
         Kind::Daemon => daemon_alone(world, &mut fault, steps),
         Kind::DaemonThenServer | Kind::Both => with_daemon(world, &mut fault, kind, server, steps),
+        Kind::Proxy | Kind::ProxyAtOnce => {
+            fault.proxy = Some(proxy(world, server) as u8);
+            renew_proxy(world, &mut fault, server, if kind == Kind::Proxy { steps } else { 0 });
+            world.works(steps);
+        }
         Kind::Reset => {
             world.relays[server].set(Mode::Refuse);
             world.relays[server].set(Mode::Pass);
@@ -68,8 +83,14 @@ pub fn happen(world: &mut World, kind: Kind, server: usize, steps: u64) {
         }
         _ => {
             go(world, kind, server);
+            if kind == Kind::HungAndProxy {
+                kill_proxy(world, server);
+            }
             known(world, server);
             fault.known = now_ns();
+            if kind == Kind::KilledAndProxy {
+                kill_proxy(world, server);
+            }
             world.works(steps);
             world.count_uninvited(Some(server));
             come_back(world, kind, server);
@@ -93,7 +114,7 @@ pub fn by_chance(world: &mut World, kinds: &[Kind], chance: &mut Rng, steps: u64
 
 fn go(world: &mut World, kind: Kind, server: usize) {
     match kind {
-        Kind::Hung => world.servers[server].hang(),
+        Kind::Hung | Kind::HungAndProxy => world.servers[server].hang(),
         Kind::Cut => world.relays[server].set(Mode::Cut),
         Kind::Refused => world.relays[server].set(Mode::Refuse),
         _ => world.servers[server].kill(),
@@ -102,7 +123,7 @@ fn go(world: &mut World, kind: Kind, server: usize) {
 
 fn come_back(world: &mut World, kind: Kind, server: usize) {
     match kind {
-        Kind::Hung => world.servers[server].wake(),
+        Kind::Hung | Kind::HungAndProxy => world.servers[server].wake(),
         Kind::Cut | Kind::Refused => world.relays[server].set(Mode::Pass),
         _ => world.servers[server].restart(),
     }
@@ -113,8 +134,7 @@ fn come_back(world: &mut World, kind: Kind, server: usize) {
 fn known(world: &mut World, server: usize) {
     world.wait("the server is known to be down", |world| {
         let down = |snapshot: &Snapshot| snapshot.current.servers[server].state == State::Down;
-        world.snapshot().is_some_and(|snapshot| down(&snapshot))
-            || world.crowd().processes().iter().all(|process| process.state(server) == DOWN)
+        world.snapshot().is_some_and(|snapshot| down(&snapshot)) || world.all_see(server, true)
     });
 }
 
@@ -125,6 +145,32 @@ fn renewed(world: &World, server: usize) {
         let server = &snapshot.current.servers[server];
         server.epoch > before && server.state != State::Down
     });
+}
+
+/// Which proxy has bad luck with a server.
+fn proxy(world: &World, server: usize) -> usize {
+    server % world.proxies.len()
+}
+
+/// Kills a proxy, and lets it run again after so many `steps` of each process. Every client of it has met with that then.
+fn renew_proxy(world: &mut World, fault: &mut Fault, server: usize, steps: u64) {
+    let number = proxy(world, server);
+    world.proxies[number].kill();
+    if steps > 0 {
+        world.works(steps);
+    }
+    world.proxies[number].restart();
+    world.works(1);
+    fault.known = now_ns();
+}
+
+/// The same, as a fault of its own beside another one.
+fn kill_proxy(world: &mut World, server: usize) {
+    let mut fault = strike(format!("proxy {}: killed", proxy(world, server)));
+    fault.proxy = Some(proxy(world, server) as u8);
+    renew_proxy(world, &mut fault, server, 0);
+    fault.over = fault.known;
+    world.faults.push(fault);
 }
 
 fn daemon_alone(world: &mut World, fault: &mut Fault, steps: u64) {
@@ -144,12 +190,12 @@ fn with_daemon(world: &mut World, fault: &mut Fault, kind: Kind, server: usize, 
         world.watchd.kill(); // the other way round it would have seen and told that the server is gone
         world.servers[server].kill();
     }
-    world.crowd().until("see the server down", |process| process.state(server) == DOWN);
+    world.wait("all see the server down", |world| world.all_see(server, true));
     fault.known = now_ns();
     world.works(steps);
     if kind == Kind::DaemonThenServer {
         world.servers[server].restart();
-        world.crowd().until("see the server in use", |process| process.state(server) != DOWN);
+        world.wait("all see the server in use", |world| world.all_see(server, false));
         world.works(steps);
         world.watchd.restart();
     } else {

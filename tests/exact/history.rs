@@ -101,6 +101,8 @@ pub struct Call {
     pub what: What,
     /// How it ended.
     pub answer: Answer,
+    /// The proxy that it went through; `None`: the library made it.
+    pub proxy: Option<u8>,
 }
 
 impl Call {
@@ -120,6 +122,8 @@ impl Call {
 pub struct Fault {
     /// What happened, for people.
     pub what: String,
+    /// The proxy that it befell: calls that did not go through this one have no reason to fail. `None`: all may.
+    pub proxy: Option<u8>,
     /// Just before it was done.
     pub struck: u64,
     /// From here on every process can know of it: a call that begins later has no reason to fail.

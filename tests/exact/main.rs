@@ -1,7 +1,8 @@
 //! Exact through failure and return, on real servers: many processes at work on the same keys, faults
 //! meanwhile, and a checker that decides afterwards whether any promise was broken.
 //!
-//! The processes (`client.c`, driven by [`crowd`]) record every call with start, end and answer. The driver ([`faults`])
+//! The processes (`client.c`, driven by [`crowd`]) record every call with start, end and answer; so do clients that do not know the
+//! library and talk to proxies ([`plain`]). The driver ([`faults`])
 //! knows when what happened and since when the processes could know it. Both together are a [`history`], and
 //! the [`checker`] reads nothing else. Faults, mix and seed are printed; `EXACT_SEED` chooses another one, and `EXACT_REJOIN=keep`
 //! lets servers keep what they held. `make soak`
@@ -19,8 +20,13 @@ mod fairness;
 mod faults;
 mod growing;
 mod history;
+mod link;
 mod mixed;
+mod plain;
+mod proxies;
 mod rolling;
 #[path = "../support/mod.rs"]
 mod support;
+mod through;
+mod values;
 mod world;

@@ -11,3 +11,4 @@ mod hostile;
 mod lists;
 mod many;
 mod proxy;
+mod returns;

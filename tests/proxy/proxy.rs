@@ -122,6 +122,11 @@ impl Proxy {
 
     /// A number of `stats proxy`.
     pub fn stat(&self, name: &str) -> Option<u64> {
+        self.text(name)?.parse().ok()
+    }
+
+    /// What `stats proxy` says of something.
+    pub fn text(&self, name: &str) -> Option<String> {
         let mut client = self.client();
         client.send(b"stats proxy\r\n");
         let mut found = None;
@@ -132,7 +137,7 @@ impl Proxy {
             }
             let mut words = line.split(' ').skip(1);
             if words.next() == Some(name) {
-                found = words.next().and_then(|value| value.parse().ok());
+                found = words.next().map(str::to_owned);
             }
         }
     }

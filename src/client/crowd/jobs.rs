@@ -60,6 +60,8 @@ pub(super) struct Job<O> {
     pub(super) line: u32,
     /// Who stands behind it in that line.
     pub(super) behind: u32,
+    /// It came while another one of its owner stood before it in that line: its own time begins with its turn.
+    pub(super) follows_own: bool,
     pub(super) arrived: Instant,
     pub(super) deadline: Instant,
     /// Commands that are neither answered nor lost.
@@ -146,6 +148,7 @@ impl<O: Member> Jobs<O> {
             changes,
             line: NONE,
             behind: NONE,
+            follows_own: false,
             arrived: self.now,
             deadline,
             outstanding: 0,
@@ -172,7 +175,7 @@ impl<O: Member> Jobs<O> {
         slot
     }
 
-    /// Its own time begins now: those before it are over.
+    /// Its own time begins now: its owner's before it are over.
     pub(super) fn renew(&mut self, slot: u32, deadline: Instant) {
         let Some(job) = self.job(slot) else { return };
         job.deadline = deadline;
@@ -227,11 +230,28 @@ impl<O: Member> Jobs<O> {
 
     /// Its time is up: the owner is told, and what is outstanding becomes a ghost's.
     pub(super) fn give_up(&mut self, slot: u32) {
-        let Some(job) = self.job(slot) else { return };
-        let (about, was, changes) = (job.operation.about(), job.state, job.changes);
-        job.state = State::Ghost;
+        let was = self.retire(slot);
+        self.let_go(slot, was);
+    }
+
+    /// Its time is up: the owner is told, and it asks nothing more and hears nothing more. It has its turn until
+    /// [`Jobs::let_go`]. What it was.
+    pub(super) fn retire(&mut self, slot: u32) -> State {
+        let Some(job) = self.job(slot) else { return State::Ghost };
+        let was = std::mem::replace(&mut job.state, State::Ghost);
+        // It is not to go with the last of what is outstanding, but when it is let go.
+        job.outstanding += 1;
+        let about = job.operation.about();
         self.late += 1;
         self.ended.push(Ended::Late(about));
+        was
+    }
+
+    /// One that was retired gives its turn back, and goes when nothing of it is outstanding.
+    pub(super) fn let_go(&mut self, slot: u32, was: State) {
+        let Some(job) = self.job(slot) else { return };
+        job.outstanding = job.outstanding.saturating_sub(1);
+        let changes = job.changes;
         self.leave(slot, was, changes);
         self.bury(slot);
     }

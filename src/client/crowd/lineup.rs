@@ -33,8 +33,9 @@ impl<O: Member> Crowd<O> {
         self.views.relisted() || self.other_list.is_some()
     }
 
-    /// Goes on with the table's list, if it is another one and nothing is at work under this one.
-    pub(super) fn follow_list(&mut self, now: Instant) {
+    /// Goes on with the table's list, if it is another one and nothing is at work under this one. `mutates`: of those that are
+    /// about to go to work, one changes something.
+    pub(super) fn follow_list(&mut self, mutates: bool, now: Instant) {
         if self.jobs.running > self.jobs.idle.len() {
             return;
         }
@@ -59,7 +60,8 @@ impl<O: Member> Crowd<O> {
         for slot in std::mem::take(&mut self.jobs.idle) {
             self.jobs.wake(slot);
         }
-        self.views.begin(self.jobs.changing > 0, now);
+        let at_work = self.jobs.changing > 0;
+        self.views.begin_beside(mutates || at_work, at_work, now);
     }
 
     /// Connections to servers of both lists are kept. What a server that is gone still owes is nobody's any more.

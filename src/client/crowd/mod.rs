@@ -18,6 +18,9 @@ pub(crate) mod latency;
 mod lines;
 mod lineup;
 mod member;
+#[cfg(test)]
+mod tests;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,12 +32,11 @@ use self::jobs::{Jobs, MOST, NONE, State};
 use self::lines::Turn;
 use super::connection::{Connection, Terms};
 use super::exchange::{Exchange, Witness};
-use super::proof::Proving;
 use super::resolve::resolve;
 use super::trial::Trials;
 use super::views::{TableAt, Views};
 use super::wait::Watch;
-use super::{LOOK, clock, fork, terms};
+use super::{LOOK, clock, terms};
 use crate::rules::pool::Pool;
 use crate::rules::time::Instant;
 use crate::rules::view::View;
@@ -59,6 +61,8 @@ pub(crate) struct Crowd<O> {
     /// Jobs that were taken in and stand in no line: they go to work in this round.
     fresh: Vec<u32>,
     round: u64,
+    /// The view's generation when connections were looked through last.
+    looked_at: u64,
     /// Lines are wanted whose stripes others hold: they are looked at again then.
     look_at: Instant,
     /// A list of servers to go on with, where there is no table that names one.
@@ -81,6 +85,7 @@ impl<O: Member> Crowd<O> {
             jobs: Jobs::new(servers),
             fresh: Vec::new(),
             round: 0,
+            looked_at: 0,
             look_at: Instant(0),
             other_list: None,
             wanted: Vec::new(),
@@ -89,7 +94,7 @@ impl<O: Member> Crowd<O> {
         };
         crowd.connect();
         crowd.jobs.now = clock::now();
-        crowd.follow_list(crowd.jobs.now);
+        crowd.follow_list(false, crowd.jobs.now);
         crowd.look_up();
         crowd
     }
@@ -180,8 +185,9 @@ impl<O: Member> Crowd<O> {
         if !queues {
             return self.fresh.push(slot);
         }
+        let follows_own = self.has_one_in(stripe, about);
         if let Some(job) = self.jobs.job(slot) {
-            job.line = stripe;
+            (job.line, job.follows_own) = (stripe, follows_own);
         }
         if let Some(before) = self.jobs.lines.enter(stripe, slot)
             && let Some(job) = self.jobs.job(before)
@@ -190,41 +196,19 @@ impl<O: Member> Crowd<O> {
         }
     }
 
-    /// As [`Crowd::begin`], for a job that waits for nobody: it is dropped if somebody is at work on its key.
+    /// As [`Crowd::begin`], for a job that moves what a read found displaced, as a client's
+    /// [`repair`](super::repair) does: it waits for nobody, and is dropped if somebody is at work on its key, or there are no
+    /// stripes to tell by.
     pub(crate) fn begin_if_free(&mut self, operation: O) {
         let mut stripe = NONE;
         operation.hashes(&mut |hash| stripe = hash.value() % STRIPES as u32);
-        let free = self.views.stripes().is_none_or(|stripes| stripes.is_free(stripe));
-        // Without leases and without turns nothing would keep a move from beating a delete.
-        let guarded = self.views.stripes().is_some() || self.pool.options.backups;
-        if free && guarded && self.jobs.lines.get(stripe).is_none() && self.has_room() {
+        let Some(stripes) = self.views.stripes() else { return };
+        let view = self.views.view();
+        let in_order = !view.all_steady() && !view.any_unreachable() && !self.is_outdated();
+        let free = stripes.is_free(stripe) && self.jobs.lines.get(stripe).is_none();
+        if in_order && free && self.has_room() {
             self.begin(operation);
         }
-    }
-
-    /// Whether a change of a key can be more than one command, or others are to be kept from it.
-    fn takes_turns(&self) -> bool {
-        self.pool.options.backups || self.views.stripes().is_some() || !self.views.view().all_steady()
-    }
-
-    /// Whether the owner has a change in this line that a read of now could overtake.
-    fn is_behind(&mut self, stripe: u32, about: About) -> bool {
-        let Some(line) = self.jobs.lines.get(stripe) else { return false };
-        let running = matches!(line.turn, Turn::Had(_));
-        let mut at = line.first;
-        // What was sent already comes before it, as long as all servers that it could ask are steady.
-        let passes = running && self.views.view().all_steady();
-        let mut first = true;
-        while let Some(job) = self.jobs.job(at) {
-            let theirs = job.operation.about();
-            let sent = first && passes && job.operation.may_be_followed();
-            if theirs.owner == about.owner && theirs.life == about.life && !sent {
-                return true;
-            }
-            first = false;
-            at = job.behind;
-        }
-        false
     }
 
     /// Waits until something came, or it is time for something; at most `limit`. `others`: a descriptor to watch beside.
@@ -287,6 +271,9 @@ impl<O: Member> Crowd<O> {
         self.expire(now);
         self.take_turns(now);
         self.look(now);
+        // To note what is passed by can take time, and nobody sends anything whose own is over.
+        let now = clock::now();
+        self.jobs.now = now;
         self.send_off();
         self.exchange.pump(&mut self.jobs, &mut self.views, now);
         self.forsake_hung(now);
@@ -296,128 +283,11 @@ impl<O: Member> Crowd<O> {
         self.jobs.ended.drain(..).for_each(hand_out);
     }
 
-    /// Ends the jobs whose time is up.
-    fn expire(&mut self, now: Instant) {
-        while let Some(slot) = self.jobs.overdue() {
-            let changes = self.jobs.job(slot).is_some_and(|job| job.changes);
-            let mut back = Vec::new();
-            self.exchange.withdraw(|tag| {
-                let is_its = jobs::slot_of(tag) == slot;
-                back.extend(is_its.then_some(tag));
-                is_its
-            });
-            self.pass_on_time_up(slot, now);
-            self.jobs.give_up(slot);
-            back.into_iter().for_each(|tag| self.jobs.withdrawn(tag));
-            // Nothing more of a change may reach a server; of a read it does not matter.
-            while changes && let Some(server) = self.exchange.debtors(|tag| jobs::slot_of(tag) == slot) {
-                self.exchange.give_up_on(server, &mut self.jobs, &mut self.views, now);
-            }
-        }
-    }
-
-    /// The time of the first of a line is up. Those behind it that came as long ago have waited for nothing else, and
-    /// their time is up too; the next one's own time begins.
-    fn pass_on_time_up(&mut self, slot: u32, now: Instant) {
-        let Some((line, mut at)) = self.jobs.job(slot).map(|job| (job.line, job.behind)) else { return };
-        if line == NONE || self.jobs.lines.first(line) != slot {
-            return;
-        }
-        let timeout = self.pool.options.timeout;
-        while let Some(job) = self.jobs.job(at) {
-            let (behind, late) = (job.behind, now >= job.arrived + timeout);
-            if late {
-                self.jobs.give_up(at);
-            }
-            at = behind;
-        }
-    }
-
-    /// Takes the turns that are wanted and can be had.
-    fn take_turns(&mut self, now: Instant) {
-        self.end_proofs(now);
-        if self.jobs.lines.wanted.is_empty() {
-            return;
-        }
-        let mut wanted = std::mem::replace(&mut self.jobs.lines.wanted, std::mem::take(&mut self.wanted));
-        let stripes = self.views.stripes().cloned();
-        for at in wanted.drain(..) {
-            let Some(line) = self.jobs.lines.get(at) else { continue };
-            let Turn::Wanted { waited } = line.turn else { continue };
-            if std::mem::replace(&mut line.round, self.round) == self.round {
-                continue;
-            }
-            let first = line.first;
-            let Some(stripes) = &stripes else {
-                line.turn = Turn::Had(None);
-                self.go(first, now);
-                continue;
-            };
-            let deadline = now + self.pool.options.timeout;
-            match stripes.look(at, clock::millis(deadline), waited, fork::epoch()) {
-                None => {
-                    line.turn = Turn::Wanted { waited: true };
-                    self.jobs.lines.wanted.push(at);
-                    self.look_at = now + LOOK;
-                }
-                Some(kept) if kept.taken_over() => {
-                    let proving = Proving::new(&mut self.views, &self.terms, deadline, now);
-                    line.turn = Turn::Proving(kept, Box::new(proving));
-                    self.jobs.lines.proving += 1;
-                    self.jobs.renew(first, deadline);
-                }
-                Some(kept) => {
-                    line.turn = Turn::Had(Some(kept));
-                    self.go(first, now);
-                }
-            }
-        }
-        self.wanted = wanted;
-    }
-
-    /// It is the turn of the first of a line. Its own time begins when those before it are over.
-    fn go(&mut self, slot: u32, now: Instant) {
-        if self.jobs.job(slot).is_some_and(|job| job.arrived != now) {
-            self.jobs.renew(slot, now + self.pool.options.timeout);
-        }
-        self.fresh.push(slot);
-    }
-
-    fn end_proofs(&mut self, now: Instant) {
-        if self.jobs.lines.proving == 0 {
-            return;
-        }
-        let mut over = Vec::new();
-        for (at, line) in self.jobs.lines.proofs() {
-            if let Turn::Proving(_, proving) = &mut line.turn
-                && proving.ask(&self.views, now)
-            {
-                over.push(at);
-            }
-        }
-        for at in over {
-            let Some(line) = self.jobs.lines.get(at) else { continue };
-            let (first, turn) =
-                (line.first, std::mem::replace(&mut line.turn, Turn::Wanted { waited: true }));
-            let Turn::Proving(kept, proving) = turn else { continue };
-            self.jobs.lines.proving -= 1;
-            if proving.end(&mut self.views, now) {
-                if let Some(line) = self.jobs.lines.get(at) {
-                    line.turn = Turn::Had(Some(kept));
-                }
-                self.go(first, now);
-            } else {
-                kept.leave();
-                self.jobs.lines.wanted.push(at);
-                self.jobs.give_up(first);
-            }
-        }
-    }
-
     /// Looks at the servers, after the turns were taken and before anything is asked under them.
     fn look(&mut self, now: Instant) {
-        let mutates = self.jobs.changing > 0 || !self.fresh.is_empty();
-        let generation = self.views.view().generation;
+        let at_work = self.jobs.changing > 0;
+        let changes = |jobs: &mut Jobs<O>, slot: u32| jobs.job(slot).is_some_and(|job| job.changes);
+        let mutates = at_work || self.fresh.iter().any(|&slot| changes(&mut self.jobs, slot));
         if self.views.tried().is_some_and(|server| {
             let connection = self.exchange.connection(server);
             connection.is_none_or(|connection| !connection.owes())
@@ -427,9 +297,9 @@ impl<O: Member> Crowd<O> {
         if mutates {
             self.views.changes(&self.jobs, now + self.pool.options.timeout);
         }
-        self.views.begin(mutates, now);
+        self.views.begin_beside(mutates, at_work, now);
         if self.is_outdated() {
-            self.follow_list(now);
+            self.follow_list(mutates, now);
         }
         if !self.views.view().all_steady() || !self.trials.is_empty() {
             if self.views.waits() {
@@ -439,7 +309,9 @@ impl<O: Member> Crowd<O> {
             }
             self.drop_idle_of_down();
         }
-        if self.views.waits() || self.exchange.parked() || self.views.view().generation != generation {
+        let generation = self.views.view().generation;
+        let looked_at = std::mem::replace(&mut self.looked_at, generation);
+        if self.views.waits() || self.exchange.parked() || generation != looked_at {
             self.exchange.reconsider(&mut self.jobs, &mut self.views, now);
         }
     }

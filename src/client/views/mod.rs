@@ -151,6 +151,8 @@ impl Views {
         self.generation += 1;
         (self.view.generation, self.view.unix_millis) = (self.generation, unix_millis);
         self.tried = None;
+        // Nothing is in the new view yet, whether or not there is news.
+        self.seen = 0;
         self.turn_page(now);
         self.refresh(now);
     }
@@ -159,11 +161,17 @@ impl Views {
     /// is live and seen so: a server that came back between the look at it and the record
     /// would otherwise be taken for one that missed nothing.
     pub(super) fn begin(&mut self, mutating: bool, now: Instant) {
+        self.begin_beside(mutating, false, now);
+    }
+
+    /// As [`Views::begin`], for the calls of an event loop. `at_work`: others of them that change something have begun, and what they
+    /// sent cannot be taken back.
+    pub(super) fn begin_beside(&mut self, mutating: bool, at_work: bool, now: Instant) {
         self.mutating = mutating;
         if !mutating {
             self.changing.clear();
         }
-        self.changing.begins(true);
+        self.changing.begins(!at_work);
         self.refresh(now);
         if self.any_unreachable {
             self.try_again(now);

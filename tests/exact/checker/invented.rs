@@ -60,7 +60,8 @@ impl Pool {
             let what = What::Set(State::Number(1_000_000));
             pool.state = State::Number(1_000_000);
             let (start, end) = (0, MS);
-            let call = Call { process: 0, key: 7, start, end, waited: 0, what, answer: Answer::Stored };
+            let call =
+                Call { process: 0, key: 7, start, end, waited: 0, what, answer: Answer::Stored, proxy: None };
             pool.done.push(call);
         }
         pool
@@ -94,7 +95,7 @@ impl Pool {
             _ => What::Delete,
         };
         let answer = Answer::Failed(-2);
-        self.open.push((Call { process, key: 7, start, end: 0, waited: 0, what, answer }, None));
+        self.open.push((Call { process, key: 7, start, end: 0, waited: 0, what, answer, proxy: None }, None));
     }
 
     /// One of the calls under way gets the stripe; the one that has it takes effect. A read needs none.
@@ -208,7 +209,7 @@ impl Pool {
         }
         let never = |(call, _): &(Call, Option<Answer>)| Call { end: u64::MAX, ..*call };
         self.done.extend(self.open.iter().map(never));
-        let excuse = Fault { what: String::new(), struck: 0, known: u64::MAX, over: u64::MAX };
+        let excuse = Fault { what: String::new(), proxy: None, struck: 0, known: u64::MAX, over: u64::MAX };
         History { calls: self.done, faults: vec![excuse], timeout: u64::MAX / 2 }
     }
 }

@@ -13,7 +13,8 @@
 //! Two reads may see a change under way in the wrong order (the first sees it, the second does not yet). That is
 //! not what the library promises, and not asked for here: a change is *there* when it was acknowledged.
 //!
-//! And of every call: that it ended within its time, and did not fail when the fault was known; of a CAS that was
+//! And of every call: that it ended within its time, and did not fail when the fault was known, or befell only a proxy that it did
+//! not go through; of a CAS that was
 //! answered "exists", that something was there to change the token.
 
 mod bounds;
@@ -31,7 +32,7 @@ mod tricky;
 
 use std::collections::BTreeMap;
 
-use crate::history::{Answer, Call, History, State, What};
+use crate::history::{Answer, Call, Fault, History, State, What};
 
 pub use report::{Kind, Report};
 
@@ -67,11 +68,15 @@ pub fn check(history: &History) -> Report {
     report
 }
 
-/// Whether a call that failed was under way while a fault was not yet known; or its process got no processor for half the
-/// time that it had.
+/// Whether a call that failed was under way while a fault was not yet known that could concern it; or its process got no
+/// processor for half the time that it had.
 fn excused(call: &Call, history: &History) -> bool {
+    let concerns = |fault: &Fault| fault.proxy.is_none() || fault.proxy == call.proxy;
     call.waited > history.timeout / 2
-        || history.faults.iter().any(|fault| call.start <= fault.known && call.end >= fault.struck)
+        || history
+            .faults
+            .iter()
+            .any(|fault| concerns(fault) && call.start <= fault.known && call.end >= fault.struck)
 }
 
 /// CAS calls that were answered "exists" although nothing happened to the key between token and call.
@@ -80,7 +85,7 @@ fn unjustified(calls: &[Call], history: &History) -> Vec<usize> {
     let mut found = Vec::new();
     for (at, call) in calls.iter().enumerate() {
         let (What::Cas { fetched, .. }, Answer::Exists) = (call.what, call.answer) else { continue };
-        let disturbed = |fault: &crate::history::Fault| fault.struck <= call.end && fault.over >= fetched;
+        let disturbed = |fault: &Fault| fault.struck <= call.end && fault.over >= fetched;
         let changed = |(other, by): (usize, &Call)| {
             let until = if by.failed() { fading[other] } else { by.end };
             other != at && steps::is_change(by) && by.start <= call.end && until >= fetched

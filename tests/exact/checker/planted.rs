@@ -20,7 +20,7 @@ pub fn appended(first: u64, then: u64) -> State {
 /// A call of somebody, in milliseconds.
 pub fn call(when: Range<u64>, what: What, answer: Answer) -> Call {
     let [start, end] = [when.start, when.end].map(|ms| ms * MS);
-    Call { process: 1, key: 7, start, end, waited: 0, what, answer }
+    Call { process: 1, key: 7, start, end, waited: 0, what, answer, proxy: None }
 }
 
 /// A store that was acknowledged.
@@ -41,7 +41,7 @@ pub fn get(when: Range<u64>, found: State) -> Call {
 
 /// A fault that excuses every failed call of a history.
 pub fn excuse() -> Fault {
-    Fault { what: "all of it".to_owned(), struck: 0, known: u64::MAX, over: u64::MAX }
+    Fault { what: "all of it".to_owned(), proxy: None, struck: 0, known: u64::MAX, over: u64::MAX }
 }
 
 /// Checks these calls, of which any may fail.
@@ -221,7 +221,7 @@ fn a_call_that_takes_too_long() {
 
 #[test]
 fn a_call_that_fails_when_the_failure_is_known() {
-    let fault = Fault { what: String::new(), struck: 10 * MS, known: 20 * MS, over: 90 * MS };
+    let fault = Fault { what: String::new(), proxy: None, struck: 10 * MS, known: 20 * MS, over: 90 * MS };
     let failed = |when| call(when, What::Get, Answer::Failed(-1));
     let mut waited = failed(100..601);
     waited.waited = 251 * MS;
@@ -229,6 +229,15 @@ fn a_call_that_fails_when_the_failure_is_known() {
     let report = check(&History { calls, faults: vec![fault], timeout: 500 * MS });
     assert_eq!(report.count(Kind::Failed), 2, "{report}");
     assert_eq!(report.failed, 6);
+}
+
+#[test]
+fn a_call_that_fails_when_only_another_proxy_was_killed() {
+    let fault = Fault { what: String::new(), proxy: Some(1), struck: 0, known: 90 * MS, over: 90 * MS };
+    let through = |proxy| Call { proxy, ..call(5..6, What::Get, Answer::Failed(-100)) };
+    let calls = vec![through(Some(1)), through(Some(0)), through(None)];
+    let report = check(&History { calls, faults: vec![fault], timeout: 500 * MS });
+    assert_eq!(report.count(Kind::Failed), 2, "{report}");
 }
 
 /// One lost value is no excuse for what comes after it.
