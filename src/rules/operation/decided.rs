@@ -35,6 +35,7 @@ pub trait Question<'a> {
 }
 
 /// What follows from the answer of the server that decides.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, and boxing it would allocate")]
 #[derive(Debug)]
 pub enum Verdict<'a> {
     /// It was stored: the others get it.
