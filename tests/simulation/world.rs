@@ -17,6 +17,7 @@ use super::driver::Driver;
 use super::memcached::Item;
 use super::message::{Bytes, show};
 use super::net::{EPOCH_MILLIS, Event, Net, Wires};
+use super::passing::Passing;
 use super::rng::Rng;
 use super::tally::Tally;
 use super::task::{Seen, Settled, Task};
@@ -336,6 +337,7 @@ impl World {
             self.keys[index].holders &= holders;
             return self.keys[index].unanswered();
         }
+        self.check_lives(key, active);
         let before = self.keys[index].possible.clone();
         let mut fits = self.keys[index].end(&active.call, outcome, value, span);
         if !fits && self.lost(key, active.began) {
@@ -383,6 +385,10 @@ impl World {
         match (&active.call, outcome) {
             // Deleted by a command whose answer was lost; the next one found nothing.
             (Call::Delete { .. }, Outcome::NotFound) if !active.quiet => Some(Outcome::Deleted),
+            // Marked by a command whose answer was lost, or whose server died when the others were cleared.
+            (Call::Pass { passing: Passing::Delete { .. }, .. }, Outcome::NotFound) if !active.quiet => {
+                Some(Outcome::Deleted)
+            }
             // What was deleted or touched was a stub that its owner left behind.
             (Call::Delete { .. } | Call::Touch { .. }, Outcome::Deleted | Outcome::Touched)
                 if self.driver.net.leases > 0 =>
@@ -390,6 +396,17 @@ impl World {
                 Some(Outcome::NotFound)
             }
             _ => None,
+        }
+    }
+
+    /// What was stored lives no longer than the pool lets anything live.
+    fn check_lives(&mut self, key: Key, active: &Active) {
+        let Some(most) = self.driver.view.pool.options.max_ttl else { return };
+        let latest = self.second() + most.as_secs() as i64 + 1;
+        let too_long = |_, item: &Item| item.expires.is_none_or(|at| at > latest);
+        if self.driver.net.holders(key_bytes(key), too_long) != 0 {
+            let where_ = self.contents(key);
+            self.complain(format!("TOO LONG: {} left what outlives everything. {where_}", active.call));
         }
     }
 

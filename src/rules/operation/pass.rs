@@ -3,14 +3,19 @@
 //! As in [`Conditional`](super::Conditional) one server decides (acting, or who [`Bring`] says); it is sent what the client
 //! wrote, and its answer is the client's. When it changed something, the others get what came of it.
 //!
+//! A delete that it did, and one that found nothing and compared nothing, is done on every place in the order of
+//! [`Spread`]: others may be moving copies of the key. Expiry times in it are no later than in any other call ([`expiry`]).
+//!
 //! CAS values in it are tokens, both ways ([`cas`]).
 
 use super::bring::Bring;
 use super::publish::{End, Publish};
 use super::source::Source;
-use super::{Attempts, Failure, Operation, Outcome, Tag, cas, decides_alone, refused, writable};
+use super::spread::Spread;
+use super::{Attempts, Failure, Operation, Outcome, Tag, cas, decides_alone, expiry, refused, writable};
 use crate::rules::bytes::Bytes;
 use crate::rules::hash::KeyHash;
+use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
 use crate::rules::view::{State, View};
 use crate::rules::wire::{Command, Reply};
@@ -24,6 +29,8 @@ enum Stage<'a> {
     },
     /// The others get what came of it; then it ends with this outcome.
     Publishing(Box<Publish<'a>>, Outcome),
+    /// It is deleted on every place.
+    Clearing(Box<Spread<'a>>),
     Over(Outcome),
 }
 
@@ -100,8 +107,10 @@ impl<'a> Pass<'a> {
 
     fn decide(&mut self, view: &View, server: ServerId) {
         self.generation = view.generation;
-        self.sent.clear();
-        self.sent.extend_from_slice(&self.passed.flags);
+        match writable(view, &self.passed.key) {
+            Ok(placement) => self.write_flags(view, &placement, server),
+            Err(outcome) => return self.stage = Stage::Over(outcome),
+        }
         if let Some(token) = self.passed.cas {
             // One from elsewhere is compared all the same: the server says whether there is anything.
             // And 0 is nobody's, but means something to some commands.
@@ -110,6 +119,36 @@ impl<'a> Pass<'a> {
             self.sent.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         }
         self.stage = Stage::Deciding { server: Source::of(view, server), asked: false };
+    }
+
+    /// The flags as `server` is to see them: what is to live longer than the rules let it lives as long as they do.
+    fn write_flags(&mut self, view: &View, placement: &Placement, server: ServerId) {
+        self.sent.clear();
+        let mut lives = self.passed.letter != b's';
+        for word in self.passed.flags.split(|byte| *byte == b' ').filter(|word| !word.is_empty()) {
+            self.sent.push(b' ');
+            let exptime = || std::str::from_utf8(&word[1..]).ok()?.parse().ok();
+            match (word[0], exptime()) {
+                (letter @ (b'T' | b'N'), Some(exptime)) => {
+                    lives |= letter == b'T';
+                    let exptime = expiry::on_server(view, placement, server, exptime);
+                    self.sent.push(letter);
+                    self.sent.extend_from_slice(itoa::Buffer::new().format(exptime).as_bytes());
+                }
+                _ => self.sent.extend_from_slice(word),
+            }
+        }
+        let exptime = expiry::on_server(view, placement, server, 0);
+        if !lives && exptime != 0 {
+            self.sent.extend_from_slice(b" T");
+            self.sent.extend_from_slice(itoa::Buffer::new().format(exptime).as_bytes());
+        }
+    }
+
+    /// Whether it is a delete proper.
+    fn deletes(&self) -> bool {
+        let marks = || self.passed.flags.split(|byte| *byte == b' ').any(|word| word.first() == Some(&b'I'));
+        self.passed.letter == b'd' && !marks()
     }
 
     fn decided(&mut self, view: &View, server: Source, reply: &Reply<'_>) {
@@ -123,6 +162,12 @@ impl<'a> Pass<'a> {
             return self.begin_again(view);
         }
         self.tell(life(view, server), line, data);
+        if self.deletes() && (done || (line.starts_with(b"NF") && self.passed.cas.is_none())) {
+            let places = writable(view, &self.passed.key).map(|placement| placement.places);
+            let alone = done && places.is_ok_and(|places| places.as_slice() == [server.server]);
+            let clearing = || Stage::Clearing(Box::new(Spread::delete(self.passed.key.clone())));
+            return self.stage = if alone { Stage::Over(Outcome::Done) } else { clearing() };
+        }
         // What was brought to acting alone is to be on the mirror too: a walk may have been here already.
         self.stage = if (done && self.passed.changes) || self.brought {
             Stage::Publishing(Box::new(Publish::new(self.passed.key.clone(), server)), Outcome::Done)
@@ -183,6 +228,14 @@ impl<'a> Pass<'a> {
                 (Some(End::Failed(_)), _) => self.stage = Stage::Over(Outcome::Unavailable),
                 (None, _) => {}
             },
+            Stage::Clearing(delete) => match delete.outcome() {
+                Some(Outcome::Deleted | Outcome::NotFound) => self.stage = Stage::Over(Outcome::Done),
+                Some(outcome) => {
+                    self.refusal = delete.refusal().unwrap_or_default().to_vec();
+                    self.stage = Stage::Over(outcome);
+                }
+                None => {}
+            },
             Stage::Begin | Stage::Deciding { .. } | Stage::Over(_) => {}
         }
     }
@@ -207,6 +260,7 @@ impl Operation for Pass<'_> {
                     (!std::mem::replace(asked, true)).then_some((server.server, 0))
                 }
                 Stage::Publishing(publish, _) => publish.next(view),
+                Stage::Clearing(delete) => delete.next(view),
                 Stage::Over(_) => None,
             };
             if next.is_some() {
@@ -224,6 +278,7 @@ impl Operation for Pass<'_> {
         match &self.stage {
             Stage::Bringing(bring) => bring.command(),
             Stage::Publishing(publish, _) => publish.command(tag),
+            Stage::Clearing(delete) => delete.command(tag),
             Stage::Begin | Stage::Deciding { .. } | Stage::Over(_) => Command::Meta {
                 letter: self.passed.letter,
                 key: &self.passed.key,
@@ -238,6 +293,7 @@ impl Operation for Pass<'_> {
         match &mut self.stage {
             Stage::Bringing(bring) => bring.answer(view, reply),
             Stage::Publishing(publish, _) => publish.answer(view, tag, reply),
+            Stage::Clearing(delete) => delete.answer(view, tag, reply),
             Stage::Deciding { server, .. } => {
                 let server = *server;
                 self.decided(view, server, reply);
@@ -251,6 +307,7 @@ impl Operation for Pass<'_> {
         match &mut self.stage {
             Stage::Bringing(bring) => bring.fail(view, failure),
             Stage::Publishing(publish, _) => publish.fail(view, tag, failure),
+            Stage::Clearing(delete) => delete.fail(view, tag, failure),
             Stage::Deciding { server, .. } => {
                 let server = *server;
                 self.undecided(view, server, failure);

@@ -3,6 +3,7 @@
 mod draining;
 mod lists;
 mod moving;
+mod passing;
 mod unable;
 mod unreachable;
 
@@ -118,6 +119,9 @@ fn describe(command: &Command<'_>) -> String {
         Command::Delete { .. } => "delete".into(),
         Command::Arithmetic { direction, delta, .. } => format!("{direction:?} {delta}").to_lowercase(),
         Command::Touch { exptime, .. } => format!("touch {exptime}"),
+        Command::Meta { letter, flags, .. } => {
+            format!("m{}{}", char::from(*letter), String::from_utf8_lossy(flags))
+        }
         other => format!("{other:?}"),
     }
 }
