@@ -3,9 +3,10 @@
 use super::cursor::Cursor;
 use super::read::Batch;
 use super::spread::Spread;
-use super::{Failure, Operation, Outcome, Tag, refused, writable};
+use super::{Failure, Operation, Outcome, Tag, expiry, refused, writable};
 use crate::rules::bytes::Bytes;
 use crate::rules::hash::KeyHash;
+use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
@@ -26,6 +27,8 @@ enum Stage<'a> {
 pub struct GetAndTouch<'a, B = &'a mut dyn Batch> {
     key: Bytes<'a>,
     exptime: i64,
+    /// As it is sent to the place that is asked.
+    sent: i64,
     batch: B,
     stage: Stage<'a>,
     cursor: Cursor,
@@ -43,7 +46,7 @@ impl<'a, B: Batch> GetAndTouch<'a, B> {
     /// As [`GetAndTouch::new`], with a batch of its own: [`GetAndTouch::batch`].
     pub fn into(key: impl Into<Bytes<'a>>, exptime: i64, batch: B) -> GetAndTouch<'a, B> {
         let (stage, cursor, refusal) = (Stage::Begin, Cursor::insisting(), Vec::new());
-        GetAndTouch { key: key.into(), exptime, batch, stage, cursor, refusal }
+        GetAndTouch { key: key.into(), exptime, sent: exptime, batch, stage, cursor, refusal }
     }
 
     /// Where the value goes.
@@ -93,7 +96,11 @@ impl<B: Batch> Operation for GetAndTouch<'_, B> {
         }
         match &mut self.stage {
             Stage::Reading { asked } => {
-                (!std::mem::replace(asked, true)).then_some((self.cursor.server(), 0))
+                let server = self.cursor.server();
+                if let Some(placement) = Placement::of(view, &self.key).filter(|_| !*asked) {
+                    self.sent = expiry::on_server(view, &placement, server, self.exptime);
+                }
+                (!std::mem::replace(asked, true)).then_some((server, 0))
             }
             Stage::Touching(touch) => {
                 let next = touch.next(view);
@@ -107,7 +114,7 @@ impl<B: Batch> Operation for GetAndTouch<'_, B> {
     fn command(&self, tag: Tag) -> Command<'_> {
         match &self.stage {
             Stage::Touching(touch) => touch.command(tag),
-            _ => Command::GetAndTouch { key: &self.key, exptime: self.exptime },
+            _ => Command::GetAndTouch { key: &self.key, exptime: self.sent },
         }
     }
 

@@ -480,19 +480,6 @@ fn an_append_is_published_with_what_it_came_to() {
 }
 
 #[test]
-fn what_was_marked_as_stale_is_stored_nowhere_else() {
-    let mut story = Story::new([STEADY; 4]);
-    let key = key(&story);
-    let mut append = Conditional::new(Verb::Append, &key, 0, 0, b"b");
-    assert_eq!(story.asks(&mut append), ["s1 append 0 b"]);
-    story.answer(&mut append, 1, Reply::Stored);
-    assert_eq!(story.asks(&mut append), ["s1 fetch"]);
-    let Reply::Value(fresh) = value(b"ab") else { unreachable!() };
-    story.answer(&mut append, 1, Reply::Value(Value { stale: true, lease: Some(Lease::Won), ..fresh }));
-    assert_eq!(story.asks(&mut append), ["s1 invalidate", "s2 delete"]);
-}
-
-#[test]
 fn all_servers_down_is_an_error_at_once() {
     let mut story = Story::new([DOWN; 4]);
     let mut one = One { key: key(&story), ..One::default() };

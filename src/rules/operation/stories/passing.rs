@@ -87,3 +87,26 @@ fn what_is_marked_as_stale_is_deleted_nowhere_by_that_name() {
     story.answer(&mut mark, 1, Reply::Value(Value { stale: true, lease: Some(Lease::Won), ..fresh }));
     assert_eq!(story.asks(&mut mark), ["s1 invalidate", "s2 delete"]);
 }
+
+#[test]
+fn what_was_marked_as_stale_is_stored_nowhere_else() {
+    let mut story = Story::new([STEADY; 4]);
+    let key = key(&story);
+    let mut append = Conditional::new(Verb::Append, &key, 0, 0, b"b");
+    assert_eq!(story.asks(&mut append), ["s1 append 0 b"]);
+    story.answer(&mut append, 1, Reply::Stored);
+    assert_eq!(story.asks(&mut append), ["s1 fetch"]);
+    let Reply::Value(fresh) = value(b"ab") else { unreachable!() };
+    story.answer(&mut append, 1, Reply::Value(Value { stale: true, lease: Some(Lease::Won), ..fresh }));
+    assert_eq!(story.asks(&mut append), ["s1 invalidate", "s2 delete"]);
+}
+
+#[test]
+fn what_is_touched_as_it_is_read_lives_no_longer_than_the_pool_lets_it() {
+    let options = Options { backups: true, max_ttl: Some(Duration::from_secs(60)), ..Options::default() };
+    let mut story = Story::with(options, [STEADY, DOWN, DOWN, DOWN]);
+    let key = key(&story);
+    let mut one = One { key: key.clone(), ..One::default() };
+    let mut touch = GetAndTouch::new(&key, 0, &mut one);
+    assert_eq!(story.asks(&mut touch), ["s1 gat 60"]);
+}
