@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use super::call::{Call, Form, Gather, One, Parts, Style, Supplies, Work};
 use super::counters::{self, Counters};
+use super::everyone::Made;
 use super::meta::{Flags, Wrong};
 use super::request::{BAD_LINE, ERROR, Limits, Meta, Request, TOO_LARGE, Words};
 use super::session::{Place, Session};
+use super::statistics::Group;
 use crate::client::crowd::{About, Crowd};
 use crate::rules::bytes::Bytes;
 use crate::rules::key::{MAX_BINARY_KEY_LEN, MAX_KEY_LEN, is_plain};
@@ -40,13 +42,6 @@ fn out_of_memory(request: &Request<'_>) -> Option<&'static [u8]> {
     }
 }
 
-/// Whether a server has statistics of this name.
-fn is_statistics(group: &[u8]) -> bool {
-    let name = Words::of(group).next().unwrap_or_default();
-    [&b"settings"[..], b"items", b"slabs", b"sizes", b"conns", b"reset", b"detail", b"cachedump", b"extstore"]
-        .contains(&name)
-}
-
 /// The value stands last in a call's block.
 fn value_of(parts: &Parts, len: usize) -> Bytes<'static> {
     let start = parts.flags.end;
@@ -64,10 +59,8 @@ pub(super) enum Next {
     Wait,
     /// Nothing behind it is begun until it is over.
     Barrier,
-    /// `stats`: what was gathered is summed when it is over.
-    Sum(u32, Gathered),
-    /// `version`: that of the first server.
-    First(u32, Gathered),
+    /// Nothing behind it is begun until it is over; then its answer is made of what was gathered.
+    Gather(u32, Gathered, Made),
     /// `stats proxy`.
     Report,
     /// The connection is closed when everything before is answered.
@@ -119,13 +112,13 @@ impl Begin<'_> {
             Request::Say { text, noreply } => self.say(text, noreply),
             Request::Skip { text, .. } => self.say(text, false),
             Request::FlushAll { delay, noreply } => self.flush_all(delay, noreply),
-            Request::Version => self.everywhere(Everywhere::Version),
-            Request::Stats { group: b"" } => self.everywhere(Everywhere::Stats { group: b"" }),
-            Request::Stats { group: b"proxy" } => Next::Report,
-            Request::Stats { group } if !is_statistics(group) => self.say(ERROR, false),
-            Request::Stats { .. } => {
-                self.say(b"SERVER_ERROR these statistics are each server's own: ask the servers", false)
-            }
+            Request::Version => self.everywhere(Everywhere::Version, Made::First),
+            Request::Stats { group } => match Group::of(group) {
+                Group::General => self.everywhere(Everywhere::Stats { group: b"" }, Made::Sum),
+                Group::Reset => self.everywhere(Everywhere::Stats { group: b"reset" }, Made::Reset),
+                Group::Proxy => Next::Report,
+                Group::Say(text) => self.say(text, false),
+            },
             Request::Quit => Next::Leave,
             Request::Close { text } => {
                 self.session.say(text, false);
@@ -135,7 +128,7 @@ impl Begin<'_> {
     }
 
     fn say(&mut self, text: &[u8], noreply: bool) -> Next {
-        if !noreply && text != b"OK" && text != b"MN" {
+        if !noreply && ![&b"OK"[..], b"MN", b"END"].contains(&text) {
             self.counters.refused();
         }
         self.session.say(text, noreply);
@@ -262,7 +255,7 @@ impl Begin<'_> {
     }
 
     /// A question to every server. What they say is gathered by the server's number.
-    fn everywhere(&mut self, what: Everywhere<'static>) -> Next {
+    fn everywhere(&mut self, what: Everywhere<'static>, made: Made) -> Next {
         if !self.session.is_quiet() {
             return Next::Wait;
         }
@@ -276,10 +269,7 @@ impl Begin<'_> {
         let parts = self.parts(b"", b"", b"", b"");
         let work = Work::Broadcast(Box::new(Broadcast::into(what, None, sink)));
         let number = self.one(counters::OTHER, false, Style::Gathered, parts, work);
-        match what {
-            Everywhere::Version => Next::First(number, gathered),
-            _ => Next::Sum(number, gathered),
-        }
+        Next::Gather(number, gathered, made)
     }
 
     fn meta(&mut self, meta: &Meta<'_>) -> Next {

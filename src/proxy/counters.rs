@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::client::crowd::latency::{Latency, STEPS, step_of};
 use crate::rules::time::Instant;
 
 /// Kinds of commands, as they are counted.
@@ -13,10 +14,6 @@ pub(super) const COUNT: u8 = 4;
 pub(super) const TOUCH: u8 = 5;
 /// Their names.
 pub(super) const KINDS: [&str; 6] = ["other", "get", "set", "delete", "count", "touch"];
-/// Upper ends of the latencies that are told apart, in microseconds.
-pub(super) const STEPS: [u64; 12] =
-    [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000];
-
 /// A number that one loop adds to.
 #[derive(Default)]
 pub(super) struct Count(AtomicU64);
@@ -38,10 +35,16 @@ impl Count {
 #[derive(Default)]
 pub(super) struct Kind {
     pub(super) begun: Count,
-    pub(super) answered: Count,
-    pub(super) micros: Count,
-    /// How many took no longer than each of [`STEPS`], and how many did.
-    pub(super) steps: [Count; STEPS.len() + 1],
+    /// As a [`Latency`].
+    steps: [Count; STEPS + 1],
+    micros: Count,
+}
+
+impl Kind {
+    /// How long those that were answered took.
+    pub(super) fn latency(&self) -> Latency {
+        Latency { steps: self.steps.each_ref().map(Count::get), micros: self.micros.get() }
+    }
 }
 
 /// What one loop counts.
@@ -51,6 +54,8 @@ pub(super) struct Counters {
     pub(super) clients: Count,
     pub(super) accepted: Count,
     pub(super) turned_away: Count,
+    /// Clients that spoke the binary protocol.
+    pub(super) binary: Count,
     pub(super) refused: Count,
     pub(super) late: Count,
     pub(super) in_flight: Count,
@@ -61,19 +66,38 @@ pub(super) struct Counters {
 
 impl Counters {
     pub(super) fn begun(&self, kind: u8) {
-        self.kinds[usize::from(kind) % KINDS.len()].begun.add(1);
+        if let Some(kind) = self.kinds.get(usize::from(kind)) {
+            kind.begun.add(1);
+        }
     }
 
     pub(super) fn refused(&self) {
         self.refused.add(1);
     }
 
+    /// What was said at once is of no kind, and took no time.
     pub(super) fn over(&self, kind: u8, began: Instant, now: Instant) {
         let micros = now.0.saturating_sub(began.0);
-        let kind = &self.kinds[usize::from(kind) % KINDS.len()];
-        kind.answered.add(1);
+        let Some(kind) = self.kinds.get(usize::from(kind)) else { return };
         kind.micros.add(micros);
-        let step = STEPS.iter().position(|step| micros <= *step).unwrap_or(STEPS.len());
-        kind.steps[step].add(1);
+        kind.steps[step_of(micros)].add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::session::SAID;
+
+    #[test]
+    fn what_is_over_is_counted_with_its_kind() {
+        let counters = Counters::default();
+        counters.begun(GET);
+        counters.over(GET, Instant(1_000), Instant(1_020));
+        let latency = counters.kinds[usize::from(GET)].latency();
+        assert_eq!((latency.count(), latency.micros, latency.quantile(500)), (1, 20, 32));
+        counters.over(SAID, Instant(0), Instant(1_020));
+        let all: u64 = counters.kinds.iter().map(|kind| kind.latency().count()).sum();
+        assert_eq!(all, 1);
     }
 }

@@ -4,14 +4,24 @@ use super::begin::Gathered;
 use super::report;
 use super::service::Shared;
 
+/// How the one answer is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Made {
+    /// `stats`: they are added up.
+    Sum,
+    /// `version`: the first server's stands for all.
+    First,
+    /// `stats reset`: every server that was asked has done it.
+    Reset,
+}
+
 /// Such a question, and where its answer goes.
 pub(super) struct Pending {
     pub(super) owner: u32,
     pub(super) life: u32,
     pub(super) number: u32,
     pub(super) gathered: Gathered,
-    /// Whether the answers are added up, or the first server's stands for all.
-    pub(super) sum: bool,
+    pub(super) made: Made,
 }
 
 impl Pending {
@@ -30,17 +40,23 @@ impl Pending {
         text: &mut Vec<u8>,
     ) {
         let Some(at) = all.iter().position(|it| it.is(owner, life, number)) else { return };
-        let Pending { gathered, sum, .. } = all.swap_remove(at);
+        let Pending { gathered, made, .. } = all.swap_remove(at);
         let mut said = gathered.lock().map(|mut said| std::mem::take(&mut *said)).unwrap_or_default();
         said.sort_by_key(|(server, _)| *server);
-        let Some((_, first)) = said.first() else { return };
-        text.clear();
-        if sum {
-            report::sum(&said, shared, text);
-        } else {
-            text.extend_from_slice(b"VERSION ");
-            text.extend_from_slice(first);
-            text.extend_from_slice(b"\r\n");
+        match (made, said.first()) {
+            // A text that is there says which server did not do it.
+            (Made::Reset, _) if text.is_empty() => text.extend_from_slice(b"RESET\r\n"),
+            (Made::Sum, Some(_)) => {
+                text.clear();
+                report::sum(&said, shared, text);
+            }
+            (Made::First, Some((_, first))) => {
+                text.clear();
+                text.extend_from_slice(b"VERSION ");
+                text.extend_from_slice(first);
+                text.extend_from_slice(b"\r\n");
+            }
+            (Made::Reset, _) | (_, None) => {}
         }
     }
 }

@@ -1,21 +1,22 @@
 //! The hall: one loop, its clients, and the crowd of their calls.
 
-use std::sync::atomic::Ordering;
+mod entry;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
-use rustix::net::{SendFlags, send};
 use rustix::time::Timespec;
 
 use super::begin::{Begin, Next};
+use super::binary::Binary;
 use super::call::{Call, Supplies, TIMEOUT, Told};
 use super::counters::Counters;
 use super::everyone::Pending;
 use super::request::{Parsed, Request, parse};
-use super::service::Shared;
+use super::service::{Allowed, Shared};
 use super::session::{Session, Socket};
 use crate::client::crowd::{Crowd, Ended};
 use crate::rules::operation::Operation;
@@ -23,6 +24,8 @@ use crate::rules::pool::ServerId;
 
 /// What is read of a client at a time, in bytes.
 const ROOM: usize = 64 << 10;
+/// How often a client is read at most before it is let go.
+const MOST_READS: usize = 256;
 /// How many values are moved in one round.
 const MOST_MOVES: usize = 16;
 /// How many events are taken in at a time.
@@ -35,12 +38,14 @@ const DOOR: u64 = 1 << 40;
 pub(super) struct Hall {
     index: usize,
     shared: Arc<Shared>,
+    allowed: Allowed,
     counters: Arc<Counters>,
     crowd: Crowd<Call>,
     supplies: Supplies,
     epoll: OwnedFd,
     /// Where this loop lets clients in: one loop does, and deals them out.
     doors: Vec<OwnedFd>,
+    binary: Binary,
     deals_to: usize,
     sessions: Vec<Option<Session>>,
     free: Vec<u32>,
@@ -71,11 +76,13 @@ impl Hall {
         Ok(Hall {
             index,
             counters: Arc::clone(&shared.loops[index].counters),
+            allowed: shared.allowed(),
             shared,
             crowd,
             supplies: Supplies::default(),
             epoll,
             doors,
+            binary: Binary::default(),
             deals_to: 0,
             sessions: Vec::new(),
             free: Vec::new(),
@@ -119,87 +126,9 @@ impl Hall {
         for &Event { data, flags } in events.iter() {
             match data.u64() {
                 WAKE => self.woken(),
-                door if door >= DOOR => self.let_in((door - DOOR) as usize),
+                door if door >= DOOR => _ = self.let_in((door - DOOR) as usize),
                 client => self.serve(client as u32, flags),
             }
-        }
-    }
-
-    fn woken(&mut self) {
-        let own = &self.shared.loops[self.index];
-        let mut count = [0; 8];
-        let _ = rustix::io::read(&own.wake, &mut count);
-        let dealt = own.dealt.lock().map(|mut dealt| std::mem::take(&mut *dealt)).unwrap_or_default();
-        dealt.into_iter().for_each(|client| self.welcome(client));
-        if let Some(pool) = self.shared.reread.lock().ok().and_then(|reread| reread.clone()) {
-            self.crowd.change_list(pool);
-        }
-        if self.shared.leaving.load(Ordering::Acquire) && !self.leaving {
-            self.leaving = true;
-            for door in self.doors.drain(..) {
-                let _ = epoll::delete(&self.epoll, &door);
-            }
-            for owner in 0..self.sessions.len() as u32 {
-                self.mark(owner);
-            }
-        }
-    }
-
-    /// Takes clients in at a door, and deals them out among the loops.
-    fn let_in(&mut self, door: usize) {
-        for _ in 0..64 {
-            let Some(door) = self.doors.get(door) else { return };
-            let Ok(client) = super::listen::accept(door) else { return };
-            let all: u64 = self.shared.loops.iter().map(|other| other.counters.clients.get()).sum();
-            if all >= self.shared.most_clients as u64 {
-                self.counters.turned_away.add(1);
-                let _ = send(
-                    &client,
-                    b"SERVER_ERROR too many connections\r\n",
-                    SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-                );
-                continue;
-            }
-            let to = self.deals_to;
-            self.deals_to = (to + 1) % self.shared.loops.len();
-            if to == self.index {
-                self.welcome(client);
-            } else {
-                let other = &self.shared.loops[to];
-                if let Ok(mut dealt) = other.dealt.lock() {
-                    dealt.push(client);
-                }
-                other.wake();
-            }
-        }
-    }
-
-    fn welcome(&mut self, client: OwnedFd) {
-        let owner = self.free.pop().unwrap_or(self.sessions.len() as u32);
-        if epoll::add(&self.epoll, &client, EventData::new_u64(u64::from(owner)), EventFlags::IN).is_err() {
-            self.free.push(owner);
-            return;
-        }
-        self.lives = self.lives.wrapping_add(1);
-        let session = Session::new(client, self.lives);
-        match self.sessions.get_mut(owner as usize) {
-            Some(slot) => *slot = Some(session),
-            None => self.sessions.push(Some(session)),
-        }
-        self.clients += 1;
-        self.counters.accepted.add(1);
-        self.counters.clients.set(self.clients as u64);
-        if self.leaving {
-            self.mark(owner);
-        }
-    }
-
-    fn close(&mut self, owner: u32) {
-        if let Some(session) = self.sessions.get_mut(owner as usize).and_then(Option::take) {
-            self.weight -= session.weighed;
-            self.free.push(owner);
-            self.clients -= 1;
-            self.counters.clients.set(self.clients as u64);
         }
     }
 
@@ -221,22 +150,29 @@ impl Hall {
             self.mark(owner);
         }
         if flags.contains(EventFlags::IN) {
-            self.read(owner);
+            let _ = self.read(owner);
         }
     }
 
-    /// Reads a client, and begins what came.
-    fn read(&mut self, owner: u32) {
-        let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return };
-        if session.leaving || session.is_full(self.shared.most_bytes) || session.barrier {
+    /// Reads a client, and begins what came. Whether there may be more.
+    fn read(&mut self, owner: u32) -> bool {
+        let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return false };
+        if session.leaving || session.is_full(self.allowed.buffer) || session.barrier {
             // What it sends stays where it is.
-            return self.mark(owner);
+            self.mark(owner);
+            return false;
         }
         let mut room = std::mem::take(&mut self.room);
-        match session.read(&mut room) {
+        let came = session.read(&mut room);
+        match came {
             Ok(count) => {
                 self.counters.bytes_in.add(count as u64);
-                self.take_in(owner, &room[..count]);
+                let is_first = std::mem::replace(&mut session.new, false);
+                if is_first && self.binary.is(&room[..count], &self.counters, self.crowd.now()) {
+                    self.close(owner);
+                } else {
+                    self.take_in(owner, &room[..count]);
+                }
             }
             // It sends no more; what it asked for it may still wait for.
             Err(Socket::Closed) => {
@@ -246,6 +182,15 @@ impl Hall {
             Err(_) => {}
         }
         self.room = room;
+        came == Ok(ROOM)
+    }
+
+    /// Reads what a client has sent by now, as far as there is room.
+    fn read_all(&mut self, owner: u32) {
+        let mut left = MOST_READS;
+        while left > 0 && self.read(owner) {
+            left -= 1;
+        }
     }
 
     fn take_in(&mut self, owner: u32, came: &[u8]) {
@@ -269,7 +214,7 @@ impl Hall {
     /// Begins what is whole of what was kept.
     fn go_on(&mut self, owner: u32) {
         let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return };
-        if session.inbox.is_empty() || session.inbox.len() < session.needed {
+        if !session.has_more() {
             return;
         }
         let mut inbox = std::mem::take(&mut session.inbox);
@@ -300,10 +245,10 @@ impl Hall {
             if session.leaving {
                 return bytes.len();
             }
-            if session.barrier || session.is_full(self.shared.most_bytes) || !self.crowd.has_room() {
+            if session.barrier || session.is_full(self.allowed.buffer) || !self.crowd.has_room() {
                 break;
             }
-            let (request, count) = match parse(&bytes[taken..], &self.shared.limits) {
+            let (request, count) = match parse(&bytes[taken..], &self.allowed.limits) {
                 Parsed::Whole(request, count) => (request, count),
                 Parsed::More(needed) => {
                     session.needed = needed;
@@ -315,9 +260,9 @@ impl Hall {
                 session,
                 crowd: &mut self.crowd,
                 supplies: &mut self.supplies,
-                limits: &self.shared.limits,
+                limits: &self.allowed.limits,
                 counters: &self.counters,
-                full: self.weight >= self.shared.most_memory,
+                full: self.weight >= self.allowed.memory,
             }
             .request(&request);
             if let Request::TooLarge { skip, .. } | Request::Skip { skip, .. } = request {
@@ -331,13 +276,9 @@ impl Hall {
                     break;
                 }
                 Next::Barrier => session.barrier = true,
-                Next::Sum(number, gathered) => {
+                Next::Gather(number, gathered, made) => {
                     session.barrier = true;
-                    self.pending.push(Pending { owner, life, number, gathered, sum: true });
-                }
-                Next::First(number, gathered) => {
-                    session.barrier = true;
-                    self.pending.push(Pending { owner, life, number, gathered, sum: false });
+                    self.pending.push(Pending { owner, life, number, gathered, made });
                 }
                 Next::Report => {
                     let text = self.shared.report(self.index, &self.crowd);
@@ -359,7 +300,7 @@ impl Hall {
     fn go_on_with_marked(&mut self) {
         for at in 0..self.marked.len() {
             let owner = self.marked[at];
-            let most = self.shared.most_bytes;
+            let most = self.allowed.buffer;
             let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { continue };
             session.barrier &= !session.is_quiet();
             if !session.barrier && !session.is_full(most) {
@@ -420,7 +361,7 @@ impl Hall {
         let mut marked = std::mem::take(&mut self.marked);
         let mut again = std::mem::take(&mut self.again);
         for owner in marked.drain(..) {
-            let most = self.shared.most_bytes;
+            let most = self.allowed.buffer;
             let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { continue };
             session.marked = false;
             session.collect(&mut self.supplies, &mut |answer| {
@@ -431,7 +372,8 @@ impl Hall {
             self.counters.bytes_out.add((owed - session.owed()) as u64);
             let quiet = session.is_quiet();
             session.barrier &= !quiet;
-            let done = session.is_idle() && (session.leaving || (self.leaving && session.inbox.is_empty()));
+            // Half a request is not waited for: the other half may never come.
+            let done = session.is_idle() && (session.leaving || (self.leaving && !session.has_more()));
             if state == Socket::Closed || done {
                 self.close(owner);
                 continue;
@@ -448,7 +390,7 @@ impl Hall {
                     epoll::modify(&self.epoll, &session.socket, EventData::new_u64(u64::from(owner)), flags);
             }
             // What was kept back for want of room is begun in the next round.
-            if reads && !session.inbox.is_empty() && session.inbox.len() >= session.needed {
+            if reads && session.has_more() {
                 again.push(owner);
             }
             session.rest(&mut self.supplies);

@@ -15,7 +15,7 @@ use crate::client::resolve;
 use crate::rules::address::Address;
 
 /// How many clients may wait at a door.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: i32 = 1024;
 
 /// Opens a door at an address. `mode`: of a unix socket.
 pub(super) fn open(address: &Address, mode: u32) -> Result<OwnedFd, String> {

@@ -2,7 +2,8 @@
 //!
 //! - [`request`], `meta`, `meta_set`, `numbers`: a client's bytes as requests;
 //! - `begin`: what is begun for a request; `call`: it as an operation of the rules, and its answer in memcached's words;
-//! - `everyone`: questions to every server;
+//! - `statistics`: the groups of `stats`; `everyone`: questions to every server;
+//! - `binary`: clients that speak another protocol;
 //! - `session`: one client, its requests in their order, and what it is owed;
 //! - `hall`: one loop: its clients, and the crowd of their calls ([`crate::client::crowd`]);
 //! - `listen`: where clients come in; `service`: the process around the loops; `counters`, `report`: what is told of it.
@@ -15,6 +16,7 @@
 //! Nothing about servers is decided here.
 
 mod begin;
+mod binary;
 mod call;
 mod counters;
 mod everyone;
@@ -27,5 +29,6 @@ mod report;
 pub mod request;
 mod service;
 mod session;
+mod statistics;
 
 pub use service::{End, run};

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::counters::{KINDS, STEPS};
+use super::counters::KINDS;
 use super::service::Shared;
+use crate::client::crowd::latency::{Latency, STEPS, end_of};
 use crate::rules::view::State;
 use crate::rules::wire::stats;
 
@@ -49,6 +50,16 @@ fn state(state: State) -> &'static str {
     }
 }
 
+/// How many requests of a kind were begun, over all loops, and how long those that were answered took.
+fn command(shared: &Shared, kind: usize) -> (u64, Latency) {
+    let (mut begun, mut latency) = (0, Latency::default());
+    for kind in shared.loops.iter().map(|one| &one.counters.kinds[kind]) {
+        begun += kind.begun.get();
+        latency.add(&kind.latency());
+    }
+    (begun, latency)
+}
+
 /// `stats proxy`, but for its last line end.
 pub(super) fn lines(shared: &Shared) -> Vec<u8> {
     let mut text = String::new();
@@ -63,12 +74,10 @@ pub(super) fn lines(shared: &Shared) -> Vec<u8> {
         stat(name, &value);
     }
     for (at, name) in KINDS.iter().enumerate() {
-        let total = |of: &dyn Fn(&super::counters::Kind) -> u64| -> u64 {
-            shared.loops.iter().map(|one| of(&one.counters.kinds[at])).sum()
-        };
-        stat(&format!("cmd_{name}"), &total(&|kind| kind.begun.get()));
-        stat(&format!("cmd_{name}_answered"), &total(&|kind| kind.answered.get()));
-        stat(&format!("cmd_{name}_micros"), &total(&|kind| kind.micros.get()));
+        let (begun, latency) = command(shared, at);
+        stat(&format!("cmd_{name}"), &begun);
+        stat(&format!("cmd_{name}_answered"), &latency.count());
+        times(&mut stat, &format!("cmd_{name}_"), &latency);
     }
     for server in shared.servers() {
         let name = &server.name;
@@ -77,10 +86,29 @@ pub(super) fn lines(shared: &Shared) -> Vec<u8> {
         stat(&format!("server:{name}:asked"), &server.traffic.asked);
         stat(&format!("server:{name}:answered"), &server.traffic.answered);
         stat(&format!("server:{name}:lost"), &server.traffic.lost);
-        stat(&format!("server:{name}:micros"), &server.traffic.micros);
+        times(&mut stat, &format!("server:{name}:"), &server.traffic.latency);
     }
     text.push_str("END");
     text.into_bytes()
+}
+
+/// The times of one kind of command, or of one server.
+fn times(stat: &mut dyn FnMut(&str, &dyn std::fmt::Display), name: &str, latency: &Latency) {
+    stat(&format!("{name}micros"), &latency.micros);
+    stat(&format!("{name}p50_micros"), &latency.quantile(500));
+    stat(&format!("{name}p99_micros"), &latency.quantile(990));
+}
+
+/// A histogram as Prometheus reads it, but for its type. `label`: with its name.
+fn histogram(text: &mut String, name: &str, label: &str, latency: &Latency) {
+    let mut below = 0;
+    for (step, count) in latency.steps.iter().enumerate() {
+        below += count;
+        let end = if step < STEPS { (end_of(step) as f64 / 1e6).to_string() } else { "+Inf".to_owned() };
+        let _ = writeln!(text, "{name}_bucket{{{label},le=\"{end}\"}} {below}");
+    }
+    let _ = writeln!(text, "{name}_sum{{{label}}} {}", latency.micros as f64 / 1e6);
+    let _ = writeln!(text, "{name}_count{{{label}}} {below}");
 }
 
 /// The same as Prometheus reads it.
@@ -90,35 +118,27 @@ pub(super) fn prometheus(shared: &Shared) -> String {
         let kind = if name.starts_with("curr_") { "gauge" } else { "counter" };
         let _ = writeln!(text, "# TYPE memcache_proxy_{name} {kind}\nmemcache_proxy_{name} {value}");
     }
+    text.push_str("# TYPE memcache_proxy_commands_total counter\n");
+    let commands: Vec<_> = KINDS.iter().enumerate().map(|(at, name)| (name, command(shared, at))).collect();
+    for (name, (begun, _)) in &commands {
+        let _ = writeln!(text, "memcache_proxy_commands_total{{command=\"{name}\"}} {begun}");
+    }
     text.push_str("# TYPE memcache_proxy_request_seconds histogram\n");
-    for (at, name) in KINDS.iter().enumerate() {
-        let kinds = || shared.loops.iter().map(|one| &one.counters.kinds[at]);
-        let mut below = 0u64;
-        for (step, most) in STEPS.iter().enumerate() {
-            below += kinds().map(|kind| kind.steps[step].get()).sum::<u64>();
-            let most = *most as f64 / 1e6;
-            let _ = writeln!(
-                text,
-                "memcache_proxy_request_seconds_bucket{{command=\"{name}\",le=\"{most}\"}} {below}"
-            );
-        }
-        let count: u64 = kinds().map(|kind| kind.answered.get()).sum();
-        let micros: u64 = kinds().map(|kind| kind.micros.get()).sum();
-        let _ =
-            writeln!(text, "memcache_proxy_request_seconds_bucket{{command=\"{name}\",le=\"+Inf\"}} {count}");
-        let _ = writeln!(
-            text,
-            "memcache_proxy_request_seconds_sum{{command=\"{name}\"}} {}",
-            micros as f64 / 1e6
-        );
-        let _ = writeln!(text, "memcache_proxy_request_seconds_count{{command=\"{name}\"}} {count}");
+    for (name, (_, latency)) in &commands {
+        histogram(&mut text, "memcache_proxy_request_seconds", &format!("command=\"{name}\""), latency);
     }
     let servers = shared.servers();
+    let label = |server: &super::service::Told| {
+        format!("server=\"{}\"", server.name.replace('\\', "\\\\").replace('"', "\\\""))
+    };
+    text.push_str("# TYPE memcache_proxy_server_seconds histogram\n");
+    for server in &servers {
+        histogram(&mut text, "memcache_proxy_server_seconds", &label(server), &server.traffic.latency);
+    }
     let mut family = |name: &str, kind: &str, value: &dyn Fn(&super::service::Told) -> f64| {
         let _ = writeln!(text, "# TYPE memcache_proxy_server_{name} {kind}");
         for server in &servers {
-            let label = server.name.replace('\\', "\\\\").replace('"', "\\\"");
-            let _ = writeln!(text, "memcache_proxy_server_{name}{{server=\"{label}\"}} {}", value(server));
+            let _ = writeln!(text, "memcache_proxy_server_{name}{{{}}} {}", label(server), value(server));
         }
     };
     family("up", "gauge", &|server| f64::from(u8::from(server.state != State::Down && !server.unreachable)));
@@ -126,6 +146,5 @@ pub(super) fn prometheus(shared: &Shared) -> String {
     family("asked_total", "counter", &|server| server.traffic.asked as f64);
     family("answered_total", "counter", &|server| server.traffic.answered as f64);
     family("lost_total", "counter", &|server| server.traffic.lost as f64);
-    family("answer_seconds_total", "counter", &|server| server.traffic.micros as f64 / 1e6);
     text
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -10,7 +10,7 @@ use rustix::fd::OwnedFd;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::call::Call;
 use super::counters::Counters;
@@ -19,7 +19,7 @@ use super::request::Limits;
 use super::{listen, report};
 use crate::client::TableAt;
 use crate::client::crowd::{Crowd, Traffic};
-use crate::config::PoolFile;
+use crate::config::{PoolFile, Proxy};
 use crate::rules::address::Address;
 use crate::rules::pool::Pool;
 use crate::rules::time::Instant;
@@ -108,17 +108,38 @@ impl Loop {
     }
 }
 
+/// What clients are allowed, as the pool file says it by now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Allowed {
+    pub(super) limits: Limits,
+    /// The most clients at a time.
+    pub(super) clients: usize,
+    /// The most bytes that one may have under way.
+    pub(super) buffer: usize,
+    /// What all clients of one loop may have under way.
+    pub(super) memory: usize,
+}
+
+impl Allowed {
+    fn new(proxy: &Proxy, loops: usize) -> Allowed {
+        Allowed {
+            limits: Limits { key: proxy.key, value: proxy.value, line: proxy.line },
+            clients: proxy.connections as usize,
+            buffer: proxy.buffer,
+            memory: (proxy.memory / loops).max(1),
+        }
+    }
+}
+
 /// What the loops share.
 pub(super) struct Shared {
     pub(super) pool: Arc<Pool>,
     /// The pool as its file names it by now.
     pub(super) reread: Mutex<Option<Arc<Pool>>>,
     pub(super) table: Option<TableAt>,
-    pub(super) limits: Limits,
-    pub(super) most_clients: usize,
-    pub(super) most_bytes: usize,
-    /// What all clients of one loop may have under way.
-    pub(super) most_memory: usize,
+    allowed: Mutex<Allowed>,
+    /// The doors go with this process. Those of systemd stay, and who stands there is the next one's.
+    pub(super) owns_doors: bool,
     pub(super) loops: Vec<Loop>,
     pub(super) leaving: AtomicBool,
     /// When the last clients are left, in microseconds of the loops' clock.
@@ -127,6 +148,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    pub(super) fn allowed(&self) -> Allowed {
+        *self.allowed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How many clients there are.
     pub(super) fn clients(&self) -> u64 {
         self.loops.iter().map(|one| one.counters.clients.get()).sum()
@@ -142,6 +167,7 @@ impl Shared {
             ("curr_requests", total(&|counters| counters.in_flight.get())),
             ("clients", total(&|counters| counters.accepted.get())),
             ("clients_turned_away", total(&|counters| counters.turned_away.get())),
+            ("clients_binary", total(&|counters| counters.binary.get())),
             ("requests_refused", total(&|counters| counters.refused.get())),
             ("requests_late", total(&|counters| counters.late.get())),
             ("rounds", total(&|counters| counters.rounds.get())),
@@ -205,11 +231,12 @@ pub fn run(path: PathBuf, threads: usize) -> End {
     })
 }
 
-fn doors(path: &Path, file: &PoolFile) -> Result<Vec<OwnedFd>, String> {
+/// Where clients come in, and whether these doors go with this process.
+fn doors(path: &Path, file: &PoolFile) -> Result<(Vec<OwnedFd>, bool), String> {
     let handed_over = listen::handed_over()?;
     if !handed_over.is_empty() {
         log::info!("listening on {} sockets of systemd", handed_over.len());
-        return Ok(handed_over);
+        return Ok((handed_over, false));
     }
     if file.proxy.listen.is_empty() {
         return Err(format!(
@@ -223,7 +250,7 @@ fn doors(path: &Path, file: &PoolFile) -> Result<Vec<OwnedFd>, String> {
         log::info!("listening on {address}");
         Ok(door)
     };
-    file.proxy.listen.iter().map(door).collect()
+    Ok((file.proxy.listen.iter().map(door).collect::<Result<_, String>>()?, true))
 }
 
 fn serve(path: &Path, file: PoolFile, threads: usize) -> Result<End, String> {
@@ -231,17 +258,16 @@ fn serve(path: &Path, file: PoolFile, threads: usize) -> Result<End, String> {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot begin: {error}"))?;
-    let doors = doors(path, &file)?;
+    // Before anybody is let in: who is answered once is not left over a signal that was not taken yet.
+    let ears = runtime.block_on(async { Ears::open(&file) })?;
+    let (doors, owns_doors) = doors(path, &file)?;
     let names: Vec<Address> = file.proxy.listen.clone();
     let loops = (0..threads).map(|_| Loop::new()).collect::<Result<Vec<_>, _>>()?;
-    let proxy = &file.proxy;
     let trust = file.owner.map_or_else(Trust::default, |owner| Trust::default().also(owner));
     let shared = Arc::new(Shared {
         table: file.table.clone().map(|path| TableAt { path, trust }),
-        limits: Limits { key: proxy.key, value: proxy.value, line: proxy.line },
-        most_clients: proxy.connections as usize,
-        most_bytes: proxy.buffer,
-        most_memory: (proxy.memory / threads).max(1),
+        allowed: Mutex::new(Allowed::new(&file.proxy, threads)),
+        owns_doors,
         loops,
         leaving: AtomicBool::new(false),
         until: AtomicU64::new(u64::MAX),
@@ -257,7 +283,7 @@ fn serve(path: &Path, file: PoolFile, threads: usize) -> Result<End, String> {
         let thread = std::thread::Builder::new().name(name).spawn(move || hall.run());
         halls.push(thread.map_err(|error| format!("cannot begin a thread: {error}"))?);
     }
-    let end = runtime.block_on(attend(path, &file, &shared));
+    let end = runtime.block_on(attend(ears, path, &file, &shared));
     shared.leave();
     for hall in halls {
         if hall.join().is_err() {
@@ -267,7 +293,7 @@ fn serve(path: &Path, file: PoolFile, threads: usize) -> Result<End, String> {
     for address in names {
         // A socket of systemd's is not ours to remove; one of ours leads nowhere now.
         if let Address::Unix(path) = address
-            && std::env::var_os("LISTEN_FDS").is_none()
+            && owns_doors
         {
             let _ = std::fs::remove_file(path.as_str());
         }
@@ -275,14 +301,36 @@ fn serve(path: &Path, file: PoolFile, threads: usize) -> Result<End, String> {
     end
 }
 
+/// What the service listens to beside its clients.
+struct Ears {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    http: Option<TcpListener>,
+}
+
+impl Ears {
+    fn open(file: &PoolFile) -> Result<Ears, String> {
+        let take = |kind| signal(kind).map_err(|error| format!("cannot take signals: {error}"));
+        let http = file.proxy.http.as_ref().map(|address| {
+            let listener = std::net::TcpListener::bind(address.to_string()).and_then(|listener| {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener)
+            });
+            listener.map_err(|error| format!("{address}: cannot listen: {error}"))
+        });
+        Ok(Ears {
+            terminate: take(SignalKind::terminate())?,
+            interrupt: take(SignalKind::interrupt())?,
+            hangup: take(SignalKind::hangup())?,
+            http: http.transpose()?,
+        })
+    }
+}
+
 /// Waits until it is asked to end; answers HTTP meanwhile.
-async fn attend(path: &Path, file: &PoolFile, shared: &Arc<Shared>) -> Result<End, String> {
-    let take = |kind| signal(kind).map_err(|error| format!("cannot take signals: {error}"));
-    let (mut terminate, mut interrupt) = (take(SignalKind::terminate())?, take(SignalKind::interrupt())?);
-    let mut hangup = take(SignalKind::hangup())?;
-    if let Some(address) = &file.proxy.http {
-        let listener = TcpListener::bind(address.to_string()).await;
-        let listener = listener.map_err(|error| format!("{address}: cannot listen: {error}"))?;
+async fn attend(mut ears: Ears, path: &Path, file: &PoolFile, shared: &Arc<Shared>) -> Result<End, String> {
+    if let (Some(listener), Some(address)) = (ears.http.take(), &file.proxy.http) {
         log::info!("telling Prometheus on http://{address}/metrics");
         tokio::spawn(tell_prometheus(listener, Arc::clone(shared)));
     }
@@ -292,14 +340,29 @@ async fn attend(path: &Path, file: &PoolFile, shared: &Arc<Shared>) -> Result<En
     log::info!("serving the pool {} with {} threads", shared.pool.name, shared.loops.len());
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => reload(path, file, shared),
+            _ = ears.terminate.recv() => break,
+            _ = ears.interrupt.recv() => break,
+            _ = ears.hangup.recv() => reload(path, file, shared),
         }
     }
     log::info!("ending: no clients are taken in any more, and those that are here get what they are owed");
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
     Ok(End::Asked)
+}
+
+/// What is another in the file that was read again, and cannot be changed under way.
+fn needs_restart(before: &PoolFile, now: &PoolFile) -> Vec<&'static str> {
+    let (old, new) = (&before.proxy, &now.proxy);
+    [
+        ("listen", old.listen != new.listen),
+        ("mode", old.mode != new.mode),
+        ("http", old.http != new.http),
+        ("table", before.table != now.table),
+        ("the pool's name", before.pool.name != now.pool.name),
+    ]
+    .into_iter()
+    .filter_map(|(name, differs)| differs.then_some(name))
+    .collect()
 }
 
 /// Where there is a table, the list of servers comes with that.
@@ -308,9 +371,20 @@ fn reload(path: &Path, before: &PoolFile, shared: &Shared) {
         Ok(file) => file,
         Err(error) => return error.to_string().lines().for_each(|line| log::error!("{line}")),
     };
-    if file.proxy != before.proxy || file.table != before.table || file.pool.name != before.pool.name {
-        let path = path.display();
-        log::warn!("{path}: the section [proxy], the table or the pool's name changed; that needs a restart");
+    let waits = needs_restart(before, &file);
+    if !waits.is_empty() {
+        log::warn!(
+            "{}: changed, and takes a restart: {}; until then it is as it was",
+            path.display(),
+            waits.join(", ")
+        );
+    }
+    let allowed = Allowed::new(&file.proxy, shared.loops.len());
+    if let Ok(mut now) = shared.allowed.lock()
+        && *now != allowed
+    {
+        *now = allowed;
+        log::info!("{}: the limits of clients changed; they hold from now on", path.display());
     }
     log::info!(
         "{}: read; where there is a table, the list of servers is the one that it names",

@@ -57,6 +57,8 @@ pub(super) struct Session {
     pub(super) socket: OwnedFd,
     /// Tells it from others that had its number before.
     pub(super) life: u32,
+    /// Nothing came yet.
+    pub(super) new: bool,
     /// What came and is not whole.
     pub(super) inbox: Vec<u8>,
     /// So many bytes are needed before it is worth a look.
@@ -104,6 +106,7 @@ impl Session {
         Session {
             socket,
             life,
+            new: true,
             inbox: Vec::new(),
             needed: 0,
             skip: 0,
@@ -149,6 +152,11 @@ impl Session {
     /// Whether all that was begun is over.
     pub(super) fn is_quiet(&self) -> bool {
         self.answers.is_empty()
+    }
+
+    /// Whether there is a whole request among what is kept, as far as is known.
+    pub(super) fn has_more(&self) -> bool {
+        !self.inbox.is_empty() && self.inbox.len() >= self.needed
     }
 
     /// A place for the answer to a request. Its number.

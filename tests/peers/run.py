@@ -5,7 +5,9 @@
 First on a memcached: what fails there is the peer's fault, or this machine's. Then, when there is one,
 through memcache-proxy on four memcacheds, without and with backups. With --address on that proxy alone.
 
-Left out on a proxy: tests that speak memcached's binary protocol, which it does not.
+Left out on a proxy: tests that speak memcached's binary protocol, which it does not; and of pymemcache's suite
+test_misc, which sets a server's memory (cache_memlimit): a proxy refuses orders to one server. What else is in
+that test, `stats cachedump 1 1`, is asked in tests/proxy.
 
 FOLDER is what scripts/peers made: `venv` has pymemcache, pylibmc and pytest, `suites` their own tests. Those
 tests that are not about the server are left out: they open ports of their own.
@@ -83,7 +85,7 @@ def peers(folder, host, port, proxy):
         Peer(
             "pymemcache's suite",
             [*pytest, "-o", "addopts=", "pymemcache/test/test_integration.py", "--server", host, "--port", port,
-             "-k", "not tls"],
+             "-k", "not tls and not test_misc" if proxy else "not tls"],
             " passed", cwd=suite("pymemcache"),
         ),
         Peer(

@@ -136,7 +136,69 @@ fn statistics() {
     let lines: Vec<String> =
         std::iter::from_fn(|| Some(client.line()).filter(|line| line != "END")).collect();
     assert!(lines.contains(&"STAT curr_items 20".to_owned()), "{lines:?}");
-    assert_eq!(client.ask("stats items\r\n").split(' ').next(), Some("SERVER_ERROR"));
+    assert_eq!(
+        (client.ask("stats items\r\n").as_str(), client.ask("stats cachedump 1 1\r\n").as_str()),
+        ("END", "END")
+    );
+    assert_eq!(client.ask("cache_memlimit 50\r\n"), "ERROR", "an order to one server");
     assert_eq!(proxy.stat("cmd_set_answered"), Some(20));
     assert_eq!(proxy.stat("threads"), Some(2));
+}
+
+#[test]
+fn counting_begins_anew_on_every_server() {
+    let fleet = Fleet::start(2, "backup = \"none\"", "");
+    let proxy = fleet.proxy(&[]);
+    let mut client = proxy.client();
+    for number in 0..20 {
+        assert_eq!(client.set(&format!("k{number}"), b"v"), "STORED");
+    }
+    let counted =
+        || fleet.servers.iter().map(|server| server.stat("cmd_set").expect("it answers")).collect::<Vec<_>>();
+    assert!(counted().iter().all(|count| *count > 0), "{:?}", counted());
+    assert_eq!(client.ask("stats reset\r\n"), "RESET");
+    assert_eq!(counted(), [0, 0]);
+    // One that cannot be asked has not done it, and that is said.
+    fleet.servers[1].hang();
+    assert!(client.ask("stats reset\r\n").starts_with("SERVER_ERROR "));
+    fleet.servers[1].wake();
+}
+
+#[test]
+fn nothing_lives_longer_than_the_pool_allows() {
+    for backup in ["none", "pairs"] {
+        let fleet = Fleet::start(2, &format!("backup = \"{backup}\"\nmax_ttl = \"100s\""), "");
+        let proxy = fleet.proxy(&[]);
+        let mut client = proxy.client();
+        for (number, store) in [
+            "set KEY 0 0 1\r\n1\r\n",
+            "ms KEY 1\r\n1\r\n",
+            "ms KEY 1 c\r\n1\r\n",
+            "ms KEY 1 T5000 c\r\n1\r\n",
+            "ma KEY N0 t\r\n",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let key = format!("k{number}");
+            client.ask(&store.replace("KEY", &key));
+            let left: i64 = {
+                let line = client.ask(&format!("mg {key} t\r\n"));
+                line.strip_prefix("HD t")
+                    .and_then(|left| left.parse().ok())
+                    .unwrap_or_else(|| panic!("{line}"))
+            };
+            assert!((1..=100).contains(&left), "{backup} {store}");
+            assert_eq!(client.ask(&format!("touch {key} 0\r\n")), "TOUCHED");
+            assert!(client.ask(&format!("mg {key} T0 k\r\n")).starts_with("HD"));
+            client.send(format!("gat 0 {key}\r\n").as_bytes());
+            let _: Vec<String> = (0..3).map(|_| client.line()).collect();
+            // On every server that has it.
+            for server in &fleet.servers {
+                let found = server.ask(&format!("mg {key} t\r\nmn\r\n"), "MN").expect("an answer");
+                let lives = found[0].strip_prefix("HD t").map(|left| left.parse::<i64>().expect("a number"));
+                assert!(lives.is_none_or(|left| (1..=100).contains(&left)), "{backup} {store}: {found:?}");
+            }
+        }
+    }
 }

@@ -58,6 +58,105 @@ fn asked_to_end_it_answers_what_it_was_sent() {
     assert!(proxy.ends().success());
 }
 
+/// Its calls, and with them the longest end of a proxy, last longer than any wait of a test.
+fn patient(fleet: Fleet) -> Fleet {
+    let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
+    let longer = text.replace("\ntimeout = \"10s\"", "\ntimeout = \"60s\"");
+    assert_ne!(longer, text);
+    std::fs::write(&fleet.pool, longer).expect("written");
+    fleet
+}
+
+/// What a timer would end is five seconds and the pool's timeout away: far beyond what [`wait::until`] has patience for.
+#[test]
+fn the_end_waits_for_nobody_who_is_owed_nothing() {
+    let fleet = patient(Fleet::start(2, "backup = \"pairs\"", ""));
+    let mut proxy = fleet.proxy(&["--threads", "2"]);
+    let mut idle = proxy.client();
+    assert_eq!(idle.ask("mn\r\n"), "MN");
+    let mut halves: Vec<Client> = (0..4).map(|_| proxy.client()).collect();
+    for (half, text) in
+        halves.iter_mut().zip(["set k 0 0 100\r\nabc", "get k", "ms k 10\r\n", "get k\r\nget k"])
+    {
+        half.send(text.as_bytes());
+    }
+    // It has read them all: what it reads it counts.
+    let sent = (4 + 18 + 5 + 9 + 12) as u64;
+    wait::until("it has read the halves", || proxy.stat("bytes_read").filter(|count| *count >= sent));
+    assert_eq!(halves[3].line(), "END");
+    proxy.signal(Signal::TERM);
+    assert!(proxy.ends().success(), "{}", proxy.said());
+    assert_eq!(idle.rest(), b"");
+    assert!(halves.iter_mut().all(|half| half.rest().is_empty()));
+}
+
+#[test]
+fn what_clients_have_sent_when_it_ends_is_answered() {
+    let fleet = patient(Fleet::start(2, "backup = \"none\"", ""));
+    let mut proxy = fleet.proxy(&[]);
+    let mut old = proxy.client();
+    assert_eq!(old.ask("mn\r\n"), "MN");
+    // It is stopped, so that it is woken by all of this at once.
+    proxy.signal(Signal::STOP);
+    let mut fresh = proxy.client();
+    old.send(b"set k 0 0 1\r\nv\r\nget k\r\nget");
+    let pipelined = 3_000;
+    fresh.send(b"set n 0 0 100\r\n");
+    fresh.send(format!("{}\r\n", "x".repeat(100)).as_bytes());
+    fresh.send("mg n s\r\n".repeat(pipelined).as_bytes());
+    proxy.signal(Signal::TERM);
+    proxy.signal(Signal::CONT);
+    assert_eq!(old.rest(), b"STORED\r\nVALUE k 0 1\r\nv\r\nEND\r\n");
+    let expected = format!("STORED\r\n{}", "HD s100\r\n".repeat(pipelined));
+    assert!(fresh.rest() == expected.as_bytes(), "{}", proxy.said());
+    assert!(proxy.ends().success());
+}
+
+#[test]
+fn the_binary_protocol_is_let_go_at_once() {
+    let fleet = Fleet::start(1, "backup = \"none\"", "");
+    let proxy = fleet.proxy(&[]);
+    for _ in 0..3 {
+        let mut client = proxy.client();
+        // What php-memcached sends first.
+        client.send(b"\x80\x0b\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        assert_eq!(client.rest(), b"");
+    }
+    assert_eq!(proxy.stat("clients_binary"), Some(3));
+    assert_eq!(proxy.said().matches("binary protocol").count(), 1, "{}", proxy.said());
+    // Later it is only a byte that begins no command.
+    let mut client = proxy.client();
+    assert_eq!((client.ask("mn\r\n").as_str(), client.ask("x\r\n").as_str()), ("MN", "ERROR"));
+    client.send(b"\x80\r\n");
+    assert_eq!((client.line().as_str(), client.ask("mn\r\n").as_str()), ("ERROR", "MN"));
+}
+
+#[test]
+fn read_again_the_limits_hold_and_what_takes_a_restart_is_named() {
+    let fleet = Fleet::start(1, "backup = \"none\"", "");
+    let proxy = fleet.proxy(&["--threads", "2"]);
+    let mut client = proxy.client();
+    assert_eq!(client.set("k", &[b'x'; 100]), "STORED");
+    let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
+    std::fs::write(&fleet.pool, format!("{text}value = 50\n")).expect("written");
+    proxy.signal(Signal::HUP);
+    wait::until("the new limit holds", || {
+        Some(client.set("k", &[b'x'; 100])).filter(|said| said == "SERVER_ERROR object too large for cache")
+    });
+    assert!(!proxy.said().contains("restart"), "{}", proxy.said());
+    let other =
+        text.replace("listen = [", &format!("mode = \"0600\"\nlisten = [\"127.0.0.1:{}\", ", free_port()));
+    std::fs::write(&fleet.pool, other).expect("written");
+    proxy.signal(Signal::HUP);
+    let said = wait::until("it says so", || {
+        proxy.said().lines().find(|line| line.contains("restart")).map(str::to_owned)
+    });
+    assert!(said.contains("takes a restart: listen, mode; "), "{said}");
+    wait::until("the old limit holds again", || {
+        Some(client.set("k", &[b'x'; 100])).filter(|said| said == "STORED")
+    });
+}
+
 #[test]
 fn a_client_that_hangs_up_behind_its_requests_gets_its_answers() {
     let fleet = Fleet::start(2, "backup = \"none\"", "");
@@ -101,22 +200,71 @@ fn sockets_that_are_handed_over_outlive_the_proxy() {
     keep::kill(&mut second);
 }
 
+/// The number of a line of Prometheus' text.
+fn figure(text: &str, name: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{name} in:\n{text}"))
+}
+
 #[test]
 fn what_is_told_to_prometheus() {
     let http = free_port();
     let fleet = Fleet::start(2, "backup = \"none\"", &format!("http = \"127.0.0.1:{http}\""));
-    let proxy = fleet.proxy(&[]);
-    assert_eq!(proxy.client().set("k", b"v"), "STORED");
-    let mut http = TcpStream::connect(("127.0.0.1", http)).expect("a connection");
-    http.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
-    let mut text = String::new();
-    http.read_to_string(&mut text).expect("an answer");
+    let proxy = fleet.proxy(&["--threads", "2"]);
+    for number in 0..10 {
+        // Two clients, and so two loops.
+        assert_eq!(proxy.client().set(&format!("k{number}"), b"v"), "STORED");
+    }
+    let ask = |path: &str| {
+        let mut http = TcpStream::connect(("127.0.0.1", http)).expect("a connection");
+        http.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).expect("sent");
+        let mut text = String::new();
+        http.read_to_string(&mut text).expect("an answer");
+        text
+    };
+    assert!(ask("/nothing").starts_with("HTTP/1.1 404 Not Found\r\n"));
+    // A loop tells of its servers ten times a second.
+    let servers: Vec<String> =
+        fleet.servers.iter().map(|server| format!("server=\"{}\"", server.address())).collect();
+    let text = wait::until("both loops have told of their servers", || {
+        let text = ask("/metrics");
+        let told = |server| figure(&text, &format!("memcache_proxy_server_answered_total{{{server}}}"));
+        (servers.iter().map(told).sum::<f64>() >= 10.0).then_some(text)
+    });
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
-    assert!(text.contains("memcache_proxy_request_seconds_count{command=\"set\"} 1\n"), "{text}");
-    assert!(
-        text.contains(&format!("memcache_proxy_server_up{{server=\"{}\"}} 1\n", fleet.servers[0].address())),
-        "{text}"
-    );
+    let request = |what: &str| format!("memcache_proxy_request_seconds_{what}");
+    assert_eq!(figure(&text, "memcache_proxy_commands_total{command=\"set\"}"), 10.0);
+    assert_eq!(figure(&text, &request("count{command=\"set\"}")), 10.0);
+    assert_eq!(figure(&text, &request("bucket{command=\"set\",le=\"+Inf\"}")), 10.0);
+    assert!(figure(&text, &request("sum{command=\"set\"}")) > 0.0);
+    assert_eq!(figure(&text, &request("count{command=\"get\"}")), 0.0);
+    let steps: Vec<f64> = (4..=24)
+        .map(|bits| {
+            figure(
+                &text,
+                &request(&format!("bucket{{command=\"set\",le=\"{}\"}}", f64::from(1 << bits) / 1e6)),
+            )
+        })
+        .collect();
+    assert!(steps.is_sorted(), "{steps:?}");
+    for server in &servers {
+        let of = |name: &str| figure(&text, &format!("memcache_proxy_server_{name}{{{server}}}"));
+        assert_eq!((of("up"), of("steady"), of("lost_total")), (1.0, 1.0, 0.0));
+        assert_eq!(of("seconds_count"), of("answered_total"));
+        assert!(of("asked_total") >= of("answered_total"));
+    }
+    // And the same in `stats proxy`.
+    for name in [String::from("cmd_set_"), format!("server:{}:", fleet.servers[0].address())] {
+        let stat =
+            |what: &str| proxy.stat(&format!("{name}{what}")).unwrap_or_else(|| panic!("{name}{what}"));
+        assert!(stat("answered") > 0 && stat("p50_micros") >= 16 && stat("p99_micros") >= stat("p50_micros"));
+        assert!(stat("micros") <= stat("answered") * stat("p99_micros"));
+    }
+    // What is said at once is nobody's time.
+    let mut client = proxy.client();
+    client.send(b"get k1\r\nmn\r\nmn\r\n");
+    assert_eq!(client.exactly(b"VALUE k1 0 1\r\nv\r\nEND\r\nMN\r\nMN\r\n".len()).len(), 30);
+    assert_eq!((proxy.stat("cmd_get_answered"), proxy.stat("cmd_delete_answered")), (Some(1), Some(0)));
 }
 
 #[test]

@@ -337,9 +337,12 @@ impl<O: Member> Jobs<O> {
         let Some(at) = job.asked.iter().position(|asked| asked.0 == tag) else { return };
         let (_, server, since) = job.asked.swap_remove(at);
         let Some(traffic) = self.traffic.get_mut(server.index()) else { return };
-        traffic.answered += u64::from(answered);
-        traffic.lost += u64::from(!answered);
-        traffic.micros += now.0.saturating_sub(since.0);
+        if answered {
+            traffic.answered += 1;
+            traffic.latency.note(now.0.saturating_sub(since.0));
+        } else {
+            traffic.lost += 1;
+        }
     }
 
     /// Whether what a job asks may still be sent.

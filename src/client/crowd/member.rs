@@ -1,5 +1,6 @@
 //! What a crowd knows of its operations beside what every driver does, and what it tells of them.
 
+use super::latency::Latency;
 use crate::rules::operation::{Operation, Outcome};
 
 /// What a crowd's operations can tell of themselves.
@@ -54,8 +55,8 @@ pub(crate) struct Traffic {
     pub(crate) answered: u64,
     /// Commands that were lost with a connection.
     pub(crate) lost: u64,
-    /// How long the answers took, all together, in microseconds.
-    pub(crate) micros: u64,
+    /// How long the answers took.
+    pub(crate) latency: Latency,
 }
 
 impl Traffic {
@@ -64,6 +65,6 @@ impl Traffic {
         self.asked += other.asked;
         self.answered += other.answered;
         self.lost += other.lost;
-        self.micros += other.micros;
+        self.latency.add(&other.latency);
     }
 }

@@ -14,6 +14,7 @@
 //! ended. What several jobs ask of one server in one round is sent with one write.
 
 mod jobs;
+pub(crate) mod latency;
 mod lines;
 mod lineup;
 mod member;

@@ -24,6 +24,47 @@ pub(super) fn on_server(view: &View, placement: &Placement, server: ServerId, ex
     }
 }
 
+/// Appends the flags of a meta command of a client's own for `server`, with the expiry times in them as [`on_server`] has
+/// them: `T`, the time of what is stored or found, and `N`, that of what is made when nothing is there. An `ms` without `T`
+/// stores for ever. `letter`: the second one of its name.
+pub(super) fn in_flags(
+    view: &View,
+    placement: &Placement,
+    server: ServerId,
+    (letter, flags): (u8, &[u8]),
+    out: &mut Vec<u8>,
+) {
+    let words = || flags.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let capped = |exptime| on_server(view, placement, server, exptime);
+    let time = |out: &mut Vec<u8>, letter: u8, exptime: i64| {
+        out.extend_from_slice(&[b' ', letter]);
+        out.extend_from_slice(itoa::Buffer::new().format(exptime).as_bytes());
+    };
+    let adds = letter == b's' && capped(0) != 0 && !words().any(|word| word[0] == b'T');
+    for word in words() {
+        match (word[0], exptime(&word[1..])) {
+            (letter @ (b'T' | b'N'), Some(exptime)) if capped(exptime) != exptime => {
+                time(out, letter, capped(exptime));
+            }
+            // Of no use to a server, and there may be no room for another flag beside them.
+            (b'L' | b'P', _) if adds => {}
+            _ => {
+                out.push(b' ');
+                out.extend_from_slice(word);
+            }
+        }
+    }
+    if adds {
+        time(out, b'T', capped(0));
+    }
+}
+
+/// An expiry time as a server reads it, which keeps 32 bits of it.
+fn exptime(digits: &[u8]) -> Option<i64> {
+    let number: i64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(i64::from(number as i32))
+}
+
 /// The expiry time of a moved copy that has `ttl` seconds left (`None`: it never expires).
 pub(super) fn remaining(view: &View, ttl: Option<u32>) -> i64 {
     match ttl {

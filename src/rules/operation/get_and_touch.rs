@@ -27,7 +27,7 @@ enum Stage<'a> {
 pub struct GetAndTouch<'a, B = &'a mut dyn Batch> {
     key: Bytes<'a>,
     exptime: i64,
-    /// As it is sent to the place that is asked.
+    /// What the server that is asked may have of it.
     sent: i64,
     batch: B,
     stage: Stage<'a>,
@@ -95,12 +95,14 @@ impl<B: Batch> Operation for GetAndTouch<'_, B> {
             self.proceed(step);
         }
         match &mut self.stage {
+            Stage::Reading { asked: true } => None,
             Stage::Reading { asked } => {
+                *asked = true;
                 let server = self.cursor.server();
-                if let Some(placement) = Placement::of(view, &self.key).filter(|_| !*asked) {
+                if let Some(placement) = Placement::of(view, &self.key) {
                     self.sent = expiry::on_server(view, &placement, server, self.exptime);
                 }
-                (!std::mem::replace(asked, true)).then_some((server, 0))
+                Some((server, 0))
             }
             Stage::Touching(touch) => {
                 let next = touch.next(view);

@@ -15,7 +15,6 @@ use super::spread::Spread;
 use super::{Attempts, Failure, Operation, Outcome, Tag, cas, decides_alone, expiry, refused, writable};
 use crate::rules::bytes::Bytes;
 use crate::rules::hash::KeyHash;
-use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
 use crate::rules::view::{State, View};
 use crate::rules::wire::{Command, Reply};
@@ -107,8 +106,10 @@ impl<'a> Pass<'a> {
 
     fn decide(&mut self, view: &View, server: ServerId) {
         self.generation = view.generation;
+        self.sent.clear();
+        let Passed { letter, flags, .. } = &self.passed;
         match writable(view, &self.passed.key) {
-            Ok(placement) => self.write_flags(view, &placement, server),
+            Ok(placement) => expiry::in_flags(view, &placement, server, (*letter, flags), &mut self.sent),
             Err(outcome) => return self.stage = Stage::Over(outcome),
         }
         if let Some(token) = self.passed.cas {
@@ -119,30 +120,6 @@ impl<'a> Pass<'a> {
             self.sent.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         }
         self.stage = Stage::Deciding { server: Source::of(view, server), asked: false };
-    }
-
-    /// The flags as `server` is to see them: what is to live longer than the rules let it lives as long as they do.
-    fn write_flags(&mut self, view: &View, placement: &Placement, server: ServerId) {
-        self.sent.clear();
-        let mut lives = self.passed.letter != b's';
-        for word in self.passed.flags.split(|byte| *byte == b' ').filter(|word| !word.is_empty()) {
-            self.sent.push(b' ');
-            let exptime = || std::str::from_utf8(&word[1..]).ok()?.parse().ok();
-            match (word[0], exptime()) {
-                (letter @ (b'T' | b'N'), Some(exptime)) => {
-                    lives |= letter == b'T';
-                    let exptime = expiry::on_server(view, placement, server, exptime);
-                    self.sent.push(letter);
-                    self.sent.extend_from_slice(itoa::Buffer::new().format(exptime).as_bytes());
-                }
-                _ => self.sent.extend_from_slice(word),
-            }
-        }
-        let exptime = expiry::on_server(view, placement, server, 0);
-        if !lives && exptime != 0 {
-            self.sent.extend_from_slice(b" T");
-            self.sent.extend_from_slice(itoa::Buffer::new().format(exptime).as_bytes());
-        }
     }
 
     /// Whether it is a delete proper.

@@ -1,5 +1,6 @@
 //! What each operation asks of whom, told as short stories; the simulator tells the long ones.
 
+mod capped;
 mod draining;
 mod lists;
 mod moving;

@@ -1,0 +1,96 @@
+//! Nothing lives longer than the pool's `max_ttl`, and nothing on a stand-in longer than the window (rule 6): also where the
+//! expiry time stands in a command of a client's own.
+
+use std::time::Duration;
+
+use super::*;
+
+/// Nothing lives longer than a hundred seconds.
+fn short_lived() -> Story {
+    let options = Options { backups: true, max_ttl: Some(Duration::from_secs(100)), ..Options::default() };
+    Story::with(options, [STEADY; 4])
+}
+
+/// What the server that decides is sent of a command with these flags.
+fn sent(story: &Story, letter: u8, flags: &str) -> String {
+    let key = key(story);
+    let passed = Passed {
+        letter,
+        key: (&key[..]).into(),
+        name: (&key[..]).into(),
+        flags: flags.as_bytes().into(),
+        cas: None,
+        value: (letter == b's').then_some((&b"v"[..]).into()),
+        changes: true,
+    };
+    let mut pass = Pass::new(passed);
+    let (server, tag) = pass.next(&story.view).expect("it decides alone");
+    let Command::Meta { letter, flags, .. } = pass.command(tag) else { panic!("another command") };
+    format!("s{} m{}{}", server.0 + 1, char::from(letter), String::from_utf8_lossy(flags))
+}
+
+#[test]
+fn the_times_of_a_meta_command_are_no_later_than_the_pool_allows() {
+    let story = short_lived();
+    for (letter, flags, expected) in [
+        // What is stored, found, or made when nothing is there.
+        (b's', " T5000 c", "s1 ms T100 c"),
+        (b'g', " v T0 t", "s1 mg v T100 t"),
+        (b'g', " v N0 t", "s1 mg v N100 t"),
+        (b'g', " N500 T600", "s1 mg N100 T100"),
+        (b'a', " N0 J5 T200 v", "s1 ma N100 J5 T100 v"),
+        (b'd', " I T3000", "s1 md I T100"),
+        // Seconds since 1970, and what a server keeps of a number.
+        (b's', " T2592001 c", "s1 ms T100 c"),
+        (b'g', " T4294967296", "s1 mg T100"),
+        // Without a time it is stored for ever.
+        (b's', " c k", "s1 ms c k T100"),
+        (b's', "", "s1 ms T100"),
+        (b's', " L P c", "s1 ms c T100"),
+        // What is soon enough, or over already, stays as it was written.
+        (b's', " T100 L c", "s1 ms T100 L c"),
+        (b'g', " T007 N-1", "s1 mg T007 N-1"),
+        (b'g', " T-1 v", "s1 mg T-1 v"),
+        // No times: an opaque, an item's flags, the time that a client wants to know of.
+        (b'g', " OT0 t R30", "s1 mg OT0 t R30"),
+        (b's', " F999 T1", "s1 ms F999 T1"),
+        (b'd', " v I", "s1 md v I"),
+        (b'a', " D5 v", "s1 ma D5 v"),
+    ] {
+        assert_eq!(sent(&story, letter, flags), expected, "m{}{flags}", char::from(letter));
+    }
+}
+
+#[test]
+fn what_nothing_limits_is_sent_as_it_was_written() {
+    let story = Story::new([STEADY; 4]);
+    for (letter, flags) in [(b's', " c k L"), (b'g', " T0 N0 v"), (b'a', " N4294967299")] {
+        assert_eq!(sent(&story, letter, flags), format!("s1 m{}{flags}", char::from(letter)));
+    }
+    assert_eq!(sent(&story, b'g', "v f c T0"), "s1 mg v f c T0");
+}
+
+#[test]
+fn on_a_stand_in_a_meta_command_does_not_outlive_the_window_unless_somebody_sweeps() {
+    let options = Options { backups: false, ..Options::default() };
+    let mut story = Story::with(options, [DOWN, STEADY, STEADY, STEADY]);
+    assert_eq!(sent(&story, b's', " c"), "s3 ms c T86400");
+    assert_eq!(sent(&story, b'g', " N0 T90000 v"), "s3 mg N86400 T86400 v");
+    assert_eq!(sent(&story, b'g', " N30 v"), "s3 mg N30 v");
+    story.view.swept = true;
+    assert_eq!(sent(&story, b's', " c"), "s3 ms c");
+}
+
+#[test]
+fn a_get_and_touch_gives_no_more_than_the_pool_allows() {
+    let mut story = short_lived();
+    let key = key(&story);
+    for (exptime, expected) in [(0, "s1 gat 100"), (5000, "s1 gat 100"), (7, "s1 gat 7"), (-1, "s1 gat -1")] {
+        let mut one = One { key: key.clone(), ..One::default() };
+        let mut gat = GetAndTouch::new(&key, exptime, &mut one);
+        assert_eq!(story.asks(&mut gat), [expected]);
+        story.answer(&mut gat, 1, value(b"v"));
+        let touch = ["s1 touch", "s2 touch"].map(|touch| expected.replace("s1 gat", touch));
+        assert_eq!(story.asks(&mut gat), touch);
+    }
+}
