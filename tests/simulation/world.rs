@@ -240,7 +240,7 @@ impl World {
         let span = ((self.driver.net.now - took) as i64 / 1_000_000, 0);
         let begin_second = (EPOCH_MILLIS / 1000) as i64 + span.0;
         let span: Span = (begin_second, self.second());
-        let value = settled.first().and_then(|s| s.answer.as_ref().ok()).map(|found| found.clone());
+        let value = settled.first().and_then(|s| s.answer.as_ref().ok()).cloned();
         self.driver.net.note(|| {
             let value = value.as_ref().map(|seen| show(&seen.data)).unwrap_or_default();
             format!("client {client} ends {}: {outcome:?} {value}", active.call)
