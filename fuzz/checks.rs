@@ -68,7 +68,7 @@ const QUESTIONS: [Command<'static>; 20] = [
     Command::Store { verb: Verb::Cas(7), key: KEY, flags: 0, exptime: 0, value: b"abc" },
     Command::StoreLeased { key: KEY, flags: 0, exptime: 0, value: b"abc", lease: 5 },
     Command::EndLease { key: KEY, lease: 5 },
-    Command::Invalidate { key: KEY },
+    Command::Invalidate { key: KEY, cas: 5 },
     Command::Delete { key: KEY },
     Command::Arithmetic { direction: Direction::Incr, key: KEY, delta: 1 },
     Command::Touch { key: KEY, exptime: 0 },

@@ -9,6 +9,7 @@
 //! - `SIM_WORLDS=1000000 SIM_SEED=7 cargo test --release --test simulation by_seed -- --nocapture`
 //!   runs a million worlds from seed 7 on (`make sim` runs two, half of them with failures that overlap);
 //! - SHARED_WORLDS and SHARED_SEED do the same for the worlds of several processes (`shared`);
+//! - a tenth as many, from the same seed on, are worlds whose clients have meta commands of their own (PASSING_REPLAY);
 //! - `SIM_REPLAY=12345 cargo test --release --test simulation replay -- --nocapture` tells one
 //!   world's whole story.
 

@@ -106,7 +106,11 @@ impl Memcached {
                 Some(item) if item.cas != *lease => Answer::Exists,
                 Some(_) => self.delete(now, key),
             },
-            Ask::Invalidate { key } => self.invalidate(now, key, None),
+            Ask::Invalidate { key, cas } => match self.live(now, key) {
+                None => Answer::NotFound,
+                Some(item) if item.cas != *cas => Answer::Exists,
+                Some(_) => self.invalidate(now, key, None),
+            },
             Ask::Delete { key } => self.delete(now, key),
             Ask::Arithmetic { direction, key, delta } => self.arithmetic(now, *direction, key, *delta),
             Ask::Touch { key, exptime } => match self.live(now, key) {

@@ -45,6 +45,7 @@ pub enum Ask {
     },
     Invalidate {
         key: Bytes,
+        cas: u64,
     },
     Delete {
         key: Bytes,
@@ -94,7 +95,7 @@ impl Ask {
                 Ask::StoreLeased { key: b(key), flags, exptime, value: b(value), lease }
             }
             Command::EndLease { key, lease } => Ask::EndLease { key: b(key), lease },
-            Command::Invalidate { key } => Ask::Invalidate { key: b(key) },
+            Command::Invalidate { key, cas } => Ask::Invalidate { key: b(key), cas },
             Command::Delete { key } => Ask::Delete { key: b(key) },
             Command::Arithmetic { direction, key, delta } => {
                 Ask::Arithmetic { direction, key: b(key), delta }

@@ -299,7 +299,10 @@ impl Pair {
                 return self.compare(&with(of_model), &with(of_real));
             }
             76..81 => Command::Delete { key },
-            81 => Command::Invalidate { key },
+            81 => {
+                let with = |cas| Command::Invalidate { key, cas };
+                return self.compare(&with(of_model), &with(of_real));
+            }
             82..92 => {
                 let direction = *rng.pick(&[Direction::Incr, Direction::Decr]);
                 let count = Command::Arithmetic { direction, key, delta };

@@ -191,7 +191,10 @@ impl Truth {
 /// may have left something else on another, and only an acknowledged change ends that.
 pub fn merely_seen(call: &Call, outcome: Outcome) -> bool {
     match outcome {
-        Outcome::NotFound => !matches!(call, Call::Delete { .. }),
+        Outcome::NotFound => match call {
+            Call::Pass { passing, .. } => !passing.deletes(),
+            call => !matches!(call, Call::Delete { .. }),
+        },
         Outcome::NotStored | Outcome::Exists | Outcome::Miss | Outcome::Refused => true,
         _ => false,
     }

@@ -17,10 +17,13 @@ use super::driver::Driver;
 use super::memcached::Item;
 use super::message::{Bytes, show};
 use super::net::{EPOCH_MILLIS, Event, Net, Wires};
+use super::passing::Passing;
 use super::rng::Rng;
 use super::tally::Tally;
 use super::task::{Seen, Settled, Task};
 use super::truth::{Span, Truth, describe, may_find, merely_seen};
+
+mod copies;
 
 /// A call under way.
 struct Active {
@@ -237,7 +240,7 @@ impl World {
         let span = ((self.driver.net.now - took) as i64 / 1_000_000, 0);
         let begin_second = (EPOCH_MILLIS / 1000) as i64 + span.0;
         let span: Span = (begin_second, self.second());
-        let value = settled.first().and_then(|s| s.answer.as_ref().ok()).map(|found| found.clone());
+        let value = settled.first().and_then(|s| s.answer.as_ref().ok()).cloned();
         self.driver.net.note(|| {
             let value = value.as_ref().map(|seen| show(&seen.data)).unwrap_or_default();
             format!("client {client} ends {}: {outcome:?} {value}", active.call)
@@ -336,6 +339,7 @@ impl World {
             self.keys[index].holders &= holders;
             return self.keys[index].unanswered();
         }
+        self.check_lives(key, active);
         let before = self.keys[index].possible.clone();
         let mut fits = self.keys[index].end(&active.call, outcome, value, span);
         if !fits && self.lost(key, active.began) {
@@ -383,6 +387,10 @@ impl World {
         match (&active.call, outcome) {
             // Deleted by a command whose answer was lost; the next one found nothing.
             (Call::Delete { .. }, Outcome::NotFound) if !active.quiet => Some(Outcome::Deleted),
+            // Marked by a command whose answer was lost, or whose server died when the others were cleared.
+            (Call::Pass { passing: Passing::Delete { .. }, .. }, Outcome::NotFound) if !active.quiet => {
+                Some(Outcome::Deleted)
+            }
             // What was deleted or touched was a stub that its owner left behind.
             (Call::Delete { .. } | Call::Touch { .. }, Outcome::Deleted | Outcome::Touched)
                 if self.driver.net.leases > 0 =>
@@ -391,33 +399,6 @@ impl World {
             }
             _ => None,
         }
-    }
-
-    /// With nothing amiss an acknowledged value has two copies.
-    fn check_copies(&mut self, key: Key, active: &Active, holders: u64) {
-        let view = &self.driver.view;
-        let live = view.pool.ids().filter(|id| view.live(*id)).count();
-        let possible = &self.keys[usize::from(key)].possible;
-        let nothing = possible.iter().any(|state| state.as_ref().is_none_or(|held| held.mark != Mark::Fresh));
-        let forever =
-            self.keys[usize::from(key)].possible.iter().flatten().all(|held| held.expires.is_none());
-        let meta = self.driver.net.servers.iter().all(|server| server.meta);
-        let wanted = if view.pool.options.backups { live.min(2) } else { 1 };
-        if active.quiet && meta && !nothing && forever && (holders.count_ones() as usize) < wanted {
-            let where_ = self.contents(key);
-            self.complain(format!("SINGLE: {} left {} copies. {where_}", active.call, holders.count_ones()));
-        }
-    }
-
-    /// The servers that hold a newest value of a key and are not known to be down.
-    fn holders(&self, key: Key) -> u64 {
-        self.holders_of(key, |truth, item| truth.is_newest(&item.data))
-    }
-
-    fn holders_of(&self, key: Key, wanted: impl Fn(&Truth, &Item) -> bool) -> u64 {
-        let truth = &self.keys[usize::from(key)];
-        let live = |index: usize| self.driver.health[index].state() != ServerState::Down;
-        self.driver.net.holders(key_bytes(key), |index, item| live(index) && wanted(truth, item))
     }
 
     /// Whether a key may be missed since its last copy is truly gone, or was never promised to stay.

@@ -7,6 +7,7 @@ use super::bring::Bring;
 use super::publish::{End, Publish};
 use super::put::Put;
 use super::source::Source;
+use super::spread::Spread;
 use super::{Attempts, Failure, Operation, Outcome, Tag, decides_alone, refused, writable};
 use crate::rules::bytes::Bytes;
 use crate::rules::hash::KeyHash;
@@ -42,6 +43,9 @@ pub enum Verdict<'a> {
     Stored(Put<'a>),
     /// It was changed: the others get what came of it.
     Changed(Outcome),
+    /// It was deleted, or there was nothing to delete: so it is on every place, in the order of [`Spread`], because others may be
+    /// moving copies of the key.
+    Deleted(Outcome),
     /// It is as it was.
     Unchanged(Outcome),
     /// There is nothing.
@@ -56,7 +60,6 @@ pub enum Verdict<'a> {
     clippy::large_enum_variant,
     reason = "the large variant is the usual one, and boxing it would allocate"
 )]
-#[derive(Clone, Debug)]
 enum Stage<'a> {
     Begin,
     Bringing(Box<Bring<'a>>),
@@ -68,6 +71,8 @@ enum Stage<'a> {
     Putting(Put<'a>),
     /// The others get what came of it; then it ends with this outcome.
     Publishing(Box<Publish<'a>>, Outcome),
+    /// It is deleted on every place; then it ends with this outcome.
+    Deleting(Box<Spread<'a>>, Outcome),
     Over(Outcome),
 }
 
@@ -125,6 +130,10 @@ impl<'a, Q: Question<'a>> Decided<'a, Q> {
         match self.question.judge(view, server, overtaken, reply) {
             Verdict::Stored(put) => self.stage = Stage::Putting(put.from(server)),
             Verdict::Changed(outcome) => self.publish(server, outcome),
+            Verdict::Deleted(outcome) => {
+                let delete = Spread::delete(self.question.key().clone());
+                self.stage = Stage::Deleting(Box::new(delete), outcome);
+            }
             // What was brought to acting alone is to be on the mirror too: a walk may have been here already.
             Verdict::Unchanged(outcome) if self.brought => self.publish(server, outcome),
             Verdict::Unchanged(outcome) | Verdict::Absent(outcome) => self.stage = Stage::Over(outcome),
@@ -171,6 +180,14 @@ impl<'a, Q: Question<'a>> Decided<'a, Q> {
                 (Some(End::Failed(_)), _) => self.stage = Stage::Over(Outcome::Unavailable),
                 (None, _) => {}
             },
+            Stage::Deleting(delete, outcome) => match delete.outcome() {
+                Some(Outcome::Deleted | Outcome::NotFound) => self.stage = Stage::Over(*outcome),
+                Some(outcome) => {
+                    self.refusal = delete.refusal().unwrap_or_default().to_vec();
+                    self.stage = Stage::Over(outcome);
+                }
+                None => {}
+            },
             Stage::Begin | Stage::Deciding { .. } | Stage::Over(_) => {}
         }
     }
@@ -190,6 +207,7 @@ impl<'a, Q: Question<'a>> Operation for Decided<'a, Q> {
                 }
                 Stage::Putting(put) => put.next(view),
                 Stage::Publishing(publish, _) => publish.next(view),
+                Stage::Deleting(delete, _) => delete.next(view),
                 Stage::Over(_) => None,
             };
             if next.is_some() {
@@ -208,6 +226,7 @@ impl<'a, Q: Question<'a>> Operation for Decided<'a, Q> {
             Stage::Bringing(bring) => bring.command(),
             Stage::Putting(put) => put.command(tag),
             Stage::Publishing(publish, _) => publish.command(tag),
+            Stage::Deleting(delete, _) => delete.command(tag),
             Stage::Begin | Stage::Deciding { .. } | Stage::Over(_) => self.question.command(),
         }
     }
@@ -217,6 +236,7 @@ impl<'a, Q: Question<'a>> Operation for Decided<'a, Q> {
             Stage::Bringing(bring) => bring.answer(view, reply),
             Stage::Putting(put) => put.answer(view, tag, reply),
             Stage::Publishing(publish, _) => publish.answer(view, tag, reply),
+            Stage::Deleting(delete, _) => delete.answer(view, tag, reply),
             Stage::Deciding { server, .. } => {
                 let server = *server;
                 self.decided(view, server, reply);
@@ -231,6 +251,7 @@ impl<'a, Q: Question<'a>> Operation for Decided<'a, Q> {
             Stage::Bringing(bring) => bring.fail(view, failure),
             Stage::Putting(put) => put.fail(view, tag, failure),
             Stage::Publishing(publish, _) => publish.fail(view, tag, failure),
+            Stage::Deleting(delete, _) => delete.fail(view, tag, failure),
             Stage::Deciding { server, .. } => {
                 let server = *server;
                 self.undecided(view, server, failure);

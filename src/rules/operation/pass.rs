@@ -1,7 +1,7 @@
 //! Pass: a meta command of a client's own, with flags that only the server that decides can answer ([`Decided`]).
 //!
 //! That server is sent what the client wrote, and its answer is the client's. When it changed something, the others get
-//! what came of it.
+//! what came of it. Expiry times in it are no later than in any other call ([`expiry`]).
 //!
 //! CAS values in it are tokens, both ways ([`cas`]).
 
@@ -56,6 +56,12 @@ impl<'a> Pass<'a> {
 }
 
 impl Relay<'_> {
+    /// Whether it is a delete proper, and not a mark.
+    fn deletes(&self) -> bool {
+        let marks = || self.passed.flags.split(|byte| *byte == b' ').any(|word| word.first() == Some(&b'I'));
+        self.passed.letter == b'd' && !marks()
+    }
+
     /// The answer, with CAS values as tokens.
     fn tell(&mut self, life: u16, line: &[u8], data: Option<&[u8]>) {
         self.reply.clear();
@@ -126,6 +132,11 @@ impl<'a> Question<'a> for Relay<'a> {
             return Verdict::Again;
         }
         self.tell(life(view, server), line, data);
+        if self.deletes() && (done || (line.starts_with(b"NF") && self.passed.cas.is_none())) {
+            let places = writable(view, &self.passed.key).map(|placement| placement.places);
+            let alone = done && places.is_ok_and(|places| places.as_slice() == [server.server]);
+            return if alone { Verdict::Absent(Outcome::Done) } else { Verdict::Deleted(Outcome::Done) };
+        }
         match line.get(..2) {
             _ if done && self.passed.changes => Verdict::Changed(Outcome::Done),
             Some(b"EN" | b"NF") => Verdict::Absent(Outcome::Done),

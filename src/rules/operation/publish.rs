@@ -33,8 +33,8 @@ pub(super) enum End {
 enum Job {
     Fetch,
     Delete,
-    /// The turn that fetching it took away is given back.
-    Invalidate,
+    /// The turn that fetching it took away is given back, unless it is another value by now.
+    Invalidate(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -55,8 +55,8 @@ pub(super) struct Publish<'a> {
     round: Round<Job>,
     generation: u64,
     attempts: Attempts,
-    /// Fetching it took the turn to fetch a new one.
-    has_turn: bool,
+    /// Fetching the copy with this CAS value took the turn to fetch a new one.
+    turn: Option<u64>,
 }
 
 impl<'a> Publish<'a> {
@@ -69,7 +69,7 @@ impl<'a> Publish<'a> {
             round,
             generation: 0,
             attempts: Attempts::default(),
-            has_turn: false,
+            turn: None,
         }
     }
 
@@ -111,7 +111,9 @@ impl<'a> Publish<'a> {
         }
         match reply {
             Reply::Value(value) if value.stale => {
-                self.has_turn |= value.lease == Some(Lease::Won);
+                if value.lease == Some(Lease::Won) {
+                    self.turn = Some(value.cas);
+                }
                 self.clear_others(view);
             }
             Reply::Value(value) if !value.is_stub() && value.ttl_known => {
@@ -143,8 +145,8 @@ impl<'a> Publish<'a> {
         for &server in placement.places.iter().filter(|place| **place != self.source.server) {
             self.round.ask(server, Job::Delete);
         }
-        if self.has_turn {
-            self.round.ask(self.source.server, Job::Invalidate);
+        if let Some(cas) = self.turn {
+            self.round.ask(self.source.server, Job::Invalidate(cas));
         }
         self.stage = if self.round.legs().is_empty() { Stage::Over(End::Published) } else { Stage::Clearing };
     }
@@ -188,7 +190,7 @@ impl<'a> Publish<'a> {
             _ => match self.round.job(tag).1 {
                 Job::Fetch => Command::Fetch { key: &self.key },
                 Job::Delete => Command::Delete { key: &self.key },
-                Job::Invalidate => Command::Invalidate { key: &self.key },
+                Job::Invalidate(cas) => Command::Invalidate { key: &self.key, cas },
             },
         }
     }

@@ -4,6 +4,7 @@ mod capped;
 mod draining;
 mod lists;
 mod moving;
+mod passing;
 mod unable;
 mod unreachable;
 
@@ -119,6 +120,9 @@ fn describe(command: &Command<'_>) -> String {
         Command::Delete { .. } => "delete".into(),
         Command::Arithmetic { direction, delta, .. } => format!("{direction:?} {delta}").to_lowercase(),
         Command::Touch { exptime, .. } => format!("touch {exptime}"),
+        Command::Meta { letter, flags, .. } => {
+            format!("m{}{}", char::from(*letter), String::from_utf8_lossy(flags))
+        }
         other => format!("{other:?}"),
     }
 }
@@ -474,19 +478,6 @@ fn an_append_is_published_with_what_it_came_to() {
     assert_eq!(story.asks(&mut append), ["s2 set 60 ab"]);
     story.answer(&mut append, 2, Reply::Stored);
     assert_eq!(append.outcome(), Some(Outcome::Stored));
-}
-
-#[test]
-fn what_was_marked_as_stale_is_stored_nowhere_else() {
-    let mut story = Story::new([STEADY; 4]);
-    let key = key(&story);
-    let mut append = Conditional::new(Verb::Append, &key, 0, 0, b"b");
-    assert_eq!(story.asks(&mut append), ["s1 append 0 b"]);
-    story.answer(&mut append, 1, Reply::Stored);
-    assert_eq!(story.asks(&mut append), ["s1 fetch"]);
-    let Reply::Value(fresh) = value(b"ab") else { unreachable!() };
-    story.answer(&mut append, 1, Reply::Value(Value { stale: true, lease: Some(Lease::Won), ..fresh }));
-    assert_eq!(story.asks(&mut append), ["s1 invalidate", "s2 delete"]);
 }
 
 #[test]

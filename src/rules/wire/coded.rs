@@ -54,9 +54,10 @@ pub(super) fn write(command: &Command<'_>, out: &mut Vec<u8>) {
             store(out, key, Some((flags, exptime)), mode(Verb::Cas(lease)), value);
         }
         Command::Delete { key } => head(out, b"md ", key),
-        Command::Invalidate { key } => {
+        Command::Invalidate { key, cas } => {
             head(out, b"md ", key);
             words(out, &[b" I"]);
+            flag(out, b" C", cas);
         }
         Command::EndLease { key, lease } => {
             head(out, b"md ", key);

@@ -100,7 +100,10 @@ fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
             number(out, lease);
             words(out, &[b"\r\n", value]);
         }
-        Command::Invalidate { key } => words(out, &[b"md ", key, b" I"]),
+        Command::Invalidate { key, cas } => {
+            words(out, &[b"md ", key, b" I C"]);
+            number(out, cas);
+        }
         Command::EndLease { key, lease } => {
             words(out, &[b"md ", key, b" C"]);
             number(out, lease);

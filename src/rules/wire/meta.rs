@@ -142,7 +142,10 @@ pub(super) fn done<'b>(command: &Command<'_>, text: &[u8]) -> Option<Reply<'b>> 
     let stores = matches!(command, Command::Store { .. } | Command::StoreLeased { .. });
     let compares = matches!(
         command,
-        Command::StoreLeased { .. } | Command::EndLease { .. } | Command::Store { verb: Verb::Cas(_), .. }
+        Command::StoreLeased { .. }
+            | Command::EndLease { .. }
+            | Command::Invalidate { .. }
+            | Command::Store { verb: Verb::Cas(_), .. }
     );
     match text {
         b"HD" if stores => Some(Reply::Stored),

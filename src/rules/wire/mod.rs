@@ -67,8 +67,9 @@ pub enum Command<'a> {
     StoreLeased { key: &'a [u8], flags: u32, exptime: i64, value: &'a [u8], lease: u64 },
     /// Deletes the stub whose CAS value is `lease`. Meta only. Answers: Deleted, NotFound, Exists.
     EndLease { key: &'a [u8], lease: u64 },
-    /// Marks a value as stale: who reads it next is told that it is his turn to fetch a new one. Meta only. Answers: as Delete.
-    Invalidate { key: &'a [u8] },
+    /// Marks a value as stale: who reads it next is told that it is his turn to fetch a new one. Meta only.
+    /// `cas`: its CAS value. Answers: Deleted, NotFound, Exists.
+    Invalidate { key: &'a [u8], cas: u64 },
     /// Deletes. Answers: Deleted, NotFound.
     Delete { key: &'a [u8] },
     /// Adds to or subtracts from a decimal number. Answers: Number, NotFound.
@@ -100,7 +101,7 @@ impl<'a> Command<'a> {
             | Command::Store { key, .. }
             | Command::StoreLeased { key, .. }
             | Command::EndLease { key, .. }
-            | Command::Invalidate { key }
+            | Command::Invalidate { key, .. }
             | Command::Delete { key }
             | Command::Arithmetic { key, .. }
             | Command::Touch { key, .. }

@@ -39,7 +39,7 @@ fn without_meta_commands_nothing_is_written() {
         Command::Lease { key: b"a", seconds: 5 },
         Command::StoreLeased { key: b"a", flags: 0, exptime: 0, value: b"x", lease: 1 },
         Command::EndLease { key: b"a", lease: 1 },
-        Command::Invalidate { key: b"a" },
+        Command::Invalidate { key: b"a", cas: 1 },
     ] {
         let mut out = b"before".to_vec();
         assert_eq!(compose(&command, false, &mut out), Err(Unsupported));
@@ -248,7 +248,7 @@ impl Owned {
             15 => Command::Touch { key, exptime },
             16 => Command::FlushAll { delay: flags },
             17 => Command::Stats { group: key },
-            18 => Command::Invalidate { key },
+            18 => Command::Invalidate { key, cas: *number },
             _ => Command::Noop,
         }
     }

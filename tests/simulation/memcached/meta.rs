@@ -131,7 +131,7 @@ impl Memcached {
         let client_flags = flags.number(b'F').unwrap_or(0) as u32;
         let exptime = flags.number(b'T').unwrap_or(0);
         let joins = matches!(flags.mode(), b'A' | b'P');
-        let old = self.live(now, key).map(|item| item.clone());
+        let old = self.live(now, key).cloned();
         let verb = match (flags.mode(), flags.cas()) {
             (b'E', _) => Verb::Add,
             (_, Some(cas)) if joins && old.as_ref().is_some_and(|old| old.cas != cas) => Verb::Cas(cas),
@@ -183,7 +183,7 @@ impl Memcached {
 
     fn meta_arithmetic(&mut self, now: i64, key: &Bytes, flags: Flags<'_>) -> Answer {
         let direction = if matches!(flags.mode(), b'D' | b'-') { Direction::Decr } else { Direction::Incr };
-        let old = self.live(now, key).map(|item| item.clone());
+        let old = self.live(now, key).cloned();
         let created = old.is_none();
         let room = old.as_ref().map(|old| old.data.len());
         let number = match (old, flags.number(b'N')) {

@@ -9,7 +9,7 @@ impl Land {
         let took = self.net.now - active.began;
         let began = ((EPOCH_MILLIS + active.began / 1000) / 1000) as i64;
         let span = (began, self.second());
-        let value = settled.first().and_then(|s| s.answer.as_ref().ok()).map(|found| found.clone());
+        let value = settled.first().and_then(|s| s.answer.as_ref().ok()).cloned();
         self.net.note(|| {
             let value = value.as_ref().map(|seen| show(&seen.data)).unwrap_or_default();
             format!("p{id} ends {}: {outcome:?} {value}", active.call)
