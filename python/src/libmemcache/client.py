@@ -46,8 +46,9 @@ class Client(_native.Client):
         if pool is not None and servers is not None:
             raise TypeError("either servers or the path of a pool file, not both")
         of_operator = os.environ.get("MEMCACHE_POOL") if pool is None else None
+        file = of_operator if pool is None else os.fspath(pool)
         listed = (servers,) if isinstance(servers, str) else tuple(servers or ())
-        if not (pool or of_operator or listed):
+        if not (file or listed):
             raise TypeError("servers, the path of a pool file, or MEMCACHE_POOL in the environment are needed")
         chosen = dict(options or {})
         # Which copies there are is the operator's to say where there is a file, as which servers are.
@@ -58,8 +59,8 @@ class Client(_native.Client):
         if connect_timeout is not None:
             chosen["connect_timeout"] = f"{round(connect_timeout * 1e6)}us"
         super().__init__(
-            pool=os.fspath(pool or of_operator) if pool or of_operator else None,
-            servers=() if of_operator else listed,
+            pool=file or None,
+            servers=() if file else listed,
             options=tuple(chosen.items()),
             serialize=None if serde is None else serde.serialize,
             deserialize=None if serde is None else serde.deserialize,

@@ -87,7 +87,7 @@ static PyObject *read_many(Client *self, bool tokens, PyObject *iterable) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
-    mcm_fetch_many(handle->ctxt, handle->mc, items, n);
+    (tokens ? mcm_fetch_many : mcm_fetch_values)(handle->ctxt, handle->mc, items, n);
     Py_END_ALLOW_THREADS
     int reason = mcm_reason(handle->ctxt, handle->mc);
     bool good = reason >= 0 || self->ignore_exc;
