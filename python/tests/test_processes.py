@@ -1,0 +1,209 @@
+"""Threads, forked children, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import traceback
+from typing import Callable, List
+
+from support import Memcached, wait_until
+
+import libmemcache
+from libmemcache import Client
+
+CALLS = int(os.environ.get("LEAK_CALLS", "100000"))
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Forks; its exit status."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_child_shares_no_connection(client: Client, server: Memcached) -> None:
+    client.set("parent", "p")
+
+    def child() -> None:
+        for n in range(500):
+            client.set("child", n)
+            assert client.get("child") == n and client.get("parent") == "p"
+        assert in_child(lambda: client.close()) == 0
+        assert client.get("parent") == "p"
+
+    pid = os.fork()
+    if pid == 0:
+        os._exit(in_child(child))
+    for n in range(500):
+        client.set("parent2", n)
+        assert client.get("parent2") == n and client.get("parent") == "p"
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_fork_while_other_threads_call(client: Client) -> None:
+    stop = threading.Event()
+    wrong: List[BaseException] = []
+
+    def work(me: int) -> None:
+        try:
+            n = 0
+            while not stop.is_set():
+                client.set(f"t{me}", n)
+                assert client.get(f"t{me}") == n
+                n += 1
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(me,)) for me in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(20):
+
+            def child() -> None:
+                client.set(f"c{number}", number)
+                assert client.get(f"c{number}") == number
+
+            assert in_child(child) == 0
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+
+
+def test_threads_share_a_client(client: Client, server: Memcached) -> None:
+    def connections() -> int:
+        stats = client.stats()[server.address]
+        assert stats is not None
+        return int(stats["curr_connections"])
+
+    before = connections()
+    together = threading.Barrier(8)
+    wrong: List[BaseException] = []
+
+    def work(me: int) -> None:
+        try:
+            together.wait()
+            for n in range(1000):
+                client.set(f"t{me}", f"{me} {n}")
+                assert client.get(f"t{me}") == f"{me} {n}"
+                assert client.incr("all") is not None
+        except BaseException as error:
+            wrong.append(error)
+
+    client.set("all", 0)
+    threads = [threading.Thread(target=work, args=(me,)) for me in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == [] and client.get("all") == 8000
+    assert connections() <= before + 8
+    client.close()
+    # The server takes its time to notice; that of this question is the one that is left.
+    wait_until("the connections to be closed", lambda: connections() <= before)
+
+
+def test_closed_while_others_call(client: Client) -> None:
+    client.set("key", "value")
+    wrong: List[BaseException] = []
+
+    def work() -> None:
+        try:
+            for _ in range(2000):
+                assert client.get("key") == "value"
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        client.close()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_client_in_a_cycle_is_collected(server: Memcached) -> None:
+    class Hooks(libmemcache.PickleSerde):
+        def serialize(self, key: "str | bytes", value: object) -> "tuple[bytes, int]":
+            return super().serialize(key, (value, self.client and 1))
+
+        client: object = None
+
+    def make() -> None:
+        hooks = Hooks()
+        hooks.client = Client([server.address], serde=hooks)
+        hooks.client.set("key", [])
+
+    make()
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, Hooks)]
+
+
+def resident() -> int:
+    """Of this process, in KiB."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
+
+def test_nothing_leaks(client: Client) -> None:
+    """As many objects and about as much memory after LEAK_CALLS (100,000) calls as before."""
+    keys = [f"key{n}" for n in range(10)]
+    pickling = Client(next(iter(client.stats())), serde=libmemcache.PickleSerde(), timeout=30)
+
+    def calls(count: int) -> None:
+        for n in range(count // 20):
+            client.set("a", "text" * (n % 500))
+            client.get("a")
+            client.get("nobody", default=n)
+            client.gets("a")
+            client.gat("a", 100)
+            client.set("n", n)
+            client.incr("n", 5)
+            client.get("n")
+            client.add("a", b"x")
+            client.append("a", b"x")
+            client.touch("a", 100)
+            client.set_many(dict.fromkeys(keys, n))
+            client.get_many(keys)
+            client.gets_many(keys)
+            client.delete_many(keys)
+            client.delete("a")
+            pickling.set("p", [n])
+            pickling.get("p")
+            for call in (lambda: client.get(""), lambda: client.set("k", 1.5), lambda: client.incr("p")):
+                try:
+                    call()
+                except (libmemcache.MemcacheError, TypeError):
+                    pass
+
+    calls(5000)
+    gc.collect()
+    blocks, memory = sys.getallocatedblocks(), resident()
+    calls(CALLS)
+    gc.collect()
+    # A leak of one object in each round is thousands of them, and of its memory megabytes.
+    assert sys.getallocatedblocks() - blocks < CALLS // 200
+    assert resident() - memory < 1024 + CALLS // 200
+
+
+def test_it_can_be_imported_by_an_interpreter_that_warns_of_everything() -> None:
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", "import libmemcache, libmemcache.serde"]
+    assert subprocess.run(command, capture_output=True, text=True).stderr == ""
+
+
