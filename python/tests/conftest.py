@@ -43,6 +43,13 @@ def client(server: Memcached) -> Iterator[libmemcache.Client]:
 
 
 @pytest.fixture
+def hasty(server: Memcached) -> Iterator[libmemcache.Client]:
+    """One that is not patient, and asks a server that failed again before long."""
+    with libmemcache.Client([server.address]) as one:
+        yield one
+
+
+@pytest.fixture
 def watched(tmp_path: Path) -> Iterator[WatchedPool]:
     pool = WatchedPool(tmp_path, 4)
     yield pool

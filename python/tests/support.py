@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Callable, List, Optional, Sequence, TypeVar
 
+import libmemcache
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(os.environ.get("PROGRAMS", ROOT / "target/programs"))
 
@@ -26,6 +28,18 @@ def wait_until(what: str, there: Callable[[], T]) -> T:
         if time.monotonic() > until:
             raise AssertionError(f"in vain waited for: {what}")
         time.sleep(0.01)
+
+
+def answer_of(call: Callable[[], T]) -> T:
+    """What it answers as soon as there is somebody to ask: a server that came back is not asked at every call."""
+
+    def answer() -> List[T]:
+        try:
+            return [call()]
+        except libmemcache.Unavailable:
+            return []
+
+    return wait_until("an answer", answer)[0]
 
 
 def free_port() -> int:
@@ -92,6 +106,8 @@ class Memcached:
     def stop(self) -> None:
         """It hangs: it takes connections and answers nothing."""
         os.kill(self.process.pid, signal.SIGSTOP)
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        wait_until("the server to be stopped", lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
 
     def go_on(self) -> None:
         os.kill(self.process.pid, signal.SIGCONT)

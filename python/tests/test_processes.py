@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import weakref
 from typing import Callable, List
 
 from support import Memcached, wait_until
@@ -145,14 +146,15 @@ def test_a_client_in_a_cycle_is_collected(server: Memcached) -> None:
 
         client: object = None
 
-    def make() -> None:
+    def make() -> "weakref.ref[Hooks]":
         hooks = Hooks()
         hooks.client = Client([server.address], serde=hooks)
         hooks.client.set("key", [])
+        return weakref.ref(hooks)
 
-    make()
+    made = make()
     gc.collect()
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, Hooks)]
+    assert made() is None
 
 
 def resident() -> int:
