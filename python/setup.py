@@ -9,6 +9,8 @@ pkg-config          an installed library, which the module loads: a new version 
 import os
 import re
 import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -31,6 +33,7 @@ def contained(folder: Path) -> "dict[str, list[str]]":
     if headers is None:
         raise SystemExit(f"no include/memcache.h beside {folder}")
     return {
+        "depends": [str(folder / "libmemcache.a"), str(headers / "memcache.h")],
         "include_dirs": [str(headers)],
         "extra_objects": [str(folder / "libmemcache.a")],
         # Two libraries of one name in a process must not use parts of each other.
@@ -66,6 +69,9 @@ def version() -> str:
     raise SystemExit("neither Cargo.toml nor PKG-INFO says which version this is")
 
 
+# One module for CPython 3.10 and everything later: what a call needs is all in the stable interface since then,
+# and bench.py sees no difference. 3.9 has its own.
+stable = sys.version_info >= (3, 10) and not sysconfig.get_config_var("Py_GIL_DISABLED")
 link = how_to_link()
 sources = sorted(str(path.relative_to(here)) for path in (here / "src/libmemcache/native").glob("*.c"))
 setup(
@@ -74,9 +80,12 @@ setup(
         Extension(
             "libmemcache._native",
             sources,
-            depends=["src/libmemcache/native/native.h"],
+            define_macros=[("Py_LIMITED_API", "0x030a0000")] if stable else [],
+            py_limited_api=stable,
+            depends=["src/libmemcache/native/native.h", *link.pop("depends", [])],
             extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra", *link.pop("extra_compile_args", [])],
             **link,
         )
     ],
+    options={"bdist_wheel": {"py_limited_api": "cp310"}} if stable else {},
 )
