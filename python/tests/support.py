@@ -100,6 +100,15 @@ class Memcached:
             connection.sendall(line.encode() + b"\r\n")
             return connection.recv(65536).decode()
 
+    def connections(self) -> int:
+        """How many it has; one of them is that of this question."""
+        return int(self.tell("stats").partition("STAT curr_connections ")[2].split()[0])
+
+    def has_unread(self) -> bool:
+        """Whether something was sent to it that it did not read yet."""
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return any(row[1].endswith(f":{self.port:04X}") and row[4].split(":")[1].strip("0") for row in rows if row[3] == "01")
+
     def kill(self) -> None:
         end(self.process)
 

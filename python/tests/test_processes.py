@@ -86,12 +86,8 @@ def test_fork_while_other_threads_call(client: Client) -> None:
 
 
 def test_threads_share_a_client(client: Client, server: Memcached) -> None:
-    def connections() -> int:
-        stats = client.stats()[server.address]
-        assert stats is not None
-        return int(stats["curr_connections"])
-
-    before = connections()
+    client.set("all", 0)
+    before = server.connections()
     together = threading.Barrier(8)
     wrong: List[BaseException] = []
 
@@ -105,17 +101,15 @@ def test_threads_share_a_client(client: Client, server: Memcached) -> None:
         except BaseException as error:
             wrong.append(error)
 
-    client.set("all", 0)
     threads = [threading.Thread(target=work, args=(me,)) for me in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert wrong == [] and client.get("all") == 8000
-    assert connections() <= before + 8
+    assert server.connections() <= before + 8
     client.close()
-    # The server takes its time to notice; that of this question is the one that is left.
-    wait_until("the connections to be closed", lambda: connections() <= before)
+    wait_until("the connections to be closed", lambda: server.connections() == before - 1)
 
 
 def test_closed_while_others_call(client: Client) -> None:
@@ -137,6 +131,24 @@ def test_closed_while_others_call(client: Client) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_a_call_that_is_under_way_ends_its_own_connection(server: Memcached) -> None:
+    before = server.connections()
+    client = Client([server.address], timeout=60, connect_timeout=60)
+    client.set("key", "value")
+    found: List[object] = []
+    waits = threading.Thread(target=lambda: found.append(client.get("key")))
+    server.stop()
+    try:
+        waits.start()
+        wait_until("the question to be sent", server.has_unread)
+        client.close()
+    finally:
+        server.go_on()
+    waits.join()
+    assert found == ["value"]
+    wait_until("its connection to be closed", lambda: server.connections() == before)
 
 
 def test_a_client_in_a_cycle_is_collected(server: Memcached) -> None:
