@@ -16,9 +16,10 @@ import libmemcache
 from libmemcache import Client, serde
 
 
-@pytest.mark.parametrize(
-    "value", ["", "text", "ünï \0 code", b"", b"bytes\0\r\n", 0, 5, -7, 2**64, -(10**40), "x" * 900_000, b"\0" * 70_000]
-)
+VALUES = ["", "text", "ünï \0 code", b"", b"bytes\0\r\n", 0, 5, -7, 2**64, -(10**40), "x" * 900_000, b"\0" * 70_000]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
 def test_a_value_comes_back_as_what_it_was(client: Client, value: object) -> None:
     assert client.set("key", value) is True
     assert client.get("key") == value and type(client.get("key")) is type(value)

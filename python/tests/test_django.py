@@ -125,12 +125,15 @@ def a_session_outlives(server: Memcached) -> None:
     session.save()
     key = session.session_key
     assert SessionStore(key)["user"] == 7
-    assert asyncio.run(SessionStore(key).aget("user")) == 7
+    has_async = hasattr(SessionStore, "aget")  # since Django 5.1
+    if has_async:
+        assert asyncio.run(SessionStore(key).aget("user")) == 7
     server.kill()
     with pytest.raises(libmemcache.Unavailable):
         SessionStore(key)["user"]
-    with pytest.raises(libmemcache.Unavailable):
-        asyncio.run(SessionStore(key).aget("user"))
+    if has_async:
+        with pytest.raises(libmemcache.Unavailable):
+            asyncio.run(SessionStore(key).aget("user"))
     # What the class is for: Django's own says that there is no such session.
     assert djangos.SessionStore(key).get("user", "logged out") == "logged out"
     assert server.start()

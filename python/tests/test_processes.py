@@ -11,10 +11,14 @@ import traceback
 import weakref
 from typing import Callable, List
 
+import pytest
 from support import Memcached, wait_until
 
 import libmemcache
 from libmemcache import Client
+
+#: Python since 3.12 warns of every fork of a process with threads. That is what is tried here.
+forks = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
 CALLS = int(os.environ.get("LEAK_CALLS", "100000"))
 
@@ -34,6 +38,7 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+@forks
 def test_a_child_shares_no_connection(client: Client, server: Memcached) -> None:
     client.set("parent", "p")
 
@@ -53,6 +58,7 @@ def test_a_child_shares_no_connection(client: Client, server: Memcached) -> None
     assert os.waitpid(pid, 0)[1] == 0
 
 
+@forks
 def test_fork_while_other_threads_call(client: Client) -> None:
     stop = threading.Event()
     wrong: List[BaseException] = []
