@@ -1,12 +1,14 @@
 """How long calls take, beside pylibmc, libmc and pymemcache: `make bench-python`.
 
 One memcached of its own, one connection for each library, which take turns: each of many short rounds measures all of
-them, so that what else the machine does meets all alike. Each waits for the answer to a set. A value is a str, which comes back as one.
+them, so that what else the machine does meets all alike. How long the way to the server is depends on the processor that
+it has: both cases are told, as left to itself the system changes from one to the other. Each waits for the answer to a set. A value is a str, which comes back as one.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import time
@@ -67,15 +69,22 @@ def microseconds(call: Callable[[], object], count: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=150)
+    parser.add_argument("--rounds", type=int, default=150, help="of which the median is told")
     parser.add_argument("--calls", type=int, default=300, help="of each kind, in each round (of many keys: a tenth)")
     parser.add_argument("--size", type=int, default=200, help="letters of a value")
     chosen = parser.parse_args()
-    server = Memcached()
-    try:
-        compare(server.address, chosen.rounds, chosen.calls, "x" * chosen.size)
-    finally:
-        end(server.process)
+    processors = sorted(os.sched_getaffinity(0))
+    for where, processor in {"the same processor": processors[0], "another processor": processors[-1]}.items():
+        server = Memcached()
+        try:
+            os.sched_setaffinity(0, processors[:1])
+            for task in os.listdir(f"/proc/{server.process.pid}/task"):
+                os.sched_setaffinity(int(task), [processor])
+            print(f"\nthe server on {where}; values of {chosen.size} letters\n")
+            compare(server.address, chosen.rounds, chosen.calls, "x" * chosen.size)
+        finally:
+            os.sched_setaffinity(0, processors)
+            end(server.process)
 
 
 def compare(address: str, rounds: int, count: int, value: str) -> None:
@@ -91,8 +100,7 @@ def compare(address: str, rounds: int, count: int, value: str) -> None:
                 times.setdefault((name, kind), []).append(
                     microseconds(calls[name][kind], max(1, count // 10) if many else count)
                 )
-    print(f"median of {rounds} rounds, microseconds a call; values of {len(value)} letters\n")
-    print("| |" + "|".join(f" {kind} " for kind in kinds) + "|")
+    print("| microseconds |" + "|".join(f" {kind} " for kind in kinds) + "|")
     print("|---|" + "--:|" * len(kinds))
     for name, version, _ in names:
         cells = (f" {statistics.median(times[name, kind]):.1f} " for kind in kinds)

@@ -227,3 +227,25 @@ def test_it_can_be_imported_by_an_interpreter_that_warns_of_everything() -> None
     assert subprocess.run(command, capture_output=True, text=True).stderr == ""
 
 
+
+
+def test_another_interpreter_of_the_process_has_its_own(server: Memcached) -> None:
+    """As under mod_wsgi. Exceptions and types of one are not those of another."""
+    interpreters = pytest.importorskip("_xxsubinterpreters")
+    program = f"""
+import libmemcache
+client = libmemcache.Client(["{server.address}"], timeout=30, connect_timeout=30)
+client.set("key", "value")
+assert client.get("key") == "value"
+try:
+    client.get("")
+except libmemcache.BadKey:
+    client.set("key", "caught")
+"""
+    for _ in range(3):
+        other = interpreters.create()
+        interpreters.run_string(other, program)
+        interpreters.destroy(other)
+        client = Client([server.address], timeout=30)
+        assert client.get("key") == "caught"
+        client.delete("key")

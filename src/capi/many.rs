@@ -340,9 +340,7 @@ pub unsafe extern "C" fn mcm_fetch_many(
     n: usize,
 ) -> usize {
     // SAFETY: the caller's context, handle and items.
-    unsafe {
-        many_guard(ctxt, mc, (items, n), |call| call.fetch(true))
-    }
+    unsafe { many_guard(ctxt, mc, (items, n), |call| call.fetch(true)) }
 }
 
 /// See mcm_fetch_many.
