@@ -123,8 +123,9 @@ class Memcached:
 
 
 def pool_file(folder: Path, servers: Sequence[Memcached], *lines: str) -> Path:
-    """A pool of these servers, in pairs; `lines` are more of its section."""
-    text = ["[pool]", 'backup = "pairs"', *lines]
+    """A pool of these servers, in pairs; `lines` are more of its section. It is patient: one that was killed refuses
+    connections and is noticed at once, and a machine under load is not to look like a server that hangs."""
+    text = ["[pool]", 'backup = "pairs"', 'connect_timeout = "10s"', 'timeout = "30s"', *lines]
     for number, server in enumerate(servers, 1):
         text += ["[[server]]", f'name = "s{number}"', f'address = "{server.address}"']
     path = folder / "pool.toml"
