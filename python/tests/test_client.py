@@ -246,11 +246,14 @@ def test_hooks_see_every_value_and_may_fail(server: Memcached) -> None:
             return value  # type: ignore[return-value]
 
     client = Client([server.address], serde=Wrong(), timeout=30)
-    for answer in (None, 1, (b"", "x"), (1, 1), (None, 1), (b"",)):
+    for answer in (None, 1, (b"", "x"), (1, 1), (None, 1), (b"",), [b"", 1], (b"", 1, 1)):
         with pytest.raises(TypeError):
             client.set("k", answer)
         with pytest.raises(TypeError):
             client.set_many({"good": ("v", 0), "k": answer})
+    for flags in (-1, 2**32, 2**70):
+        with pytest.raises(OverflowError):
+            client.set("k", (b"", flags))
 
 
 def test_every_method_has_a_signature_and_a_text() -> None:

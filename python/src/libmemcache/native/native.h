@@ -67,7 +67,7 @@ struct encoded {
     PyObject *owner; /* of the bytes, when they are not the caller's: let it go after the call, whatever came of it */
 };
 
-/* values.c */
+/* values.c. What encode fills in is all 0 before. */
 int encode(Client *self, PyObject *key, PyObject *value, PyObject *flags, struct encoded *into);
 PyObject *decode(Client *self, PyObject *key, const char *bytes, size_t length, u_int32_t flags);
 
