@@ -1,11 +1,14 @@
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Type, TypeVar, Union
 
+from typing_extensions import disjoint_base
+
 INTERFACE: str
 
 _Key = Union[str, bytes]
 _K = TypeVar("_K", str, bytes)
 _Stats = Dict[str, Union[int, float, str]]
 
+@disjoint_base
 class Client:
     def __init__(
         self,
