@@ -144,10 +144,12 @@ def a_session_outlives(server: Memcached) -> None:
 
 
 class Browser:
-    """A session: one request after another, each of which must be answered with the next number."""
+    """A session: one request after another, each of which must be answered with the next number. `short`: one session
+    after another."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, short: bool = False) -> None:
         self.port = port
+        self.short = short
         self.requests = 0
         self.cookie = ""
 
@@ -166,10 +168,16 @@ class Browser:
         finally:
             connection.close()
 
+    def forget(self) -> None:
+        """The next request begins a session."""
+        self.cookie, self.requests = "", 0
+
     def until(self, stop: threading.Event, wrong: List[BaseException]) -> None:
         try:
             while not stop.is_set():
                 self.request()
+                if self.short and self.requests == 3:
+                    self.forget()
         except BaseException as error:
             wrong.append(error)
 
@@ -201,7 +209,8 @@ def test_sessions_under_load_while_servers_die(watched: WatchedPool, tmp_path: P
     try:
         wait_until("Django to answer", answers)
         browsers += (Browser(port) for _ in range(SESSIONS))
-        threads += (threading.Thread(target=browser.until, args=(stop, wrong)) for browser in browsers)
+        visitors = [Browser(port, short=True) for _ in range(SESSIONS // 4)]
+        threads += (threading.Thread(target=one.until, args=(stop, wrong)) for one in browsers + visitors)
         for thread in threads:
             thread.start()
         for number in (1, 2):
