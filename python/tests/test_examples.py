@@ -31,3 +31,12 @@ def test_flask_sessions(servers: List[Memcached], tmp_path: Path) -> None:
             if change is not None:
                 change()
             assert [browser.get("/").text for browser in browsers] == [str(number)] * 20
+
+
+def test_the_five_lines_of_the_readme(servers: List[Memcached], capsys: pytest.CaptureFixture[str]) -> None:
+    lines = (ROOT / "python/README.md").read_text().split("```python\n")[1].split("```")[0]
+    for port, server in (("11211", servers[0]), ("11212", servers[1])):
+        assert f"127.0.0.1:{port}" in lines
+        lines = lines.replace(f"127.0.0.1:{port}", server.address)
+    exec(lines, {})
+    assert capsys.readouterr().out == "hello\n"
