@@ -25,13 +25,15 @@ ZSHDIR     = $(PREFIX)/share/zsh/site-functions
 DEBS       = $(TARGET)/deb
 # The programs are built apart from the library (see [profile.programs] in Cargo.toml).
 BUILT      = BUILT='$(TARGET)/release' PROGRAMS='$(TARGET)/programs'
+PYTHON     = BUILT='$(abspath $(TARGET))/release' PROGRAMS='$(abspath $(TARGET))/programs' scripts/python '$(abspath $(TARGET))/python'
 PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR)' \
              PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' MANDIR='$(MANDIR)' \
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
 .PHONY: all library programs demo check format lints tests sim sim-share soak fuzz peers bench-fleet bench-sweep \
-        bench-proxy install uninstall deb man clean help need-build need-demo need-check
+        bench-proxy bench-python install uninstall deb wheel dist python man clean help need-build need-demo need-check \
+        need-python
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
 all: library programs
@@ -49,7 +51,7 @@ demo: need-demo
 
 ## check:     every check there is; the last line says how it went
 check: need-check
-	@MAKE='$(MAKE)' exec scripts/check format lints tests sim-share
+	@MAKE='$(MAKE)' exec scripts/check format lints tests sim-share python
 
 ## format:    (part of check) the sources are formatted
 format:
@@ -64,6 +66,10 @@ lints:
 tests:
 	$(CARGO) build --locked --features programs --lib --example demo
 	$(CARGO) test --locked --features programs --no-fail-fast --lib $(addprefix --test ,$(TESTS))
+
+## python:    (part of check) the Python package: types, tests with Django and Flask on real servers
+python: need-python library programs
+	@$(PYTHON) check
 
 ## sim:       simulated worlds on a virtual clock: 1,000,000 with one failure at a time and as many with overlapping ones, and
 ##            more of several processes, a daemon and sweeps. Others: SIM_SEED=7 SIM_WORLDS=1000 SHARED_SEED=7 SHARED_WORLDS=1000
@@ -111,6 +117,10 @@ bench-proxy: need-demo programs
 	$(CARGO) bench --locked --profile programs --bench proxy -- --proxy '$(abspath $(TARGET))/programs/memcache-proxy' \
 	    --json '$(abspath $(TARGET))/bench-proxy.json' $(PROXY)
 
+## bench-python: get, set and 100 keys by the Python package, pylibmc, libmc and pymemcache; BENCH_PYTHON="--help"
+bench-python: need-python library
+	@$(PYTHON) bench $(BENCH_PYTHON)
+
 ## install:   puts library, headers, manual and programs below DESTDIR/PREFIX (PREFIX is /usr/local unless given)
 install:
 	@if command -v $(CARGO) >/dev/null; then $(MAKE) --no-print-directory all; \
@@ -129,6 +139,13 @@ uninstall:
 deb: all
 	@scripts/need dpkg-shlibdeps:dpkg-dev strip:binutils
 	@VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) packaging/deb '$(DEBS)'
+
+## wheel:     builds the Python package: target/wheel/libmemcache-*.whl, which contains the library, and its sources
+wheel: need-python library
+	@$(PYTHON) dist '$(abspath $(TARGET))/wheel'
+
+## dist:      every package there is: deb and wheel
+dist: deb wheel
 
 ## man:       makes the manual's pages anew, from the headers and man/src
 man: need-build
@@ -151,3 +168,6 @@ need-check: need-demo
 	    /usr/include/libmemcached/memcached.h:libmemcached-dev \
 	    'valgrind:valgrind libc6-dbg' \
 	    man:man-db pkg-config:pkg-config dpkg-shlibdeps:dpkg-dev
+need-python: need-demo
+	@scripts/need /usr/bin/python3:python3 /usr/share/doc/python3-venv:python3-venv /usr/share/doc/python3-dev:python3-dev \
+	    /usr/include/libmemcached/memcached.h:libmemcached-dev pkg-config:pkg-config setpriv:util-linux

@@ -1,0 +1,57 @@
+"""The package as it is built against an installed library: it loads that one, and a new version of it with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import ROOT, Memcached
+
+BUILT = Path(os.environ.get("BUILT", ROOT / "target/release"))
+
+PROGRAM = """
+import sys
+import libmemcache
+with libmemcache.Client([sys.argv[1]], timeout=30) as client:
+    client.set("key", "by the installed library")
+    assert client.get("key") == "by the installed library"
+with open("/proc/self/maps") as maps:
+    print(maps.read())
+"""
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    """As `make install` leaves it, as far as it matters here."""
+    prefix = tmp_path / "usr"
+    (prefix / "lib/pkgconfig").mkdir(parents=True)
+    shutil.copytree(ROOT / "include", prefix / "include")
+    shutil.copy(BUILT / "libmemcache.so", prefix / "lib/libmemcache.so.0")
+    (prefix / "lib/libmemcache.so").symlink_to("libmemcache.so.0")
+    text = (ROOT / "packaging/libmemcache.pc.in").read_text()
+    for name, value in {"PREFIX": "", "LIBDIR": "/lib", "INCLUDEDIR": "/include"}.items():
+        text = text.replace(f"@{name}@", f"{prefix}{value}")
+    (prefix / "lib/pkgconfig/libmemcache.pc").write_text(text.replace("@VERSION@", "0"))
+    return prefix
+
+
+def test_against_an_installed_library(prefix: Path, tmp_path: Path, server: Memcached) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "LIBMEMCACHE_DIR"}
+    environment["PKG_CONFIG_PATH"] = str(prefix / "lib/pkgconfig")
+    config = tmp_path / "build.cfg"
+    config.write_text(f"[build]\nbuild_base = {tmp_path}\n[egg_info]\negg_base = {tmp_path}\n")
+    environment["DIST_EXTRA_CONFIG"] = str(config)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    where = tmp_path / "packages"
+    options = ["--no-build-isolation", "--no-deps", "--no-index", "--target", str(where)]
+    subprocess.run([*pip, "install", *options, str(ROOT / "python")], env=environment, check=True)
+
+    environment.update(PYTHONPATH=str(where), LD_LIBRARY_PATH=str(prefix / "lib"))
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM, server.address]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0 and ran.stderr == "", ran.stderr
+    assert str(prefix / "lib/libmemcache.so.0") in ran.stdout and str(where) in ran.stdout
