@@ -73,9 +73,13 @@ void lmc_client_register(int module_number)
 
 void lmc_client_reasons_drop(lmc_client *client)
 {
-	if (client->reasons != NULL) {
-		zend_array_release(client->reasons);
-		client->reasons = NULL;
+	if (client->keys != NULL) {
+		for (size_t i = 0; i < client->num_keys; i++) {
+			zend_string_release(client->keys[i]);
+		}
+		efree(client->keys);
+		efree(client->reasons);
+		client->keys = NULL;
 	}
 }
 
@@ -436,11 +440,16 @@ ZEND_METHOD(Libmemcache_Client, getReasons)
 {
 	LMC_CLIENT();
 	ZEND_PARSE_PARAMETERS_NONE();
-	if (client->reasons == NULL) {
+	if (client->keys == NULL) {
 		RETURN_EMPTY_ARRAY();
 	}
-	GC_ADDREF(client->reasons);
-	RETURN_ARR(client->reasons);
+	array_init_size(return_value, client->num_keys);
+	for (size_t i = 0; i < client->num_keys; i++) {
+		zval reason;
+
+		ZVAL_LONG(&reason, client->reasons[i]);
+		zend_symtable_update(Z_ARRVAL_P(return_value), client->keys[i], &reason);
+	}
 }
 
 /* Libmemcache\Client::isUnknown */

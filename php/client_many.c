@@ -4,6 +4,9 @@
 */
 #include "php_libmemcache.h"
 
+/* php-memcached's number for a call that went well for some keys only. */
+#define SOME_ERRORS 19
+
 /* The items of a call, and their keys with the prefix. */
 typedef struct {
 	struct mc_item *items;
@@ -34,18 +37,23 @@ static struct mc_item *batch_add(batch *many, const lmc_client *client, zend_str
 	return item;
 }
 
-static void batch_end(batch *many)
+/* Gives everything back but the keys and their reasons: those are the client's now, which makes an array of them
+   when somebody asks. They are handed over last, because a value's __unserialize may use the client too. */
+static void batch_end(batch *many, lmc_client *client)
 {
+	lmc_client_reasons_drop(client);
+	client->keys = many->keys;
+	client->reasons = safe_emalloc(many->n, sizeof(*client->reasons), 1);
+	client->num_keys = many->n;
 	for (size_t i = 0; i < many->n; i++) {
-		zend_string_release(many->keys[i]);
+		client->reasons[i] = many->items[i].reason;
 		zend_string_release(many->full[i]);
 	}
 	efree(many->items);
-	efree(many->keys);
 	efree(many->full);
 }
 
-static bool batch_keys(batch *many, const lmc_client *client, HashTable *keys)
+static bool batch_keys(batch *many, lmc_client *client, HashTable *keys)
 {
 	zval *key;
 
@@ -54,7 +62,7 @@ static bool batch_keys(batch *many, const lmc_client *client, HashTable *keys)
 		zend_string *text = zval_try_get_string(key);
 
 		if (text == NULL) {
-			batch_end(many);
+			batch_end(many, client);
 			return false;
 		}
 		batch_add(many, client, text);
@@ -62,33 +70,25 @@ static bool batch_keys(batch *many, const lmc_client *client, HashTable *keys)
 	return true;
 }
 
-/* Keeps how it ended: the first that nobody knows of, else the first failure, else what all have. False: an exception. */
-static bool batch_outcome(batch *many, lmc_client *client, int all_well)
+/* Keeps how it ended: the first that nobody knows of, else the first failure, else that all went well. False: there
+   is an exception. */
+static bool batch_outcome(batch *many, lmc_client *client)
 {
-	const struct mc_item *worst = NULL;
+	int worst = MC_REASON_DONE;
 
 	for (size_t i = 0; i < many->n; i++) {
-		const struct mc_item *item = &many->items[i];
+		int reason = many->items[i].reason;
 
-		if (item->reason < 0 && (worst == NULL || (lmc_unknown(item->reason) && !lmc_unknown(worst->reason)))) {
-			worst = item;
+		if (reason < 0 && (worst >= 0 || (lmc_unknown(reason) && !lmc_unknown(worst)))) {
+			worst = reason;
 		}
 	}
-	client->reasons = zend_new_array(many->n);
-	for (size_t i = 0; i < many->n; i++) {
-		zval reason;
-
-		ZVAL_LONG(&reason, many->items[i].reason);
-		zend_symtable_update(client->reasons, many->keys[i], &reason);
-	}
-	if (worst == NULL) {
-		return lmc_client_end(client, all_well);
-	}
-	/* The sentence is that of the first item that failed, which is this one or tells as much. */
-	if (!lmc_client_end(client, worst->reason)) {
+	if (!lmc_client_end(client, worst)) {
 		return false;
 	}
-	client->result = 19;
+	if (worst < 0) {
+		client->result = SOME_ERRORS;
+	}
 	return true;
 }
 
@@ -113,15 +113,15 @@ ZEND_METHOD(Libmemcache_Client, getMulti)
 	}
 	mc = lmc_client_begin(client);
 	if (mc == NULL) {
-		batch_end(&many);
+		batch_end(&many, client);
 		RETURN_THROWS();
 	}
 	mcm_fetch_many(lmc_context(), mc, many.items, many.n);
-	if (!batch_outcome(&many, client, MC_REASON_DONE)) {
+	if (!batch_outcome(&many, client)) {
 		for (size_t i = 0; i < many.n; i++) {
 			lmc_value_free(many.items[i].value);
 		}
-		batch_end(&many);
+		batch_end(&many, client);
 		RETURN_THROWS();
 	}
 	array_init_size(return_value, many.n);
@@ -161,7 +161,7 @@ ZEND_METHOD(Libmemcache_Client, getMulti)
 		zval_ptr_dtor(return_value);
 		RETVAL_FALSE;
 	}
-	batch_end(&many);
+	batch_end(&many, client);
 }
 
 /* Libmemcache\Client::setMulti */
@@ -205,14 +205,14 @@ ZEND_METHOD(Libmemcache_Client, setMulti)
 	}
 	if (mc != NULL) {
 		stored = mcm_store_many(lmc_context(), mc, many.items, many.n);
-		batch_outcome(&many, client, MC_REASON_DONE);
+		batch_outcome(&many, client);
 	}
 	RETVAL_BOOL(mc != NULL && stored == many.n);
 	for (size_t i = 0; i < many.n; i++) {
 		zend_string_release(bytes[i]);
 	}
 	efree(bytes);
-	batch_end(&many);
+	batch_end(&many, client);
 }
 
 /* Libmemcache\Client::deleteMulti */
@@ -239,11 +239,11 @@ ZEND_METHOD(Libmemcache_Client, deleteMulti)
 	}
 	mc = lmc_client_begin(client);
 	if (mc == NULL) {
-		batch_end(&many);
+		batch_end(&many, client);
 		RETURN_THROWS();
 	}
 	mcm_remove_many(lmc_context(), mc, many.items, many.n);
-	if (batch_outcome(&many, client, MC_REASON_DONE)) {
+	if (batch_outcome(&many, client)) {
 		array_init_size(return_value, many.n);
 		for (size_t i = 0; i < many.n; i++) {
 			zval told;
@@ -257,5 +257,5 @@ ZEND_METHOD(Libmemcache_Client, deleteMulti)
 			zend_symtable_update(Z_ARRVAL_P(return_value), many.keys[i], &told);
 		}
 	}
-	batch_end(&many);
+	batch_end(&many, client);
 }

@@ -1,4 +1,4 @@
-/* What PHP is told of the methods: libmemcache.stub.php, for the engine. */
+/* What PHP is told of the methods: interface.php, for the engine. */
 
 #define TEXT(name) ZEND_ARG_TYPE_INFO(0, name, IS_STRING, 0)
 #define LIST(name) ZEND_ARG_TYPE_INFO(0, name, IS_ARRAY, 0)

@@ -98,7 +98,9 @@ typedef struct {
 	int reason;            /* of the last call */
 	int result;            /* as php-memcached would tell it */
 	zend_string *message;  /* the same for a person; NULL: the reason's name says all */
-	HashTable *reasons;    /* of the keys of the last call with many; NULL: none */
+	zend_string **keys;    /* of the last call with many; NULL: it was none */
+	int *reasons;          /* theirs */
+	size_t num_keys;
 	zend_object std;
 } lmc_client;
 
