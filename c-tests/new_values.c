@@ -104,6 +104,7 @@ static void counters(struct memcache *mc, const char *key, size_t len) {
 static void many(struct memcache *mc) {
     static char keys[MANY][16];
     static struct mc_item items[MANY];
+    u_int64_t token = 0;
     size_t i;
 
     memset(items, 0, sizeof(items));
@@ -130,11 +131,20 @@ static void many(struct memcache *mc) {
         } else {
             CHECK(items[i].reason == MC_REASON_HIT && items[i].flags == (u_int32_t)i << 16);
             CHECK(items[i].cas != 0 && items[i].bytes == strlen(keys[i]));
+            token = i == 3 ? items[i].cas : token;
             CHECK(strcmp(items[i].value, keys[i]) == 0);
             free(items[i].value);
         }
     }
-    REASON(mc, mc_cas(mc, keys[3], strlen(keys[3]), "x", 1, 0, 0, items[3].cas), MC_REASON_STORED);
+    /* The same without tokens. */
+    CHECK(mc_fetch_values(mc, items, MANY) == MANY - 2 && mc_reason(mc) == MC_REASON_BAD_KEY);
+    for (i = 0; i < MANY; i++) {
+        CHECK(items[i].cas == 0);
+        CHECK(items[i].reason == (i == 7 ? MC_REASON_BAD_KEY : i == 11 ? MC_REASON_MISS : MC_REASON_HIT));
+        CHECK(i == 7 || i == 11 || (items[i].flags == (u_int32_t)i << 16 && strcmp(items[i].value, keys[i]) == 0));
+        free(items[i].value);
+    }
+    REASON(mc, mc_cas(mc, keys[3], strlen(keys[3]), "x", 1, 0, 0, token), MC_REASON_STORED);
     items[7].key_len = strlen(keys[7]);
     CHECK(mc_remove_many(mc, items, MANY) == MANY - 1 && mc_reason(mc) == MC_REASON_DONE);
     CHECK(items[11].reason == MC_REASON_NOT_FOUND && items[0].reason == MC_REASON_DELETED);

@@ -2480,6 +2480,19 @@ size_t mcm_fetch_many(const struct memcache_ctxt *ctxt,
 size_t mc_fetch_many(struct memcache *mc, struct mc_item *items, size_t n);
 
 /*
+ Fetches n items as mcm_fetch_many, without tokens: cas is 0 in each. A server answers sooner that is asked for none.
+ */
+size_t mcm_fetch_values(const struct memcache_ctxt *ctxt,
+                        struct memcache *mc,
+                        struct mc_item *items,
+                        size_t n);
+
+/*
+ See mcm_fetch_values.
+ */
+size_t mc_fetch_values(struct memcache *mc, struct mc_item *items, size_t n);
+
+/*
  Deletes n items on all their servers at once: reads key and key_len of each, and sets its reason, as
  mcm_remove returns it. Returns how many were deleted; one that was not found is not among them.
  mc_reason as after mcm_store_many.

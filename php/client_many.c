@@ -116,7 +116,11 @@ ZEND_METHOD(Libmemcache_Client, getMulti)
 		batch_end(&many, client);
 		RETURN_THROWS();
 	}
-	mcm_fetch_many(lmc_context(), mc, many.items, many.n);
+	if (get_flags & LMC_GET_EXTENDED) {
+		mcm_fetch_many(lmc_context(), mc, many.items, many.n);
+	} else {
+		mcm_fetch_values(lmc_context(), mc, many.items, many.n);
+	}
 	if (!batch_outcome(&many, client)) {
 		for (size_t i = 0; i < many.n; i++) {
 			lmc_value_free(many.items[i].value);

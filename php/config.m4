@@ -21,7 +21,7 @@ if test "$PHP_LIBMEMCACHE" != "no"; then
   PHP_EVAL_INCLINE([$LIBMEMCACHE_CFLAGS])
   PHP_EVAL_LIBLINE([$LIBMEMCACHE_LIBS], [LIBMEMCACHE_SHARED_LIBADD])
 
-  PHP_CHECK_LIBRARY([memcache], [mcm_fetch_many], [],
+  PHP_CHECK_LIBRARY([memcache], [mcm_fetch_values], [],
     [AC_MSG_ERROR([libmemcache is not installed, or is the old one of the same name: see its README.md])],
     [$LIBMEMCACHE_LIBS])
 

@@ -154,18 +154,25 @@ impl Call<'_> {
     }
 
     /// Fetches the value of each item.
-    fn fetch(&mut self, ready: &mut [Ready<'_>]) {
-        for (way, group) in self.groups(ready) {
+    fn fetch(mut self, with_cas: bool) -> usize {
+        for item in self.items.iter_mut() {
+            (item.value, item.bytes, item.flags, item.cas) = (ptr::null_mut(), 0, 0, 0);
+        }
+        // SAFETY: `many_guard`'s promise.
+        let mut ready = unsafe { self.ready(false) };
+        for (way, group) in self.groups(&mut ready) {
             for group in group.chunks(READ_AT_ONCE) {
-                self.fetch_group(way, group);
+                self.fetch_group(way, group, with_cas);
             }
         }
+        // SAFETY: as above.
+        unsafe { self.end(MC_REASON_HIT, false) }
     }
 
-    fn fetch_group(&mut self, way: Way, group: &[Ready<'_>]) {
+    fn fetch_group(&mut self, way: Way, group: &[Ready<'_>], with_cas: bool) {
         let mut values =
             Values { ctxt: self.ctxt, items: self.items, group, settled: vec![false; group.len()] };
-        let mut read = Read::with_cas(&mut values);
+        let mut read = if with_cas { Read::with_cas(&mut values) } else { Read::new(&mut values) };
         let carrier = Call { ctxt: self.ctxt, cache: self.cache, items: &mut [], refusal: None };
         let whole = carrier.travel(way, &mut read);
         let refusal = read.refusal().map(<[u8]>::to_vec);
@@ -334,14 +341,7 @@ pub unsafe extern "C" fn mcm_fetch_many(
 ) -> usize {
     // SAFETY: the caller's context, handle and items.
     unsafe {
-        many_guard(ctxt, mc, (items, n), |mut call| {
-            for item in call.items.iter_mut() {
-                (item.value, item.bytes, item.flags, item.cas) = (ptr::null_mut(), 0, 0, 0);
-            }
-            let mut ready = call.ready(false);
-            call.fetch(&mut ready);
-            call.end(MC_REASON_HIT, false)
-        })
+        many_guard(ctxt, mc, (items, n), |call| call.fetch(true))
     }
 }
 
@@ -350,6 +350,25 @@ pub unsafe extern "C" fn mcm_fetch_many(
 pub unsafe extern "C" fn mc_fetch_many(mc: *mut memcache, items: *mut mc_item, n: usize) -> usize {
     // SAFETY: the caller's promise; the global context is always valid.
     unsafe { mcm_fetch_many(mc_global_ctxt(), mc, items, n) }
+}
+
+/// Fetches n items as mcm_fetch_many, without tokens: cas is 0 in each. A server answers sooner that is asked for none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mcm_fetch_values(
+    ctxt: *const memcache_ctxt,
+    mc: *mut memcache,
+    items: *mut mc_item,
+    n: usize,
+) -> usize {
+    // SAFETY: the caller's context, handle and items.
+    unsafe { many_guard(ctxt, mc, (items, n), |call| call.fetch(false)) }
+}
+
+/// See mcm_fetch_values.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mc_fetch_values(mc: *mut memcache, items: *mut mc_item, n: usize) -> usize {
+    // SAFETY: the caller's promise; the global context is always valid.
+    unsafe { mcm_fetch_values(mc_global_ctxt(), mc, items, n) }
 }
 
 /// Deletes n items on all their servers at once: reads key and key_len of each, and sets its reason, as
