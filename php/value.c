@@ -15,7 +15,7 @@
 #endif
 
 #define TYPE_MASK 0xf
-enum { TYPE_STRING, TYPE_LONG, TYPE_DOUBLE, TYPE_BOOL, TYPE_SERIALIZED, TYPE_IGBINARY, TYPE_JSON };
+enum { TYPE_STRING, TYPE_LONG, TYPE_DOUBLE, TYPE_BOOL, TYPE_SERIALIZED, TYPE_IGBINARY, TYPE_JSON, TYPE_MSGPACK };
 
 #define COMPRESSED 0x10
 #define COMPRESSED_ZLIB 0x20
@@ -99,6 +99,24 @@ static bool unserialized(zval *value, const char *bytes, size_t length)
 	return read;
 }
 
+/* php-memcached's other serialisers are extensions of their own. Where one is loaded its PHP function reads; so
+   nothing of them is needed to build this. */
+static bool by_function(zval *value, const char *function, const char *bytes, size_t length)
+{
+	zval name, argument;
+	bool read;
+
+	if (!zend_hash_str_exists(EG(function_table), function, strlen(function))) {
+		return false;
+	}
+	ZVAL_STRING(&name, function);
+	ZVAL_STRINGL(&argument, bytes, length);
+	read = call_user_function(NULL, NULL, &name, value, 1, &argument) == SUCCESS && !EG(exception);
+	zval_ptr_dtor(&argument);
+	zval_ptr_dtor(&name);
+	return read;
+}
+
 static bool number(double *value, const char *bytes, size_t length)
 {
 	const char *end;
@@ -142,6 +160,10 @@ static bool plain(zval *value, const char *bytes, size_t length, uint32_t flags)
 	case TYPE_JSON:
 		/* memcached.serializer = json, which reads objects as objects. */
 		return php_json_decode_ex(value, bytes, length, 0, PHP_JSON_PARSER_DEFAULT_DEPTH) == SUCCESS;
+	case TYPE_IGBINARY:
+		return by_function(value, "igbinary_unserialize", bytes, length);
+	case TYPE_MSGPACK:
+		return by_function(value, "msgpack_unpack", bytes, length);
 	default:
 		return false;
 	}
