@@ -25,13 +25,17 @@ ZSHDIR     = $(PREFIX)/share/zsh/site-functions
 DEBS       = $(TARGET)/deb
 # The programs are built apart from the library (see [profile.programs] in Cargo.toml).
 BUILT      = BUILT='$(TARGET)/release' PROGRAMS='$(TARGET)/programs'
+PHP        = VERSION='$(VERSION)' SONAME='$(SONAME)' BUILT='$(abspath $(TARGET))/release' \
+             PROGRAMS='$(abspath $(TARGET))/programs' scripts/php '$(abspath $(TARGET))/php'
+# `make dist` leaves its packages here.
+DIST       = $(TARGET)/dist
 PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR)' \
              PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' MANDIR='$(MANDIR)' \
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
 .PHONY: all library programs demo check format lints tests sim sim-share soak fuzz peers bench-fleet bench-sweep \
-        bench-proxy install uninstall deb man clean help need-build need-demo need-check
+        bench-proxy bench-php install uninstall deb dist dist-php php man clean help need-build need-demo need-check need-php
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
 all: library programs
@@ -49,7 +53,7 @@ demo: need-demo
 
 ## check:     every check there is; the last line says how it went
 check: need-check
-	@MAKE='$(MAKE)' exec scripts/check format lints tests sim-share
+	@MAKE='$(MAKE)' exec scripts/check format lints tests sim-share php
 
 ## format:    (part of check) the sources are formatted
 format:
@@ -64,6 +68,10 @@ lints:
 tests:
 	$(CARGO) build --locked --features programs --lib --example demo
 	$(CARGO) test --locked --features programs --no-fail-fast --lib $(addprefix --test ,$(TESTS))
+
+## php:       (part of check) the PHP extension: every call, sessions, valgrind, a site whose servers die; LMC_LEAK_CALLS=1000000
+php: need-php library programs
+	@$(PHP) check
 
 ## sim:       simulated worlds on a virtual clock: 1,000,000 with one failure at a time and as many with overlapping ones, and
 ##            more of several processes, a daemon and sweeps. Others: SIM_SEED=7 SIM_WORLDS=1000 SHARED_SEED=7 SHARED_WORLDS=1000
@@ -110,6 +118,10 @@ bench-proxy: need-demo programs
 	$(CARGO) bench --locked --profile programs --bench proxy -- --proxy '$(abspath $(TARGET))/programs/memcache-proxy' \
 	    --json '$(abspath $(TARGET))/bench-proxy.json' $(PROXY)
 
+## bench-php: get, set and 100 keys by the PHP extension beside php-memcached; BENCH_PHP="SECONDS ROUNDS"
+bench-php: need-php library
+	@$(PHP) bench $(BENCH_PHP)
+
 ## install:   puts library, headers, manual and programs below DESTDIR/PREFIX (PREFIX is /usr/local unless given)
 install:
 	@if command -v $(CARGO) >/dev/null; then $(MAKE) --no-print-directory all; \
@@ -128,6 +140,14 @@ uninstall:
 deb: all
 	@scripts/need dpkg-shlibdeps:dpkg-dev strip:binutils
 	@VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) packaging/deb '$(DEBS)'
+
+## dist:      builds the packages of the languages in target/dist
+dist: dist-php
+
+## dist-php:  (part of dist) a PECL package of the PHP extension's sources, and a Debian package
+dist-php: need-php library
+	@scripts/need dpkg-shlibdeps:dpkg-dev strip:binutils
+	@$(PHP) dist '$(DIST)'
 
 ## man:       makes the manual's pages anew, from the headers and man/src
 man: need-build
@@ -150,3 +170,6 @@ need-check: need-demo
 	    /usr/include/libmemcached/memcached.h:libmemcached-dev \
 	    'valgrind:valgrind libc6-dbg' \
 	    man:man-db pkg-config:pkg-config dpkg-shlibdeps:dpkg-dev
+need-php: need-demo
+	@scripts/need php:php-cli phpize:php-dev /usr/share/doc/php-memcached:php-memcached /usr/bin/python3:python3 \
+	    'valgrind:valgrind libc6-dbg' setpriv:util-linux

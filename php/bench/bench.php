@@ -1,14 +1,16 @@
 <?php
 // Speed beside php-memcached, in one process and on the same servers: get, set and getMulti of 100.
 //
-//     php bench.php HOST:PORT,... [SECONDS] [ROUNDS]
+//     php bench.php [SECONDS [ROUNDS]]
 //
-// The clients take turns, SECONDS each (0.5), ROUNDS times (5), and the best round of each counts: what else the
+// On two servers that it starts. The clients take turns, SECONDS each (0.1), ROUNDS times (20), and the best round of each counts: what else the
 // machine does only ever makes a round slower. Every answer is looked at; a wrong one ends the run.
 
-$servers = explode(',', $argv[1]);
-$seconds = (float) ($argv[2] ?? 0.5);
-$rounds = (int) ($argv[3] ?? 5);
+require __DIR__ . '/../tests/servers.inc';
+
+$servers = addresses(servers(2));
+$seconds = (float) ($argv[1] ?? 0.1);
+$rounds = (int) ($argv[2] ?? 20);
 
 function check($right, $what)
 {
