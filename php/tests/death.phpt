@@ -9,7 +9,7 @@ use Libmemcache\Client;
 use Libmemcache\Unavailable;
 
 $servers = servers(4);
-$c = new Client(addresses($servers), ['backups' => 'pairs']);
+$c = new Client(addresses($servers), PAIRS);
 $wanted = [];
 for ($i = 0; $i < 400; $i++) {
     $wanted["k$i"] = "value $i";
@@ -19,9 +19,11 @@ is('counter', $c->increment('n', 1, 1), 1);
 $counted = 1;
 $whole = function (string $when) use ($c, &$wanted) {
     $got = $c->getMulti(array_keys($wanted));
-    is("$when: all", $got, $wanted);
+    // Which are not as they should be, and what was said of them.
+    $odd = array_filter($wanted, fn ($value, $key) => ($got[$key] ?? null) !== $value, ARRAY_FILTER_USE_BOTH);
+    is("$when: all", [array_intersect_key($got ?: [], $odd), array_unique(array_intersect_key($c->getReasons(), $odd))], [[], []]);
     foreach (['k1', 'k77', 'k399'] as $key) {
-        is("$when: $key", $c->get($key), $wanted[$key]);
+        is("$when: $key", [$c->get($key), $c->getReasonMessage()], [$wanted[$key], 'MC_REASON_HIT']);
     }
 };
 $whole('before');

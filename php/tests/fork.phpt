@@ -8,7 +8,7 @@ ob_start();
 require __DIR__ . '/servers.inc';
 
 $servers = servers(2);
-$c = new Libmemcache\Client(addresses($servers), ['backups' => 'pairs']);
+$c = new Libmemcache\Client(addresses($servers), PAIRS);
 $c->set('n', 0);
 $children = [];
 for ($i = 0; $i < 4; $i++) {

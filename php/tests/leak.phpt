@@ -7,7 +7,7 @@ require __DIR__ . '/servers.inc';
 
 $servers = servers(2);
 session_settings($servers);
-$c = new Libmemcache\Client(addresses($servers), ['backups' => 'pairs']);
+$c = new Libmemcache\Client(addresses($servers), PAIRS);
 $c->setMulti(['a' => 1, 'b' => [1, 2], 'c' => str_repeat('x', 3000)]);
 $resident = fn () => (int) preg_replace('/.*VmRSS:\s+(\d+).*/s', '$1', file_get_contents('/proc/self/status'));
 $round = function () use ($c, $servers) {

@@ -9,7 +9,7 @@ require __DIR__ . '/servers.inc';
 
 $servers = servers(2);
 session_settings($servers, ['session.gc_maxlifetime' => '1000']);
-$c = new Libmemcache\Client(addresses($servers), ['backups' => 'pairs']);
+$c = new Libmemcache\Client(addresses($servers), PAIRS);
 $data = fn ($id) => $c->get("memc.sess.key.$id");
 $lock = fn ($id) => $c->get("memc.sess.key.lock.$id");
 $left = fn ($id) => array_map(fn ($s) => (int) preg_replace('/.* exp=-?(\d+) .*/s', '$1', $s->ask("me memc.sess.key.$id")), $servers);

@@ -7,7 +7,7 @@ require __DIR__ . '/servers.inc';
 
 $servers = servers(2);
 session_settings($servers, ['libmemcache.session_lock_wait' => '5000']);
-$c = new Libmemcache\Client(addresses($servers), ['backups' => 'pairs']);
+$c = new Libmemcache\Client(addresses($servers), PAIRS);
 foreach ([0, 1] as $dies) {
     $c->flush();
     // Ids that live on either server, their locks too.

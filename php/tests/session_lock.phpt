@@ -9,7 +9,7 @@ require __DIR__ . '/servers.inc';
 
 $servers = servers(2);
 session_settings($servers, ['session.use_strict_mode' => '0']);
-$c = new Libmemcache\Client(addresses($servers), ['backups' => 'pairs']);
+$c = new Libmemcache\Client(addresses($servers), PAIRS);
 $data = fn () => $c->get('memc.sess.key.abc');
 $lock = fn () => $c->get('memc.sess.key.lock.abc');
 

@@ -177,7 +177,10 @@ def run(arguments, processes, folder):
     pool = folder / "site.toml"
     pool.write_text(
         '[pool]\nname = "site"\nbackup = "pairs"\n'
+        # A server that is slow because the machine is busy shall not count as another dead one.
+        + 'timeout = "10s"\nconnect_timeout = "2s"\n'
         + f'table = "{folder}/site.table"\n'
+        + '[watch]\ndeadline = "1s"\n'
         + "".join(f'\n[[server]]\naddress = "127.0.0.1:{server.port}"\n' for server in servers)
     )
     control = [arguments.memcachectl, "--pool", str(pool)]
