@@ -57,7 +57,7 @@ void lmc_client_register(int module_number)
 
 	INIT_NS_CLASS_ENTRY(class, "Libmemcache", "Client", client_methods);
 	lmc_client_class = zend_register_internal_class(&class);
-	lmc_client_class->ce_flags |= ZEND_ACC_FINAL | ZEND_ACC_NO_DYNAMIC_PROPERTIES | ZEND_ACC_NOT_SERIALIZABLE;
+	lmc_client_class->ce_flags |= ZEND_ACC_NO_DYNAMIC_PROPERTIES | ZEND_ACC_NOT_SERIALIZABLE;
 	lmc_client_class->create_object = create;
 	memcpy(&handlers, &std_object_handlers, sizeof(handlers));
 	handlers.offset = XtOffsetOf(lmc_client, std);

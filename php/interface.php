@@ -9,7 +9,7 @@ class Unavailable extends \RuntimeException
 {
 }
 
-final class Client
+class Client
 {
     public const GET_PRESERVE_ORDER = 1;
     public const GET_EXTENDED = 2;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A PHP site under load, whose memcached servers are killed and come back, one after the other.
 
-    site.py --extension FILE --watchd FILE --memcachectl FILE [--step 500] [--watchd-dies]
+    site.py --extension FILE --watchd FILE --memcachectl FILE [--step 500] [--watchd-dies] [--hang]
 
 Four servers in pairs, memcache-watchd, PHP's own web server with eight workers. Twelve visitors' browsers send requests
 for twenty sessions, so that requests of one session meet; each increments a counter in the session. What must hold:
@@ -162,6 +162,7 @@ def main():
     parser.add_argument("--memcachectl", required=True)
     parser.add_argument("--step", type=int, default=500, help="so many requests between two events (500)")
     parser.add_argument("--watchd-dies", action="store_true", help="the daemon is killed first, and never comes back")
+    parser.add_argument("--hang", action="store_true", help="servers are stopped and go on with their old contents, not killed")
     arguments = parser.parse_args()
     processes = Processes()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="libmemcache-site-"))
@@ -212,10 +213,16 @@ def run(arguments, processes, folder):
             load.wait_for(arguments.step)
         # One of each pair in turn, and the other one of the first when that is full; without the daemon nothing fills it.
         for victim in [0, 3] if arguments.watchd_dies else [0, 3, 1]:
-            print(f"site: server {victim + 1} is killed after {load.answered} requests", flush=True)
-            servers[victim].kill()
+            print(f"site: server {victim + 1} {'hangs' if arguments.hang else 'is killed'} after {load.answered} requests", flush=True)
+            if arguments.hang:
+                servers[victim].process.send_signal(signal.SIGSTOP)
+            else:
+                servers[victim].kill()
             load.wait_for(arguments.step)
-            servers[victim].start()
+            if arguments.hang:
+                servers[victim].process.send_signal(signal.SIGCONT)
+            else:
+                servers[victim].start()
             print(f"site: and back after {load.answered}", flush=True)
             if not arguments.watchd_dies:
                 subprocess.run([*control, "wait", "--steady"], check=True, stdout=log, stderr=log)
