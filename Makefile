@@ -146,7 +146,6 @@ dist: dist-php
 
 ## dist-php:  (part of dist) a PECL package of the PHP extension's sources, and a Debian package
 dist-php: need-php library
-	@scripts/need dpkg-shlibdeps:dpkg-dev strip:binutils
 	@$(PHP) dist '$(DIST)'
 
 ## man:       makes the manual's pages anew, from the headers and man/src
@@ -172,4 +171,5 @@ need-check: need-demo
 	    man:man-db pkg-config:pkg-config dpkg-shlibdeps:dpkg-dev
 need-php: need-demo
 	@scripts/need php:php-cli phpize:php-dev /usr/share/doc/php-memcached:php-memcached /usr/bin/python3:python3 \
-	    'valgrind:valgrind libc6-dbg' setpriv:util-linux
+	    'valgrind:valgrind libc6-dbg' setpriv:util-linux \
+	    dpkg-shlibdeps:dpkg-dev readelf:binutils

@@ -41,6 +41,21 @@ $ours->set('n', 10);
 is('they count', $theirs->increment('n', 5), 15);
 is('we count', $ours->increment('n', 5), 20);
 is('still a number', $theirs->get('n'), 20);
+// With these two options of theirs both have every key on the same server.
+$three = servers(3);
+$ours = new Libmemcache\Client(addresses($three));
+$theirs = new Memcached();
+$theirs->setOption(Memcached::OPT_HASH, Memcached::HASH_CRC);
+$theirs->setOption(Memcached::OPT_DISTRIBUTION, Memcached::DISTRIBUTION_MODULA);
+foreach ($three as $server) {
+    $theirs->addServer('127.0.0.1', $server->port);
+}
+for ($i = 0; $i < 60; $i++) {
+    is("they set key-$i", $theirs->set("key-$i", $i), true);
+    is("we get key-$i", $ours->get("key-$i"), $i);
+    is("we set own-$i", $ours->set("own-$i", $i), true);
+    is("they get own-$i", $theirs->get("own-$i"), $i);
+}
 // The constants that both have are the same.
 $class = new ReflectionClass(Libmemcache\Client::class);
 foreach ($class->getConstants() as $name => $value) {

@@ -45,6 +45,46 @@ foreach (["\x10\0\0\0\x00", "\x10\0\0\0\xff\xff", "\xff\xff\xff\xff\x00a", "\x04
         is("its reason $i", $client->getReason(), Libmemcache\Client::REASON_BAD_VALUE);
     }
 }
+// Packed bytes made by chance: what is right is read, what is not is refused, and nothing of it is believed.
+mt_srand(11);
+for ($i = 0; $i < 1500; $i++) {
+    $plain = $packed = '';
+    for ($n = mt_rand(1, 6); $n > 0; $n--) {
+        if ($plain === '' || mt_rand(0, 1)) {
+            $bytes = random_text(mt_rand(1, 32));
+            $packed .= chr(strlen($bytes) - 1) . $bytes;
+            $plain .= $bytes;
+        } else {
+            $back = mt_rand(1, min(strlen($plain), 256));
+            $length = mt_rand(3, 200);
+            $packed .= $length < 9 ? chr($length - 2 << 5) . chr($back - 1) : chr(7 << 5) . chr($length - 9) . chr($back - 1);
+            for (; $length > 0; $length--) {
+                $plain .= $plain[strlen($plain) - $back];
+            }
+        }
+    }
+    $right = mt_rand(0, 1) === 1;
+    $size = strlen($plain);
+    if (!$right) {
+        // A byte that is another one, an end that is missing, or a size that is not so.
+        match (mt_rand(0, 2)) {
+            0 => $packed[mt_rand(0, strlen($packed) - 1)] = chr(mt_rand(0, 255)),
+            1 => $packed = substr($packed, 0, mt_rand(0, strlen($packed) - 1)),
+            2 => $size = max(1, $size + mt_rand(-3, 3)),
+        };
+    }
+    $one->ask('set value 80 0 ' . (strlen($packed) + 4) . "\r\n" . pack('V', $size) . $packed);
+    $got = $client->get('value');
+    if ($right) {
+        is("packed $i", $got, $plain);
+    } else {
+        is("packed wrongly $i", is_string($got) ? strlen($got) : $client->getReason(), is_string($got) ? $size : Libmemcache\Client::REASON_BAD_VALUE);
+    }
+}
+function random_text(int $length): string
+{
+    return implode(array_map(fn () => chr(mt_rand(0, 255)), range(1, $length)));
+}
 // What cannot be written throws before anything is sent.
 try {
     $client->set('other', fn () => 1);
