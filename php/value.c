@@ -134,6 +134,23 @@ static bool number(double *value, const char *bytes, size_t length)
 	return true;
 }
 
+static bool text(zval *value, const char *bytes, size_t length)
+{
+#ifdef HASH_FALLIBLE
+	/* A PHP that tells of memory_limit by NULL, and ends the process where an allocation that cannot be told so goes
+	   on past it. The script is ended when it is back in PHP's hands. */
+	zend_string *copy = zend_string_finit_fast(bytes, length, true);
+
+	if (copy == NULL) {
+		return false;
+	}
+	ZVAL_STR(value, copy);
+#else
+	ZVAL_STRINGL_FAST(value, bytes, length);
+#endif
+	return true;
+}
+
 /* The bytes end in a NUL that is not counted. */
 static bool plain(zval *value, const char *bytes, size_t length, uint32_t flags)
 {
@@ -141,8 +158,7 @@ static bool plain(zval *value, const char *bytes, size_t length, uint32_t flags)
 
 	switch (flags & TYPE_MASK) {
 	case TYPE_STRING:
-		ZVAL_STRINGL_FAST(value, bytes, length);
-		return true;
+		return text(value, bytes, length);
 	case TYPE_LONG:
 		ZVAL_LONG(value, ZEND_STRTOL(bytes, NULL, 10));
 		return true;
