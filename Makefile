@@ -26,14 +26,18 @@ DEBS       = $(TARGET)/deb
 # The programs are built apart from the library (see [profile.programs] in Cargo.toml).
 BUILT      = BUILT='$(TARGET)/release' PROGRAMS='$(TARGET)/programs'
 PYTHON     = BUILT='$(abspath $(TARGET))/release' PROGRAMS='$(abspath $(TARGET))/programs' scripts/python '$(abspath $(TARGET))/python'
+PHP        = VERSION='$(VERSION)' SONAME='$(SONAME)' BUILT='$(abspath $(TARGET))/release' \
+             PROGRAMS='$(abspath $(TARGET))/programs' scripts/php '$(abspath $(TARGET))/php'
+# `make dist` leaves its packages here.
+DIST       = $(TARGET)/dist
 PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR)' \
              PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' MANDIR='$(MANDIR)' \
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
 .PHONY: all library programs demo check format lints tests sim sim-share soak fuzz peers bench-fleet bench-sweep \
-        bench-proxy bench-python install uninstall deb wheel dist python man clean help need-build need-demo need-check \
-        need-python
+        bench-proxy bench-python bench-php install uninstall deb wheel dist dist-php python php man clean help \
+        need-build need-demo need-check need-python need-php
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
 all: library programs
@@ -51,7 +55,7 @@ demo: need-demo
 
 ## check:     every check there is; the last line says how it went
 check: need-check
-	@MAKE='$(MAKE)' exec scripts/check format lints tests sim-share python
+	@MAKE='$(MAKE)' exec scripts/check format lints tests sim-share python php
 
 ## format:    (part of check) the sources are formatted
 format:
@@ -70,6 +74,10 @@ tests:
 ## python:    (part of check) the Python package: types, tests with Django and Flask on real servers
 python: need-python library programs
 	@$(PYTHON) check
+
+## php:       (part of check) the PHP extension: every call, sessions, valgrind, a site whose servers die; LMC_LEAK_CALLS=1000000
+php: need-php library programs
+	@$(PHP) check
 
 ## sim:       simulated worlds on a virtual clock: 1,000,000 with one failure at a time and as many with overlapping ones, and
 ##            more of several processes, a daemon and sweeps. Others: SIM_SEED=7 SIM_WORLDS=1000 SHARED_SEED=7 SHARED_WORLDS=1000
@@ -121,6 +129,10 @@ bench-proxy: need-demo programs
 bench-python: need-python library
 	@$(PYTHON) bench $(BENCH_PYTHON)
 
+## bench-php: get, set and 100 keys by the PHP extension beside php-memcached; BENCH_PHP="SECONDS ROUNDS"
+bench-php: need-php library
+	@$(PHP) bench $(BENCH_PHP)
+
 ## install:   puts library, headers, manual and programs below DESTDIR/PREFIX (PREFIX is /usr/local unless given)
 install:
 	@if command -v $(CARGO) >/dev/null; then $(MAKE) --no-print-directory all; \
@@ -144,8 +156,12 @@ deb: all
 wheel: need-python library
 	@$(PYTHON) dist '$(abspath $(TARGET))/wheel'
 
-## dist:      every package there is: deb and wheel
-dist: deb wheel
+## dist:      every package there is: deb, wheel, dist-php
+dist: deb wheel dist-php
+
+## dist-php:  (part of dist) a PECL package of the PHP extension's sources, and a Debian package
+dist-php: need-php library
+	@$(PHP) dist '$(DIST)'
 
 ## man:       makes the manual's pages anew, from the headers and man/src
 man: need-build
@@ -171,3 +187,7 @@ need-check: need-demo
 need-python: need-demo
 	@scripts/need /usr/bin/python3:python3 /usr/share/doc/python3-venv:python3-venv /usr/share/doc/python3-dev:python3-dev \
 	    /usr/include/libmemcached/memcached.h:libmemcached-dev pkg-config:pkg-config setpriv:util-linux
+need-php: need-demo
+	@scripts/need php:php-cli phpize:php-dev /usr/share/doc/php-memcached:php-memcached /usr/bin/python3:python3 \
+	    'valgrind:valgrind libc6-dbg' setpriv:util-linux \
+	    dpkg-shlibdeps:dpkg-dev readelf:binutils
