@@ -72,8 +72,11 @@ struct Call<'a> {
     ctxt: Context,
     cache: Cache,
     items: &'a mut [mc_item],
-    /// The words of a server that refused, with the lowest index that it refused.
-    refusal: Option<(usize, Vec<u8>)>,
+    /// The words in which the first of the items that were refused was.
+    refusal: Vec<u8>,
+    /// Which one that was; `usize::MAX`: none. The two are no option: the compiler may look at the number of one that is
+    /// not there before it looks whether it is, and valgrind reports that.
+    refused: usize,
 }
 
 impl Call<'_> {
@@ -135,9 +138,8 @@ impl Call<'_> {
 
     fn settle(&mut self, index: usize, outcome: Outcome, refusal: Option<&[u8]>) {
         self.items[index].reason = mc_reason::from(outcome) as c_int;
-        let first = self.refusal.as_ref().is_none_or(|(other, _)| index < *other);
-        if let (Outcome::Refused, Some(words), true) = (outcome, refusal, first) {
-            self.refusal = Some((index, words.to_vec()));
+        if let (Outcome::Refused, Some(words), true) = (outcome, refusal, index < self.refused) {
+            (self.refused, self.refusal) = (index, words.to_vec());
         }
     }
 
@@ -173,7 +175,13 @@ impl Call<'_> {
         let mut values =
             Values { ctxt: self.ctxt, items: self.items, group, settled: vec![false; group.len()] };
         let mut read = if with_cas { Read::with_cas(&mut values) } else { Read::new(&mut values) };
-        let carrier = Call { ctxt: self.ctxt, cache: self.cache, items: &mut [], refusal: None };
+        let carrier = Call {
+            ctxt: self.ctxt,
+            cache: self.cache,
+            items: &mut [],
+            refusal: Vec::new(),
+            refused: usize::MAX,
+        };
         let whole = carrier.travel(way, &mut read);
         let refusal = read.refusal().map(<[u8]>::to_vec);
         drop(read);
@@ -204,8 +212,8 @@ impl Call<'_> {
             // SAFETY: the caller's promise. Of an item that may not be sent this notes why once more.
             match (unsafe { self.checked(index, with_value) }, outcome) {
                 (Ok(item), Some(outcome)) => {
-                    let words = self.refusal.as_ref().filter(|(other, _)| *other == index);
-                    cache.ended(ctxt, item.key, outcome, words.map(|(_, words)| words.as_slice()));
+                    let words = (self.refused == index).then_some(self.refusal.as_slice());
+                    cache.ended(ctxt, item.key, outcome, words);
                 }
                 (Ok(item), None) => cache.handle().last.set_for(MC_REASON_NO_MEMORY, item.key),
                 (Err(_), _) => {}
@@ -294,7 +302,7 @@ unsafe fn many_guard(
         }
         cache.handle().last.set(MC_REASON_INTERNAL); // what it stays if the body panics
         items.iter_mut().for_each(|item| item.reason = MC_REASON_INTERNAL as c_int);
-        Some(body(Call { ctxt, cache, items, refusal: None }))
+        Some(body(Call { ctxt, cache, items, refusal: Vec::new(), refused: usize::MAX }))
     })
 }
 
