@@ -1,0 +1,100 @@
+//! `make bench-library`: the same work through this library, through libmemcached, and by a raw loop of send and
+//! receive, side by side on this machine.
+//!
+//! ```text
+//! library [--seconds N] [--rounds N] [--only WORK] [--json FILE] [--handles N] [--no-counts]
+//! ```
+//!
+//! Eight memcacheds of one thread each; a process with a connection to each of them; keys of 11 bytes, values of 100.
+//! The three programs take turns, in rounds; a figure is that of the round in the middle, a ratio is taken within
+//! each round and is the one in the middle of those. Then instructions are counted by callgrind, system calls by
+//! strace and allocations by an allocator that counts, each over the difference of two runs.
+//!
+//! Everything is per call: a get of a hundred keys is one. libmemcached does not wait for its second server when it
+//! stores a value twice, and both others do; the raw loop keeps no rule of this library's or anybody else's.
+
+use std::path::PathBuf;
+
+mod counts;
+mod programs;
+mod report;
+mod session;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use programs::{WORKS, World};
+use session::Plan;
+use support::keep;
+
+const SERVERS: usize = 8;
+
+/// What was asked for.
+struct Asked {
+    json: Option<PathBuf>,
+    plan: Plan,
+}
+
+const USAGE: &str =
+    "usage: library [--seconds N] [--rounds N] [--only WORK] [--json FILE] [--handles N] [--no-counts]";
+
+fn asked() -> Result<Asked, String> {
+    let plan = Plan { works: WORKS.to_vec(), seconds: 0.1, rounds: 20, counted: true, handles: 64 };
+    let mut asked = Asked { json: None, plan };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or(format!("{word} needs a value"));
+        let number = |text: String| text.parse::<usize>().map_err(|_| format!("{text} is no number"));
+        match word.as_str() {
+            "--json" => asked.json = Some(value()?.into()),
+            "--seconds" => asked.plan.seconds = value()?.parse().map_err(|_| "--seconds needs a number")?,
+            "--rounds" => asked.plan.rounds = number(value()?)?.clamp(1, 1_000),
+            "--handles" => asked.plan.handles = number(value()?)?.min(1_000),
+            "--no-counts" => asked.plan.counted = false,
+            "--only" => {
+                let name = value()?;
+                asked.plan.works.retain(|work| work.name == name);
+                if asked.plan.works.is_empty() {
+                    return Err(format!(
+                        "there is no work `{name}': {}",
+                        WORKS.map(|work| work.name).join(", ")
+                    ));
+                }
+            }
+            "--bench" => {} // cargo says so
+            _ => return Err(USAGE.to_owned()),
+        }
+    }
+    Ok(asked)
+}
+
+/// How many processes want to run, on average over the last minute: what else goes on is in the figures.
+fn load() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0.0)
+}
+
+fn main() {
+    let Asked { json, plan } = asked().unwrap_or_else(|words| {
+        eprintln!("{words}");
+        std::process::exit(64)
+    });
+    keep::clear_up_when_interrupted();
+    let world = World::start(SERVERS);
+    let (processors, before) = (std::thread::available_parallelism().map_or(1, usize::from), load());
+    let figures = session::measure(&plan, &world, |what| eprintln!("{what}"));
+    let after = load();
+    println!(
+        "{SERVERS} memcacheds, one client; {} rounds of {} s; {processors} processors, load {before} before and \
+         {after} after",
+        plan.rounds, plan.seconds
+    );
+    print!("{}", figures.text());
+    if let Some(path) = &json {
+        let text = format!(
+            "{{\"servers\":{SERVERS},\"processors\":{processors},\"load\":[{before},{after}],\"rounds\":{},{}}}\n",
+            plan.rounds,
+            figures.json()
+        );
+        std::fs::write(path, text).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    }
+}

@@ -1,0 +1,104 @@
+//! The bench of the library, tiny, and what it counts, which must not grow: instructions, system calls, allocations.
+//! Nothing here fails because something took long. See `benches/library/main.rs`.
+//!
+//! Instructions are worth a limit in an optimised build only: `make counts` is that one.
+
+#[path = "../../benches/library/counts.rs"]
+mod counts;
+#[path = "../../benches/library/programs.rs"]
+mod programs;
+#[path = "../../benches/library/report.rs"]
+mod report;
+#[path = "../../benches/library/session.rs"]
+mod session;
+#[path = "../support/mod.rs"]
+mod support;
+
+use counts::Counts;
+use programs::{SUBJECTS, WORKS, World};
+use session::Plan;
+
+/// What a call may cost.
+struct Limit {
+    work: &'static str,
+    instructions: f64,
+    system_calls: f64,
+    allocations: f64,
+}
+
+/// A little more than it costs today: who adds to it should notice, and who takes something away should lower it.
+const LIMITS: [Limit; 8] = [
+    Limit { work: "set", instructions: 7_000.0, system_calls: 2.1, allocations: 0.0 },
+    Limit { work: "get", instructions: 7_000.0, system_calls: 2.1, allocations: 0.0 },
+    // A send and a receive for each of eight servers, and the waiting between; a value is an allocation.
+    Limit { work: "get of 100 keys", instructions: 400_000.0, system_calls: 26.0, allocations: 103.0 },
+    Limit { work: "delete", instructions: 7_000.0, system_calls: 2.1, allocations: 0.0 },
+    Limit { work: "incr", instructions: 7_000.0, system_calls: 2.1, allocations: 0.0 },
+    // Two of each, and one wait for both.
+    Limit { work: "doubled set", instructions: 12_000.0, system_calls: 5.1, allocations: 0.0 },
+    Limit { work: "set of 1 MiB", instructions: 200_000.0, system_calls: 60.0, allocations: 0.1 },
+    Limit { work: "get of 1 MiB", instructions: 400_000.0, system_calls: 60.0, allocations: 0.1 },
+];
+
+fn sends_and_receives(counts: &Counts) -> [f64; 2] {
+    let of = |names: &[&str]| {
+        let all = counts.system_calls.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        all.map(|(_, calls)| calls).sum()
+    };
+    [of(&["sendto", "sendmsg", "write", "writev"]), of(&["recvfrom", "recvmsg", "read", "readv"])]
+}
+
+#[test]
+fn a_call_costs_no_more_than_it_did() {
+    let world = World::start(8);
+    let optimised = !cfg!(debug_assertions);
+    let mut faults = Vec::new();
+    for work in WORKS {
+        let limit = LIMITS.iter().find(|limit| limit.work == work.name).expect("a limit for each work");
+        let ours = counts::of(&world, 0, work, optimised);
+        println!("{}: {ours:?}", work.name);
+        let [sends, receives] = sends_and_receives(&ours);
+        assert!(sends >= 1.0 && receives >= 1.0, "strace saw nothing of {}: {ours:?}", work.name);
+        let instructions = ours.instructions.unwrap_or(0.0);
+        assert!(!optimised || instructions > 100.0, "callgrind saw nothing of {}: {ours:?}", work.name);
+        for (what, is, may) in [
+            ("instructions", instructions, limit.instructions),
+            ("system calls", ours.calls(), limit.system_calls),
+            ("allocations", ours.allocations, limit.allocations),
+        ] {
+            if is > may {
+                faults.push(format!("{}: {is} {what}, at most {may} were expected", work.name));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Counters that count nothing would let everything pass: libmemcached's get is known to allocate, and the raw
+/// loop's system calls are known.
+#[test]
+fn the_counters_count() {
+    let world = World::start(2);
+    let [libmemcached, raw] = [1, 2].map(|subject| counts::of(&world, subject, WORKS[1], false));
+    assert!(libmemcached.allocations >= 1.0, "{libmemcached:?}");
+    assert_eq!(raw.allocations, 0.0, "{raw:?}");
+    assert!((2.0..2.1).contains(&raw.calls()), "{raw:?}");
+    let memory = [0, 2].map(|subject| counts::memory(&world, subject, 8));
+    assert!(memory.iter().all(|memory| memory.heap > 1_000.0), "{memory:?}");
+}
+
+#[test]
+fn a_tiny_bench_has_figures_for_everybody() {
+    let world = World::start(3);
+    let plan = Plan { works: WORKS.to_vec(), seconds: 0.001, rounds: 2, counted: false, handles: 4 };
+    let figures = session::measure(&plan, &world, |_| {});
+    print!("{}", figures.text());
+    assert_eq!((figures.works.len(), figures.memory.len()), (WORKS.len(), SUBJECTS.len()));
+    for of in &figures.works {
+        assert_eq!(of.rounds.len(), 2);
+        assert!(of.rounds.iter().flat_map(|round| round.nanos).all(|nanos| nanos > 0.0), "{of:?}");
+    }
+    let json = format!("{{{}}}", figures.json());
+    assert!(!json.contains("NaN") && !json.contains("inf"), "{json}");
+    assert_eq!(json.matches("\"subject\":").count(), (WORKS.len() + 1) * SUBJECTS.len());
+}
