@@ -8,8 +8,9 @@ INSTALL = install
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SONAME  = libmemcache.so.0
-# Every test program but the simulator, which has a step of its own and is slow when not optimised.
-TESTS := $(filter-out simulation,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) \
+# Every test program but the simulator, which has a step of its own and is slow when not optimised, and the bench's
+# counts, which say nothing when not optimised.
+TESTS := $(filter-out simulation bench_counts,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) \
                                  $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 
 # Where an installation goes, below DESTDIR. On a multiarch system: LIBDIR=/usr/lib/x86_64-linux-gnu.
@@ -30,8 +31,8 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests sim sim-share soak fuzz peers bench-fleet bench-sweep \
-        bench-proxy install uninstall deb man clean help need-build need-demo need-check
+.PHONY: all library programs demo check format lints tests counts sim sim-share soak fuzz peers bench bench-library \
+        bench-fleet bench-sweep bench-proxy install uninstall deb man clean help need-build need-demo need-check
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
 all: library programs
@@ -49,7 +50,7 @@ demo: need-demo
 
 ## check:     every check there is; the last line says how it went
 check: need-check
-	@MAKE='$(MAKE)' exec scripts/check format lints tests sim-share
+	@MAKE='$(MAKE)' exec scripts/check format lints tests counts sim-share
 
 ## format:    (part of check) the sources are formatted
 format:
@@ -64,6 +65,10 @@ lints:
 tests:
 	$(CARGO) build --locked --features programs --lib --example demo
 	$(CARGO) test --locked --features programs --no-fail-fast --lib $(addprefix --test ,$(TESTS))
+
+## counts:    (part of check) instructions, system calls and allocations of a call are no more than they were
+counts:
+	$(CARGO) test --locked --release --test bench_counts
 
 ## sim:       simulated worlds on a virtual clock: 1,000,000 with one failure at a time and as many with overlapping ones, and
 ##            more of several processes, a daemon and sweeps. Others: SIM_SEED=7 SIM_WORLDS=1000 SHARED_SEED=7 SHARED_WORLDS=1000
@@ -95,6 +100,19 @@ fuzz: need-build
 ## peers:     PHP's, Python's and libmemcached's programs through memcache-proxy; installs them. PEERS="--help"
 peers: need-demo programs
 	@scripts/peers '$(TARGET)/peers' --proxy '$(abspath $(TARGET))/programs/memcache-proxy' $(PEERS)
+
+## bench:     everything that is compared with others, one after another; says where the figures are
+# What else belongs to it; a bench that writes target/bench-NAME.json is told of at the end.
+BENCHES = bench-library bench-proxy
+bench:
+	@for each in $(BENCHES); do echo "==== $$each"; $(MAKE) --no-print-directory $$each || exit 1; done
+	@echo 'bench: for programs:'; ls -1 '$(TARGET)'/bench.json '$(TARGET)'/bench-*.json 2>/dev/null || true
+
+## bench-library: the same work through this library, libmemcached and bare sockets; LIBRARY="--rounds 5 --no-counts"
+bench-library: need-demo library
+	@scripts/need strace:strace 'valgrind:valgrind libc6-dbg' \
+	    /usr/include/libmemcached/memcached.h:libmemcached-dev
+	$(CARGO) bench --locked --bench library -- --json '$(abspath $(TARGET))/bench.json' $(LIBRARY)
 
 ## bench-fleet: 64 processes on eight servers of which one dies, with and without memcache-watchd; FLEET="--help"
 bench-fleet: need-demo library programs
