@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Eight memcacheds of one thread each; a process with a connection to each of them; keys of 11 bytes, values of 100.
-//! The three programs take turns, in rounds; a figure is that of the round in the middle, a ratio is taken within
+//! The client has a processor, the servers have the others. The three programs take turns, in rounds; a figure is that of the round in the middle, a ratio is taken within
 //! each round and is the one in the middle of those. Then instructions are counted by callgrind, system calls by
 //! strace and allocations by an allocator that counts, each over the difference of two runs.
 //!
@@ -23,6 +23,7 @@ mod session;
 mod support;
 
 use programs::{WORKS, World};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use session::Plan;
 use support::keep;
 
@@ -79,9 +80,37 @@ fn main() {
         std::process::exit(64)
     });
     keep::clear_up_when_interrupted();
-    let world = World::start(SERVERS);
-    let (processors, before) = (std::thread::available_parallelism().map_or(1, usize::from), load());
-    let figures = session::measure(&plan, &world, |what| eprintln!("{what}"));
+    let processors = processors();
+    if let [client, servers @ ..] = &processors[..]
+        && !servers.is_empty()
+    {
+        pin(servers);
+        let world = World::start(SERVERS);
+        pin(&[*client]);
+        measure(json, &plan, &world, processors.len());
+    } else {
+        measure(json, &plan, &World::start(SERVERS), processors.len());
+    }
+}
+
+/// The processors that we may use.
+fn processors() -> Vec<usize> {
+    let allowed = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
+    (0..CpuSet::MAX_CPU).filter(|number| allowed.is_set(*number)).collect()
+}
+
+/// What this thread starts from now on runs there: servers and clients on processors of their own, so that none of
+/// the subjects is luckier than another.
+fn pin(processors: &[usize]) {
+    let mut set = CpuSet::new();
+    processors.iter().for_each(|number| set.set(*number));
+    // Where this is not allowed it is the kernel's choice.
+    let _ = sched_setaffinity(None, &set);
+}
+
+fn measure(json: Option<PathBuf>, plan: &Plan, world: &World, processors: usize) {
+    let before = load();
+    let figures = session::measure(plan, world, |what| eprintln!("{what}"));
     let after = load();
     println!(
         "{SERVERS} memcacheds, one client; {} rounds of {} s; {processors} processors, load {before} before and \

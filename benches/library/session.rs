@@ -40,38 +40,48 @@ pub fn measure(plan: &Plan, world: &World, said: impl Fn(&str)) -> Figures {
     figures
 }
 
+/// Every round has processes of its own: where the kernel happens to run one, and beside whom, stays so for as
+/// long as it lives, and is worth more than what is measured.
 fn rounds(plan: &Plan, world: &World, work: Work) -> Vec<Round> {
     let start = |subject: usize| {
         Running::start(SUBJECTS[subject], &mut world.command(subject, work, &[], world.servers()))
     };
-    let mut all: Vec<Running> = (0..SUBJECTS.len()).map(start).collect();
-    let calls = calls(plan.seconds, &mut all, |calls| world.prepare(work, calls));
+    let calls = calls(plan.seconds, world, work, start);
     let round = |number: usize| {
         let mut round = Round { calls, ..Round::default() };
-        for turn in 0..all.len() {
-            let subject = (number + turn) % all.len();
+        for turn in 0..SUBJECTS.len() {
+            let subject = (number + turn) % SUBJECTS.len();
+            let mut running = start(subject);
+            // Not the first call: buffers get their sizes by it.
+            world.prepare(work, TRIED);
+            running.work(TRIED);
             world.prepare(work, calls);
-            let answer = all[subject].work(calls);
+            let answer = running.work(calls);
+            running.finish();
             round.nanos[subject] = answer.nanos as f64 / calls as f64;
             round.cpu[subject] = answer.cpu as f64 / calls as f64;
         }
         round
     };
-    let rounds = (0..plan.rounds).map(round).collect();
-    all.into_iter().for_each(Running::finish);
-    rounds
+    (0..plan.rounds).map(round).collect()
 }
 
-/// So many calls take about so long; all have been at work when it is known.
-fn calls(seconds: f64, all: &mut [Running], prepare: impl Fn(usize)) -> usize {
-    const TRIED: usize = 20;
-    let mut slowest = 1;
-    for running in all {
-        for _ in 0..2 {
-            prepare(TRIED);
-            slowest = slowest.max(running.work(TRIED).nanos);
-        }
-    }
-    // The first call of a connection is slow, and a short trial may be: a run is at most a hundred times longer.
+/// So many calls make a trial.
+const TRIED: usize = 20;
+
+/// So many calls take about so long.
+fn calls(seconds: f64, world: &World, work: Work, start: impl Fn(usize) -> Running) -> usize {
+    let trials = (0..SUBJECTS.len()).map(|subject| {
+        let mut running = start(subject);
+        let took = [(); 2].map(|()| {
+            world.prepare(work, TRIED);
+            running.work(TRIED).nanos
+        });
+        running.finish();
+        // The first calls of a process are slow.
+        took[1]
+    });
+    let slowest = trials.max().unwrap_or(1).max(1);
+    // A short trial may have been disturbed for all of its time.
     ((seconds * 1e9 * TRIED as f64 / slowest as f64) as usize).clamp(TRIED, 100_000)
 }
