@@ -31,7 +31,7 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests counts sim sim-share soak fuzz peers bench bench-library \
+.PHONY: all library programs demo check format lints tests counts sim sim-share soak fuzz peers bench bench-library bench-rules \
         bench-fleet bench-sweep bench-proxy install uninstall deb man clean help need-build need-demo need-check
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
@@ -68,7 +68,7 @@ tests:
 
 ## counts:    (part of check) instructions, system calls and allocations of a call are no more than they were
 counts:
-	$(CARGO) test --locked --release --test bench_counts
+	$(CARGO) test --locked --release --test bench_counts --bench rules
 
 ## sim:       simulated worlds on a virtual clock: 1,000,000 with one failure at a time and as many with overlapping ones, and
 ##            more of several processes, a daemon and sweeps. Others: SIM_SEED=7 SIM_WORLDS=1000 SHARED_SEED=7 SHARED_WORLDS=1000
@@ -103,16 +103,21 @@ peers: need-demo programs
 
 ## bench:     everything that is compared with others, one after another; says where the figures are
 # What else belongs to it; a bench that writes target/bench-NAME.json is told of at the end.
-BENCHES = bench-library bench-proxy
+BENCHES = bench-library bench-rules bench-proxy
 bench:
 	@for each in $(BENCHES); do echo "==== $$each"; $(MAKE) --no-print-directory $$each || exit 1; done
 	@echo 'bench: for programs:'; ls -1 '$(TARGET)'/bench.json '$(TARGET)'/bench-*.json 2>/dev/null || true
 
-## bench-library: the same work through this library, libmemcached and bare sockets; LIBRARY="--rounds 5 --no-counts"
+## bench-library: the same work through this library, libmemcached and bare sockets; LIBRARY="--rounds 5 --no-counts";
+##            how it grows with keys, servers, values and processes, with a drawing: LIBRARY=--growth
 bench-library: need-demo library
 	@scripts/need strace:strace 'valgrind:valgrind libc6-dbg' \
 	    /usr/include/libmemcached/memcached.h:libmemcached-dev
 	$(CARGO) bench --locked --bench library -- --json '$(abspath $(TARGET))/bench.json' $(LIBRARY)
+
+## bench-rules: placement, a look at the shared table and answers read off bytes, alone; RULES="--help"
+bench-rules: need-build
+	$(CARGO) bench --locked --bench rules -- $(RULES)
 
 ## bench-fleet: 64 processes on eight servers of which one dies, with and without memcache-watchd; FLEET="--help"
 bench-fleet: need-demo library programs
