@@ -31,7 +31,7 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests counts sim sim-share soak fuzz peers bench bench-library bench-rules \
+.PHONY: all library programs demo check format lints tests counts sim sim-share soak fuzz peers bench bench-library bench-growth bench-rules \
         bench-fleet bench-sweep bench-proxy install uninstall deb man clean help need-build need-demo need-check
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
@@ -103,17 +103,22 @@ peers: need-demo programs
 
 ## bench:     everything that is compared with others, one after another; says where the figures are
 # What else belongs to it; a bench that writes target/bench-NAME.json is told of at the end.
-BENCHES = bench-library bench-rules bench-proxy
+BENCHES = bench-library bench-growth bench-rules bench-proxy
 bench:
 	@for each in $(BENCHES); do echo "==== $$each"; $(MAKE) --no-print-directory $$each || exit 1; done
 	@echo 'bench: for programs:'; ls -1 '$(TARGET)'/bench.json '$(TARGET)'/bench-*.json 2>/dev/null || true
 
-## bench-library: the same work through this library, libmemcached and bare sockets; LIBRARY="--rounds 5 --no-counts";
-##            how it grows with keys, servers, values and processes, with a drawing: LIBRARY=--growth
+## bench-library: the same work through this library, libmemcached and bare sockets; LIBRARY="--rounds 5 --no-counts"
 bench-library: need-demo library
 	@scripts/need strace:strace 'valgrind:valgrind libc6-dbg' \
 	    /usr/include/libmemcached/memcached.h:libmemcached-dev
 	$(CARGO) bench --locked --bench library -- --json '$(abspath $(TARGET))/bench.json' $(LIBRARY)
+
+## bench-growth: how a get grows with its keys, the servers, the value and the processes; draws target/bench-growth.svg
+bench-growth: need-demo library
+	@scripts/need /usr/include/libmemcached/memcached.h:libmemcached-dev
+	$(CARGO) bench --locked --bench library -- --growth --rounds 3 --seconds 0.05 \
+	    --json '$(abspath $(TARGET))/bench-growth.json' --svg '$(abspath $(TARGET))/bench-growth.svg' $(GROWTH)
 
 ## bench-rules: placement, a look at the shared table and answers read off bytes, alone; RULES="--help"
 bench-rules: need-build

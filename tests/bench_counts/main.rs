@@ -5,6 +5,10 @@
 
 #[path = "../../benches/library/counts.rs"]
 mod counts;
+#[path = "../../benches/library/drawing.rs"]
+mod drawing;
+#[path = "../../benches/library/growth.rs"]
+mod growth;
 #[path = "../../benches/library/programs.rs"]
 mod programs;
 #[path = "../../benches/library/report.rs"]
@@ -15,6 +19,7 @@ mod session;
 mod support;
 
 use counts::Counts;
+use growth::Grows;
 use programs::{SUBJECTS, WORKS, World};
 use session::Plan;
 
@@ -104,4 +109,23 @@ fn a_tiny_bench_has_figures_for_everybody() {
     let json = format!("{{{}}}", figures.json());
     assert!(!json.contains("NaN") && !json.contains("inf"), "{json}");
     assert_eq!(json.matches("\"subject\":").count(), (WORKS.len() + 1) * SUBJECTS.len());
+}
+
+#[test]
+fn what_grows_is_measured_and_drawn() {
+    let axis = |grows, points| growth::Axis { grows, points };
+    let axes = [
+        axis(Grows::Keys, vec![1, 2_500]),
+        axis(Grows::Servers, vec![1, 3]),
+        axis(Grows::Bytes, vec![1, 100_000]),
+        axis(Grows::Processes, vec![1, 3]),
+    ];
+    assert_eq!(growth::servers(&axes), 8);
+    assert_eq!(growth::servers(&growth::axes()), 256);
+    let all = growth::measure(&axes, &World::start(8), 1, 0.001, |_| {});
+    assert!(all.iter().flat_map(|grown| &grown.points).all(|(_, micros)| micros.iter().all(|us| *us > 0.0)));
+    let (text, json, svg) = (growth::text(&all), growth::json(&all), drawing::svg(&all));
+    println!("{text}");
+    assert!([&text, &json, &svg].iter().all(|text| !text.contains("NaN") && !text.contains("inf")), "{svg}");
+    assert_eq!(svg.matches("<polyline").count(), axes.len() * SUBJECTS.len());
 }
