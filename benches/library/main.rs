@@ -13,7 +13,7 @@
 //!
 //! --growth measures how a get grows, with up to 256 servers and 64 processes; see growth.rs.
 //!
-//! Everything is per call: a get of a hundred keys is one. libmemcached does not wait for its second server when it
+//! Everything is per call: a get of a hundred keys is one. Doubled: where every value is on two servers. libmemcached does not wait for its second server when it
 //! stores a value twice, and both others do; the raw loop keeps no rule of this library's or anybody else's.
 
 use std::path::{Path, PathBuf};

@@ -33,13 +33,15 @@ pub struct Work {
 }
 
 /// All that is measured.
-pub const WORKS: [Work; 8] = [
+pub const WORKS: [Work; 10] = [
     Work { name: "set", kind: "set", bytes: 100, keys: 1 },
     Work { name: "get", kind: "get", bytes: 100, keys: 1 },
     Work { name: "get of 100 keys", kind: "many", bytes: 100, keys: 100 },
     Work { name: "delete", kind: "delete", bytes: 100, keys: 1 },
     Work { name: "incr", kind: "incr", bytes: 100, keys: 1 },
     Work { name: "doubled set", kind: "doubled", bytes: 100, keys: 1 },
+    Work { name: "doubled get", kind: "doubled-get", bytes: 100, keys: 1 },
+    Work { name: "doubled 100 keys", kind: "doubled-many", bytes: 100, keys: 100 },
     Work { name: "set of 1 MiB", kind: "set", bytes: 1 << 20, keys: 1 },
     Work { name: "get of 1 MiB", kind: "get", bytes: 1 << 20, keys: 1 },
 ];

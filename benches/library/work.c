@@ -1,8 +1,8 @@
 /*
  *   PROGRAM WORK BYTES KEYS HOST:PORT...
  *
- * WORK: set, get, many (a get of KEYS keys), delete, incr, doubled (a set that is stored twice), or handles. Says
- * "ready" once it has stored what it will read. Then it does for each number on its standard input so much of the
+ * WORK: set, get, many (a get of KEYS keys), delete, incr, handles; doubled, doubled-get and doubled-many are set,
+ * get and many where every value is stored twice. Says "ready" once it has stored what it will read. Then it does for each number on its standard input so much of the
  * work, and answers with a line:
  *
  *   NANOSECONDS PROCESSOR-NANOSECONDS ALLOCATIONS PEAK RESIDENT
@@ -125,7 +125,7 @@ static const struct work {
 } works[] = {
     {"set", store_all, do_set},     {"get", store_all, do_get},          {"many", store_all, do_many},
     {"delete", nothing, do_delete}, {"incr", store_numbers, do_incr},    {"doubled", store_all, do_set},
-    {"handles", store_all, NULL},
+    {"doubled-get", store_all, do_get}, {"doubled-many", store_all, do_many}, {"handles", store_all, NULL},
 };
 
 static const struct work *work_named(const char *name) {
@@ -219,7 +219,7 @@ int main(int argc, char **argv) {
     setup.keys = (size_t)atol(argv[3]);
     setup.addresses = argv + 4;
     setup.servers = argc - 4;
-    setup.doubled = strcmp(work->name, "doubled") == 0;
+    setup.doubled = strncmp(work->name, "doubled", 7) == 0;
     for (i = 0; i < ALL_KEYS; i++) {
         name_key(keys[i], i);
     }

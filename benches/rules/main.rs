@@ -3,6 +3,7 @@
 //! below target/criterion.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use memcache::rules::places::{Placement, home};
@@ -140,5 +141,12 @@ fn wire(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(rules, placement, table, wire);
+/// Short, because there are many: `--measurement-time 5` for more.
+fn quick() -> Criterion {
+    Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_millis(1_500))
+}
+
+criterion_group!(name = rules; config = quick().configure_from_args(); targets = placement, table, wire);
 criterion_main!(rules);
