@@ -8,8 +8,9 @@ INSTALL = install
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SONAME  = libmemcache.so.0
-# Every test program but the simulator, which has a step of its own and is slow when not optimised.
-TESTS := $(filter-out simulation,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) \
+# Every test program but the simulator, which has a step of its own and is slow when not optimised, and the bench's
+# counts, which say nothing when not optimised.
+TESTS := $(filter-out simulation bench_counts,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) \
                                  $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 
 # Where an installation goes, below DESTDIR. On a multiarch system: LIBDIR=/usr/lib/x86_64-linux-gnu.
@@ -35,9 +36,9 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests sim sim-share soak fuzz peers bench-fleet bench-sweep \
-        bench-proxy bench-python bench-php install uninstall deb wheel dist dist-php python php man clean help \
-        need-build need-demo need-check need-python need-php
+.PHONY: all library programs demo check format lints tests counts sim sim-share soak fuzz peers bench bench-library bench-growth \
+        bench-rules bench-fleet bench-sweep bench-proxy bench-python bench-php install uninstall deb wheel dist dist-php python php \
+        man clean help need-build need-demo need-check need-python need-php
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
 all: library programs
@@ -55,7 +56,7 @@ demo: need-demo
 
 ## check:     every check there is; the last line says how it went
 check: need-check
-	@MAKE='$(MAKE)' exec scripts/check format lints tests sim-share python php
+	@MAKE='$(MAKE)' exec scripts/check format lints tests counts sim-share python php
 
 ## format:    (part of check) the sources are formatted
 format:
@@ -78,6 +79,10 @@ python: need-python library programs
 ## php:       (part of check) the PHP extension: every call, sessions, valgrind, a site whose servers die; LMC_LEAK_CALLS=1000000
 php: need-php library programs
 	@$(PHP) check
+
+## counts:    (part of check) instructions, system calls and allocations of a call are no more than they were
+counts:
+	$(CARGO) test --locked --release --test bench_counts --bench rules
 
 ## sim:       simulated worlds on a virtual clock: 1,000,000 with one failure at a time and as many with overlapping ones, and
 ##            more of several processes, a daemon and sweeps. Others: SIM_SEED=7 SIM_WORLDS=1000 SHARED_SEED=7 SHARED_WORLDS=1000
@@ -109,6 +114,29 @@ fuzz: need-build
 ## peers:     PHP's, Python's and libmemcached's programs through memcache-proxy; installs them. PEERS="--help"
 peers: need-demo programs
 	@scripts/peers '$(TARGET)/peers' --proxy '$(abspath $(TARGET))/programs/memcache-proxy' $(PEERS)
+
+## bench:     everything that is compared with others, one after another; says where the figures are
+# What else belongs to it; a bench that writes target/bench-NAME.json is told of at the end.
+BENCHES = bench-library bench-growth bench-rules bench-proxy bench-python bench-php
+bench:
+	@for each in $(BENCHES); do echo "==== $$each"; $(MAKE) --no-print-directory $$each || exit 1; done
+	@echo 'bench: for programs:'; ls -1 '$(TARGET)'/bench.json '$(TARGET)'/bench-*.json 2>/dev/null || true
+
+## bench-library: the same work through this library, libmemcached and bare sockets; LIBRARY="--rounds 5 --no-counts"
+bench-library: need-demo library
+	@scripts/need strace:strace 'valgrind:valgrind libc6-dbg' \
+	    /usr/include/libmemcached/memcached.h:libmemcached-dev
+	$(CARGO) bench --locked --bench library -- --json '$(abspath $(TARGET))/bench.json' $(LIBRARY)
+
+## bench-growth: how a get grows with its keys, the servers, the value and the processes; draws target/bench-growth.svg
+bench-growth: need-demo library
+	@scripts/need /usr/include/libmemcached/memcached.h:libmemcached-dev
+	$(CARGO) bench --locked --bench library -- --growth --rounds 3 --seconds 0.05 \
+	    --json '$(abspath $(TARGET))/bench-growth.json' --svg '$(abspath $(TARGET))/bench-growth.svg' $(GROWTH)
+
+## bench-rules: placement, a look at the shared table and answers read off bytes, alone; RULES="--help"
+bench-rules: need-build
+	$(CARGO) bench --locked --bench rules -- $(RULES)
 
 ## bench-fleet: 64 processes on eight servers of which one dies, with and without memcache-watchd; FLEET="--help"
 bench-fleet: need-demo library programs
