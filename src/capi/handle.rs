@@ -7,7 +7,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+
+use libc::{suseconds_t, time_t};
 
 use super::address;
 use super::context::Context;
@@ -40,7 +41,9 @@ pub struct Handle {
     /// Which of the client's lists the C structs show.
     pub(super) lineup: u64,
     /// The servers' timeouts as the client was last told them, in the list's order.
-    timeouts: Vec<Duration>,
+    timeouts: Vec<(time_t, suseconds_t)>,
+    /// The client's edition that the C structs show; `None`: they have to be written anew.
+    shown: Option<u64>,
     /// The client does not know whose sockets are without TCP_NODELAY, or how they are polled.
     untold: bool,
     /// A client of one server each, for programs whose own functions choose the servers.
@@ -84,7 +87,7 @@ impl Handle {
     pub(super) fn terms_changed(&mut self) {
         self.timeouts.clear();
         self.alone.clear();
-        self.untold = true;
+        (self.untold, self.shown) = (true, None);
     }
 }
 
@@ -247,6 +250,7 @@ impl Cache {
         let id = unsafe { (*server)._id };
         let handle = self.handle();
         handle.alone.remove(&server);
+        handle.shown = None;
         if let Some(client) = handle.client.as_mut().filter(|_| !handle.outdated && id != NOT_IN_POOL) {
             client.hold(ServerId(id), !self.uses(id));
         }
@@ -256,20 +260,22 @@ impl Cache {
     fn pass_timeouts_on(self) {
         let handle = self.handle();
         let Some(client) = handle.client.as_mut() else { return };
-        let current = || self.servers().map(server::timeout_of);
+        // As they stand in the structs, where a program may write at any time: what they mean is found when they are new.
+        // SAFETY: servers of the list.
+        let current = || self.servers().map(|server| unsafe { ((*server).tv.tv_sec, (*server).tv.tv_usec) });
         if current().eq(handle.timeouts.iter().copied()) {
             return;
         }
         handle.timeouts.clear();
         handle.timeouts.extend(current());
-        let longest = handle.timeouts.iter().max().copied().unwrap_or(Options::default().timeout);
+        let longest = self.servers().map(server::timeout_of).max().unwrap_or(Options::default().timeout);
         let connect = handle.chosen.connect_timeout.unwrap_or(client.pool().options.connect_timeout);
         client.set_timeouts(connect.min(longest), longest);
-        for (server, timeout) in self.servers().zip(&handle.timeouts) {
+        for server in self.servers() {
             // SAFETY: a server of the list.
             let id = unsafe { (*server)._id };
             if id != NOT_IN_POOL {
-                client.set_server_timeout(ServerId(id), Some(*timeout));
+                client.set_server_timeout(ServerId(id), Some(server::timeout_of(server)));
             }
         }
     }
@@ -290,11 +296,18 @@ impl Cache {
         }
     }
 
-    /// Writes what the client knows of the servers into the C structs. After every call: a socket can
-    /// change without any change of a state, and it costs a few loads per server.
+    /// Writes what the client knows of the servers into the C structs. After every call, if it is something else than
+    /// before it.
     fn show_states(self) {
         let handle = self.handle();
-        let Some(client) = handle.client.as_mut() else { return };
+        if let Some(client) = handle.client.as_mut().filter(|client| handle.shown != Some(client.edition())) {
+            self.write_states(client);
+            handle.shown = Some(client.edition());
+        }
+    }
+
+    #[cold]
+    fn write_states(self, client: &mut Client) {
         let view = client.view();
         for server in self.servers_in_use() {
             let known = view.server(ServerId(server._id));

@@ -6,6 +6,7 @@
 
 mod parked;
 mod patience;
+mod phases;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, connect_unspec, recv, send, sockopt};
 
+pub(super) use self::phases::changes;
 use super::dial::{Dial, set_call};
 use super::exchange::Planned;
 use super::inbox::{Inbox, KEPT};
@@ -281,7 +283,7 @@ impl Connection {
         if let Phase::Closed = self.phase {
             let limit = self.terms.connect.min(self.terms.patience);
             self.begun = now;
-            self.phase = Phase::Dialing(Dial::new(self.known.sites(), now, limit, self.terms.call));
+            self.enter(Phase::Dialing(Dial::new(self.known.sites(), now, limit, self.terms.call)));
         }
     }
 
@@ -334,7 +336,7 @@ impl Connection {
         if !self.terms.greets {
             self.meta = false;
             self.silence.broken(now);
-            self.phase = Phase::Ready(socket);
+            self.enter(Phase::Ready(socket));
             return Ok(true);
         }
         // Silence goes on counting from the beginning: a server that is cut off and one that
@@ -342,7 +344,7 @@ impl Connection {
         for (tag, command) in (0..).zip(&Greeting::COMMANDS) {
             self.pending.ask(tag, command, false, &mut self.out);
         }
-        self.phase = Phase::Greeting(socket, Greeting::default());
+        self.enter(Phase::Greeting(socket, Greeting::default()));
         Ok(true)
     }
 
@@ -420,7 +422,7 @@ impl Connection {
         let greeting = greeting.clone();
         self.meta = greeting.meta();
         if let Phase::Greeting(socket, _) = std::mem::replace(&mut self.phase, Phase::Closed) {
-            self.phase = Phase::Ready(socket);
+            self.enter(Phase::Ready(socket));
         }
         Ok(Some(greeting))
     }
@@ -450,7 +452,7 @@ impl Connection {
             let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
             let _ = connect_unspec(socket);
         }
-        self.phase = Phase::Closed;
+        self.enter(Phase::Closed);
         self.pending.drain().for_each(drop);
         self.starts.clear();
         self.held.clear();

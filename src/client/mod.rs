@@ -10,7 +10,7 @@
 //!   before; `repair`: what a read found displaced is moved; `lineup`: a changed list of servers;
 //! - `trial`: the way back of a server that is down, riding along with the calls, where no daemon does it;
 //! - `crowd`: many operations at once over the same connections, for the proxy's event loop;
-//! - `messages`: what a person should know, once;
+//! - `messages`: what a person should know, once; `shown`: what a client tells of itself;
 //! - `fork`: how a forked child is noticed; `twin`: locks that it need not fear.
 //!
 //! A client is for one thread at a time. A child of fork may go on with its parent's clients, unless
@@ -40,6 +40,7 @@ pub(crate) mod reach;
 mod registry;
 mod repair;
 mod resolve;
+mod shown;
 mod silence;
 mod trial;
 mod trouble;
@@ -48,7 +49,6 @@ mod twin;
 mod views;
 mod wait;
 
-use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -357,12 +357,6 @@ impl Client {
         self.views.attendance(clock::now())
     }
 
-    /// What went wrong around the servers, in messages for a person: the table is not used or is unattended,
-    /// and the like. Each cause is told once in a process, to the client that meets with it first.
-    pub fn take_messages(&mut self) -> Vec<String> {
-        self.views.take_messages()
-    }
-
     /// Why a server's address could not be resolved when this client was opened; a message for a
     /// person. `None`: it could.
     pub fn unresolved(&self, server: ServerId) -> Option<&str> {
@@ -416,14 +410,6 @@ impl Client {
             *terms_of = terms(&self.options, *own, *nodelay);
             connection.set_terms(*terms_of);
         }
-    }
-
-    /// The file descriptor of the connection to a server; `None` while there is none. It stays this
-    /// client's own.
-    pub fn fd(&mut self, server: ServerId) -> Option<RawFd> {
-        self.tidy_up();
-        let connection = self.exchange.connection(server)?;
-        connection.socket().map(AsRawFd::as_raw_fd)
     }
 
     /// Closes the connection to a server. The next call that needs it makes a new one.

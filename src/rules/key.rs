@@ -86,6 +86,11 @@ pub fn check(key: &[u8]) -> Result<(), KeyError> {
 /// that are plain, or 1 to [`MAX_BINARY_KEY_LEN`] bytes of any kind. One that is not plain is
 /// refused by a server without meta commands: by the operation, without a byte on the wire.
 pub fn check_binary(key: &[u8]) -> Result<(), KeyError> {
+    if is_plain(key) { Ok(()) } else { check_coded(key) }
+}
+
+#[cold]
+fn check_coded(key: &[u8]) -> Result<(), KeyError> {
     match check(key) {
         Err(KeyError::BadByte { .. }) if key.len() <= MAX_BINARY_KEY_LEN => Ok(()),
         Err(KeyError::BadByte { .. }) => Err(KeyError::BinaryTooLong { len: key.len() }),

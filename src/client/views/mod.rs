@@ -42,6 +42,8 @@ pub(super) struct Views {
     seen: u64,
     /// Grows when something changed of *this* pool's servers that a plan could rest on.
     generation: u64,
+    /// How often the view was made.
+    made: u64,
     /// The call at work changes something: what is down meanwhile owes a flush.
     mutating: bool,
     changing: Changing,
@@ -77,6 +79,7 @@ impl Views {
             settings,
             seen: 0,
             generation: 0,
+            made: 0,
             mutating: false,
             changing: Changing::default(),
             ledger: table.map(Ledger::new),
@@ -121,6 +124,16 @@ impl Views {
     /// Whether the table is attended; `None`: there is no table, or nothing was ever read of it.
     pub(super) fn attendance(&self, now: Instant) -> Option<Attendance> {
         self.ledger.as_ref()?.attendance(now)
+    }
+
+    /// Grows when the view is made anew, and when there is reason to.
+    pub(super) fn edition(&self) -> u64 {
+        self.made.wrapping_add(registry::revision())
+    }
+
+    /// Whether there is something to tell a person.
+    pub(super) fn has_messages(&self) -> bool {
+        self.ledger.as_ref().is_some_and(Ledger::has_messages)
     }
 
     /// What there is to tell a person.
@@ -253,6 +266,7 @@ impl Views {
     }
 
     fn reload(&mut self) {
+        self.made += 1;
         self.scratch.clear();
         match (self.by_table, self.waits) {
             (true, _) => self.read_table(),
