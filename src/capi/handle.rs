@@ -109,7 +109,7 @@ impl Private {
 impl Cache {
     /// Carries out an operation on a key, wherever it lives. An operation that uses several keys is
     /// given by any one of them.
-    pub(super) fn run(self, ctxt: Context, key: &[u8], operation: &mut dyn Operation) -> Outcome {
+    pub(super) fn run(self, ctxt: Context, key: &[u8], operation: &mut (impl Operation + ?Sized)) -> Outcome {
         let outcome = if !ctxt.places_keys_itself() {
             self.run_in_pool(operation)
         } else {
@@ -129,7 +129,7 @@ impl Cache {
     }
 
     /// Carries out an operation by the pool's own rules.
-    pub(super) fn run_in_pool(self, operation: &mut dyn Operation) -> Outcome {
+    pub(super) fn run_in_pool(self, operation: &mut (impl Operation + ?Sized)) -> Outcome {
         let handle = self.handle();
         self.bring_up_to_date();
         // Taken out, so that a panic on the way takes a client in an unknown state with it.
@@ -143,7 +143,11 @@ impl Cache {
     }
 
     /// Carries out an operation on one server of the list, which the program chose.
-    pub(super) fn run_on(self, server: *mut memcache_server, operation: &mut dyn Operation) -> Outcome {
+    pub(super) fn run_on(
+        self,
+        server: *mut memcache_server,
+        operation: &mut (impl Operation + ?Sized),
+    ) -> Outcome {
         let handle = self.handle();
         let mut client = match handle.alone.remove(&server) {
             Some(client) => client,

@@ -387,7 +387,7 @@ impl Connection {
     /// The next whole answer among the bytes that came.
     pub(super) fn next_answer(
         &mut self,
-        operation: &dyn Operation,
+        operation: &(impl Operation + ?Sized),
     ) -> Result<Option<(Tag, Reply<'_>)>, Loss> {
         let (bytes, read) = self.inbox.unread();
         let question = |tag| operation.command(tag);

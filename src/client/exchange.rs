@@ -58,7 +58,12 @@ impl Exchange {
     }
 
     /// Takes the operation's commands and sends them, until it has no more to say.
-    pub(super) fn pump(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
+    pub(super) fn pump(
+        &mut self,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
+        now: Instant,
+    ) {
         self.take(operation, witness, now);
         let mut at = 0;
         while at < self.busy.len() && operation.outcome().is_none() {
@@ -75,7 +80,7 @@ impl Exchange {
         }
     }
 
-    fn take(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
+    fn take(&mut self, operation: &mut (impl Operation + ?Sized), witness: &mut impl Witness, now: Instant) {
         while let Some((server, tag)) = operation.next(witness.view()) {
             let Some(connection) = self.connections.get_mut(server.index()) else {
                 // Of no server of this pool; nothing was sent.
@@ -102,8 +107,8 @@ impl Exchange {
     fn push(
         &mut self,
         index: usize,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) -> Result<(), Loss> {
         if self.connections[index].dialing() && self.connections[index].dial(now)? {
@@ -120,7 +125,7 @@ impl Exchange {
 
     /// Whether a connection was made in another life of its server than it is in by the view.
     #[inline]
-    fn outlived(&self, index: usize, witness: &dyn Witness) -> bool {
+    fn outlived(&self, index: usize, witness: &impl Witness) -> bool {
         let connection = &self.connections[index];
         connection.ready() && witness.outlived(connection.server(), connection.life())
     }
@@ -129,8 +134,8 @@ impl Exchange {
     fn release(
         &mut self,
         index: usize,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) {
         let held = self.connections[index].take_held();
@@ -151,8 +156,8 @@ impl Exchange {
     fn recall(
         &mut self,
         index: usize,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) {
         let held = self.connections[index].take_held();
@@ -171,8 +176,8 @@ impl Exchange {
         &mut self,
         index: usize,
         loss: Loss,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) {
         let mut lost = std::mem::take(&mut self.lost);
@@ -197,8 +202,8 @@ impl Exchange {
     fn fail(
         &mut self,
         mut lost: Vec<(Tag, Failure)>,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) {
         for (tag, failure) in lost.drain(..) {
@@ -221,8 +226,8 @@ impl Exchange {
     /// no longer holds is taken back, and who may be tried is tried.
     pub(super) fn reconsider(
         &mut self,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) {
         for at in 0..self.busy.len() {
@@ -244,8 +249,8 @@ impl Exchange {
     fn abandon(
         &mut self,
         index: usize,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) {
         let mut lost = std::mem::take(&mut self.lost);
@@ -276,8 +281,8 @@ impl Exchange {
         &mut self,
         index: usize,
         wait: bool,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
     ) -> bool {
         let received = self.connections[index].receive(wait);
         let now = clock::now();
@@ -297,8 +302,8 @@ impl Exchange {
     fn digest(
         &mut self,
         index: usize,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) -> Result<(), Loss> {
         if self.connections[index].greeting() {
@@ -336,7 +341,7 @@ impl Exchange {
 
     /// The operation is over. Looks whether the connection is still in step, without any answer
     /// being told to anybody.
-    fn trailing(&mut self, index: usize, operation: &mut dyn Operation) -> Result<(), Loss> {
+    fn trailing(&mut self, index: usize, operation: &mut (impl Operation + ?Sized)) -> Result<(), Loss> {
         let connection = &mut self.connections[index];
         if connection.owes() { Ok(()) } else { connection.next_answer(operation).map(drop) }
     }
@@ -359,7 +364,12 @@ impl Exchange {
     }
 
     /// Serves every connection that poll said is ready, each once.
-    pub(super) fn serve(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
+    pub(super) fn serve(
+        &mut self,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
+        now: Instant,
+    ) {
         for at in 0..self.busy.len() {
             let index = self.busy[at];
             let ready = std::mem::replace(&mut self.connections[index].ready, PollFlags::empty());
@@ -381,7 +391,12 @@ impl Exchange {
     }
 
     /// Ends what has been silent for too long. What lies in its socket is read before it is judged.
-    pub(super) fn judge(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
+    pub(super) fn judge(
+        &mut self,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
+        now: Instant,
+    ) {
         for at in 0..self.busy.len() {
             let index = self.busy[at];
             let connection = &self.connections[index];
@@ -438,7 +453,7 @@ impl Exchange {
     /// Time is up: every server that was silent for too long counts as silent, and every one that may still execute
     /// a change. One that had less time than it is allowed is not accused: the call may have spent its time
     /// elsewhere.
-    pub(super) fn give_up(&mut self, mutates: bool, witness: &mut dyn Witness, now: Instant) {
+    pub(super) fn give_up(&mut self, mutates: bool, witness: &mut impl Witness, now: Instant) {
         let mut lost = std::mem::take(&mut self.lost);
         for at in 0..self.busy.len() {
             let index = self.busy[at];
@@ -469,6 +484,6 @@ impl Exchange {
 }
 
 /// Whether what was lost leaves a doubt: a change that was sent and not answered.
-fn doubtful(operation: &dyn Operation, lost: &[(Tag, Failure)]) -> bool {
+fn doubtful(operation: &(impl Operation + ?Sized), lost: &[(Tag, Failure)]) -> bool {
     lost.iter().any(|(tag, failure)| *failure == Failure::Unanswered && operation.changes(*tag))
 }

@@ -170,7 +170,7 @@ impl Client {
 
     /// Runs one operation to its end: the whole call. It ends within the client's timeout whatever
     /// the servers do; then as [`Outcome::Timeout`].
-    pub fn run(&mut self, operation: &mut dyn Operation) -> Outcome {
+    pub fn run(&mut self, operation: &mut (impl Operation + ?Sized)) -> Outcome {
         let mut start = clock::now();
         self.tidy_up();
         let deadline = start + self.total;
@@ -230,7 +230,12 @@ impl Client {
 
     /// Carries the operation to its end. The view is as the beginning of the call left it; it is looked at
     /// anew after every wait that was not the last.
-    fn drive(&mut self, operation: &mut dyn Operation, start: Instant, turn: &Turn<'_>) -> Outcome {
+    fn drive(
+        &mut self,
+        operation: &mut (impl Operation + ?Sized),
+        start: Instant,
+        turn: &Turn<'_>,
+    ) -> Outcome {
         let deadline = turn.deadline();
         if self.views.is_overdue() {
             return Outcome::Timeout;
@@ -238,7 +243,7 @@ impl Client {
         let mut now = turn.now(start);
         let mut generation = self.views.view().generation;
         loop {
-            if now < deadline {
+            if now < deadline && operation.outcome().is_none() {
                 self.exchange.pump(operation, &mut self.views, now);
             }
             if let Some(outcome) = operation.outcome() {
@@ -261,6 +266,9 @@ impl Client {
                 return Outcome::Unavailable;
             }
             self.wait(operation, now, deadline);
+            if operation.outcome().is_some() {
+                continue;
+            }
             now = clock::now();
             self.exchange.judge(operation, &mut self.views, now);
             if operation.outcome().is_none() {
@@ -274,7 +282,7 @@ impl Client {
     }
 
     /// Waits until something came, or it is time for something.
-    fn wait(&mut self, operation: &mut dyn Operation, now: Instant, deadline: Instant) {
+    fn wait(&mut self, operation: &mut (impl Operation + ?Sized), now: Instant, deadline: Instant) {
         let left = deadline.since(now);
         let sole = self.exchange.sole_reader(now).filter(|_| self.trials.is_empty());
         match sole.filter(|&index| self.exchange.patience(index) + self.busy_poll <= left) {
@@ -293,7 +301,7 @@ impl Client {
     }
 
     /// Asks one connection's socket until something came. False: nothing did, and it is time to sleep.
-    fn poll_busily(&mut self, index: usize, operation: &mut dyn Operation) -> bool {
+    fn poll_busily(&mut self, index: usize, operation: &mut (impl Operation + ?Sized)) -> bool {
         let until = clock::now() + self.busy_poll;
         while !self.exchange.read(index, false, operation, &mut self.views) {
             if clock::now() >= until {
@@ -304,7 +312,7 @@ impl Client {
         true
     }
 
-    fn poll(&mut self, operation: &mut dyn Operation, limit: Duration) {
+    fn poll(&mut self, operation: &mut (impl Operation + ?Sized), limit: Duration) {
         let mut watch = Watch::default();
         let ours = self.exchange.watch(&mut watch);
         let counts = self.trials.watch(&mut watch);
