@@ -125,7 +125,7 @@ impl Call<'_> {
         groups.map(|group| (Way::Server(group[0].0), group.iter().map(|(_, item)| *item).collect())).collect()
     }
 
-    fn travel(&self, way: Way, operation: &mut dyn Operation) -> Outcome {
+    fn travel(&self, way: Way, operation: &mut (impl Operation + ?Sized)) -> Outcome {
         match way {
             Way::Pool => self.cache.run_in_pool(operation),
             Way::Server(server) if server.is_null() => Outcome::Unavailable,
@@ -165,7 +165,7 @@ impl Call<'_> {
     fn fetch_group(&mut self, way: Way, group: &[Ready<'_>]) {
         let mut values =
             Values { ctxt: self.ctxt, items: self.items, group, settled: vec![false; group.len()] };
-        let mut read = Read::with_cas(&mut values);
+        let mut read = Read::of(&mut values, true);
         let carrier = Call { ctxt: self.ctxt, cache: self.cache, items: &mut [], refusal: None };
         let whole = carrier.travel(way, &mut read);
         let refusal = read.refusal().map(<[u8]>::to_vec);

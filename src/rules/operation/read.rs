@@ -30,7 +30,7 @@ pub trait Batch {
     fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>);
 }
 
-impl Batch for &mut dyn Batch {
+impl<B: Batch + ?Sized> Batch for &mut B {
     fn len(&self) -> usize {
         (**self).len()
     }

@@ -165,17 +165,52 @@ fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], flags: u32, exptime: i64, va
         Verb::Prepend => b"prepend ",
         Verb::Cas(_) => b"cas ",
     };
-    words(out, &[name, key, b" "]);
-    number(out, flags);
-    words(out, &[b" "]);
-    number(out, expiry(exptime));
-    words(out, &[b" "]);
-    number(out, value.len());
+    let mut numbers = Numbers::before(b"\r\n");
     if let Verb::Cas(cas) = verb {
-        words(out, &[b" "]);
-        number(out, cas);
+        numbers.put(cas, b" ");
     }
-    words(out, &[b"\r\n", value]);
+    numbers.put(value.len() as u64, b" ");
+    let exptime = expiry(exptime);
+    numbers.put(exptime.unsigned_abs(), if exptime < 0 { b" -" } else { b" " });
+    numbers.put(flags.into(), b" ");
+    words(out, &[name, key, numbers.text(), value]);
+}
+
+/// The end of a line, written from behind: so the numbers in it are copied as one piece.
+struct Numbers {
+    text: [u8; 96],
+    start: usize,
+}
+
+impl Numbers {
+    /// What they stand before.
+    fn before(end: &[u8; 2]) -> Numbers {
+        let mut text = [0; 96];
+        text[94..].copy_from_slice(end);
+        Numbers { text, start: 94 }
+    }
+
+    /// A number and what stands before it. Four of the longest fit.
+    fn put(&mut self, number: u64, before: &[u8]) {
+        let mut left = number;
+        loop {
+            self.byte(b'0' + (left % 10) as u8);
+            left /= 10;
+            if left == 0 {
+                break;
+            }
+        }
+        before.iter().rev().for_each(|&byte| self.byte(byte));
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.start -= 1;
+        self.text[self.start] = byte;
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.text[self.start..]
+    }
 }
 
 /// What the server's 32 bits can hold of an expiry time.
