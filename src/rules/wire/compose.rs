@@ -157,60 +157,25 @@ fn meta_only(command: &Command<'_>) -> bool {
 
 /// A classic store up to the end of the value; the line end behind that is the caller's.
 fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], flags: u32, exptime: i64, value: &[u8]) {
-    let name: &[u8] = match verb {
-        Verb::Set => b"set ",
-        Verb::Add => b"add ",
-        Verb::Replace => b"replace ",
-        Verb::Append => b"append ",
-        Verb::Prepend => b"prepend ",
-        Verb::Cas(_) => b"cas ",
-    };
-    let mut numbers = Numbers::before(b"\r\n");
+    match verb {
+        Verb::Set => words(out, &[b"set "]),
+        Verb::Add => words(out, &[b"add "]),
+        Verb::Replace => words(out, &[b"replace "]),
+        Verb::Append => words(out, &[b"append "]),
+        Verb::Prepend => words(out, &[b"prepend "]),
+        Verb::Cas(_) => words(out, &[b"cas "]),
+    }
+    words(out, &[key, b" "]);
+    number(out, flags);
+    words(out, &[b" "]);
+    number(out, expiry(exptime));
+    words(out, &[b" "]);
+    number(out, value.len());
     if let Verb::Cas(cas) = verb {
-        numbers.put(cas, b" ");
+        words(out, &[b" "]);
+        number(out, cas);
     }
-    numbers.put(value.len() as u64, b" ");
-    let exptime = expiry(exptime);
-    numbers.put(exptime.unsigned_abs(), if exptime < 0 { b" -" } else { b" " });
-    numbers.put(flags.into(), b" ");
-    words(out, &[name, key, numbers.text(), value]);
-}
-
-/// The end of a line, written from behind: so the numbers in it are copied as one piece.
-struct Numbers {
-    text: [u8; 96],
-    start: usize,
-}
-
-impl Numbers {
-    /// What they stand before.
-    fn before(end: &[u8; 2]) -> Numbers {
-        let mut text = [0; 96];
-        text[94..].copy_from_slice(end);
-        Numbers { text, start: 94 }
-    }
-
-    /// A number and what stands before it. Four of the longest fit.
-    fn put(&mut self, number: u64, before: &[u8]) {
-        let mut left = number;
-        loop {
-            self.byte(b'0' + (left % 10) as u8);
-            left /= 10;
-            if left == 0 {
-                break;
-            }
-        }
-        before.iter().rev().for_each(|&byte| self.byte(byte));
-    }
-
-    fn byte(&mut self, byte: u8) {
-        self.start -= 1;
-        self.text[self.start] = byte;
-    }
-
-    fn text(&self) -> &[u8] {
-        &self.text[self.start..]
-    }
+    words(out, &[b"\r\n", value]);
 }
 
 /// What the server's 32 bits can hold of an expiry time.
@@ -218,12 +183,18 @@ pub(super) fn expiry(exptime: i64) -> i64 {
     exptime.clamp(-1, i32::MAX.into())
 }
 
+#[inline]
 pub(super) fn words(out: &mut Vec<u8>, words: &[&[u8]]) {
     for word in words {
         out.extend_from_slice(word);
     }
 }
 
-pub(super) fn number(out: &mut Vec<u8>, number: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+/// A number in decimal. Most are small: flags and expiry times of 0.
+#[inline]
+pub(super) fn number<N: itoa::Integer + TryInto<u8> + Copy>(out: &mut Vec<u8>, number: N) {
+    match number.try_into() {
+        Ok(digit @ 0..=9) => out.push(b'0' + digit),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+    }
 }

@@ -112,6 +112,7 @@ impl<T: Copy> Pending<T> {
     /// Call it until it gives `None` or an error: behind a refused store whose value the server
     /// takes for commands (see [`ends_connection`]) it gives an error without any further bytes.
     /// After an error it gives that error again, until [`Pending::drain`].
+    #[inline(always)]
     pub fn next<'b, 'c>(
         &mut self,
         bytes: &'b [u8],
