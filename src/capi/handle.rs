@@ -264,14 +264,13 @@ impl Cache {
     fn pass_timeouts_on(self) {
         let handle = self.handle();
         let Some(client) = handle.client.as_mut() else { return };
-        // As they stand in the structs, where a program may write at any time: what they mean is found when they are new.
-        // SAFETY: servers of the list.
-        let current = || self.servers().map(|server| unsafe { ((*server).tv.tv_sec, (*server).tv.tv_usec) });
-        if current().eq(handle.timeouts.iter().copied()) {
+        if self.has_timeouts(&handle.timeouts) {
             return;
         }
+        // SAFETY: servers of the list.
+        let current = self.servers().map(|server| unsafe { ((*server).tv.tv_sec, (*server).tv.tv_usec) });
         handle.timeouts.clear();
-        handle.timeouts.extend(current());
+        handle.timeouts.extend(current);
         let longest = self.servers().map(server::timeout_of).max().unwrap_or(Options::default().timeout);
         let connect = handle.chosen.connect_timeout.unwrap_or(client.pool().options.connect_timeout);
         client.set_timeouts(connect.min(longest), longest);
@@ -282,6 +281,20 @@ impl Cache {
                 client.set_server_timeout(ServerId(id), Some(server::timeout_of(server)));
             }
         }
+    }
+
+    /// Whether the timeouts in the structs are the known ones. They are compared as they stand there, where a
+    /// program may write at any time: what they mean is found when they are new.
+    fn has_timeouts(self, mut known: &[(time_t, suseconds_t)]) -> bool {
+        for server in self.servers() {
+            // SAFETY: a server of the list.
+            let current = unsafe { &(*server).tv };
+            match known.split_first() {
+                Some((first, rest)) if *first == (current.tv_sec, current.tv_usec) => known = rest,
+                _ => return false,
+            }
+        }
+        known.is_empty()
     }
 
     /// Tells the client whose sockets are without TCP_NODELAY, and how they are polled.
