@@ -191,18 +191,6 @@ impl Connection {
         self.begun
     }
 
-    pub(super) fn dialing(&self) -> bool {
-        matches!(self.phase, Phase::Dialing(_))
-    }
-
-    pub(super) fn greeting(&self) -> bool {
-        matches!(self.phase, Phase::Greeting(..))
-    }
-
-    pub(super) fn ready(&self) -> bool {
-        matches!(self.phase, Phase::Ready(_))
-    }
-
     /// The mark of its server's life that it was made in.
     #[inline]
     pub(super) fn life(&self) -> u16 {
@@ -225,7 +213,7 @@ impl Connection {
 
     /// Whether an answer is all that is awaited, and since `now`.
     pub(super) fn only_answers(&self, now: Instant) -> bool {
-        self.ready() && !self.unsent() && !self.endures && self.silence.lasts(now) <= self.terms.patience / 16
+        self.ready() && !self.unsent() && !self.endures && self.silence.is_young(now, self.terms.patience)
     }
 
     /// When its silence is too long, or dialing has something to do.
@@ -349,6 +337,7 @@ impl Connection {
     }
 
     /// Sends what the kernel takes.
+    #[inline]
     pub(super) fn flush(&mut self, now: Instant) -> Result<(), Loss> {
         self.pending.close(&mut self.out);
         let (Phase::Greeting(socket, _) | Phase::Ready(socket)) = &self.phase else { return Ok(()) };
@@ -385,6 +374,7 @@ impl Connection {
     }
 
     /// The next whole answer among the bytes that came.
+    #[inline(always)]
     pub(super) fn next_answer(
         &mut self,
         operation: &(impl Operation + ?Sized),

@@ -5,6 +5,7 @@
 //! awaited. Answers are told as they come, and the commands that follow from them leave at
 //! once. A call's exchange and a trial's are the same thing; they differ in their [`Witness`].
 
+mod ending;
 #[cfg(feature = "programs")]
 mod shared;
 mod witness;
@@ -80,30 +81,44 @@ impl Exchange {
         }
     }
 
+    #[inline]
     fn take(&mut self, operation: &mut (impl Operation + ?Sized), witness: &mut impl Witness, now: Instant) {
         while let Some((server, tag)) = operation.next(witness.view()) {
-            let Some(connection) = self.connections.get_mut(server.index()) else {
-                // Of no server of this pool; nothing was sent.
-                operation.fail(witness.view(), tag, Failure::Unsent);
-                continue;
-            };
-            if !connection.owes() && !self.busy.contains(&server.index()) {
-                self.busy.push(server.index());
-            }
-            let planned = Planned::by(witness.view(), server);
-            if connection.ready() && !connection.owes() && witness.outlived(server, connection.life()) {
-                connection.close(true);
-            }
-            if planned.seen.unreachable && !connection.owes() {
-                connection.hold_back(tag, planned);
-                witness.waits_for(server, now);
-            } else if !connection.ask(tag, &operation.command(tag), planned, now) {
-                operation.answer(witness.view(), tag, &Reply::Unsupported);
-            }
+            self.hand_over(server, tag, operation, witness, now);
+        }
+    }
+
+    /// Gives a command to its server's connection.
+    fn hand_over(
+        &mut self,
+        server: ServerId,
+        tag: Tag,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
+        now: Instant,
+    ) {
+        let Some(connection) = self.connections.get_mut(server.index()) else {
+            // Of no server of this pool; nothing was sent.
+            return operation.fail(witness.view(), tag, Failure::Unsent);
+        };
+        let owes = connection.owes();
+        if !owes && !self.busy.contains(&server.index()) {
+            self.busy.push(server.index());
+        }
+        let planned = Planned::by(witness.view(), server);
+        if connection.ready() && !owes && witness.outlived(server, connection.life()) {
+            connection.close(true);
+        }
+        if planned.seen.unreachable && !owes {
+            connection.hold_back(tag, planned);
+            witness.waits_for(server, now);
+        } else if !connection.ask(tag, &operation.command(tag), planned, now) {
+            operation.answer(witness.view(), tag, &Reply::Unsupported);
         }
     }
 
     /// Moves one connection's outgoing side.
+    #[inline]
     fn push(
         &mut self,
         index: usize,
@@ -131,6 +146,7 @@ impl Exchange {
     }
 
     /// The connection is ready: what was held back is composed.
+    #[cold]
     fn release(
         &mut self,
         index: usize,
@@ -153,6 +169,7 @@ impl Exchange {
     }
 
     /// The connection was greeted, and what was planned for its server no longer holds.
+    #[cold]
     fn recall(
         &mut self,
         index: usize,
@@ -172,6 +189,7 @@ impl Exchange {
     }
 
     /// A connection is gone: its server's health hears of it first, then the operation.
+    #[cold]
     fn lose(
         &mut self,
         index: usize,
@@ -330,7 +348,9 @@ impl Exchange {
             let Some((tag, reply)) = self.connections[index].next_answer(operation)? else { break };
             witness.answered(server, now);
             operation.answer(witness.view(), tag, &reply);
-            self.take(operation, witness, now);
+            if operation.outcome().is_none() {
+                self.take(operation, witness, now);
+            }
         }
         if operation.outcome().is_some() {
             // What follows the last answer is nobody's: it ends the connection, not the call.
@@ -436,50 +456,6 @@ impl Exchange {
             }
             owes
         });
-    }
-
-    /// The operation is over: what is still outstanding no longer matters, and goes.
-    pub(super) fn end(&mut self, now: Instant) {
-        for index in self.busy.drain(..) {
-            let connection = &mut self.connections[index];
-            if connection.owes() {
-                connection.close(true);
-            } else {
-                connection.rest(now);
-            }
-        }
-    }
-
-    /// Time is up: every server that was silent for too long counts as silent, and every one that may still execute
-    /// a change. One that had less time than it is allowed is not accused: the call may have spent its time
-    /// elsewhere.
-    pub(super) fn give_up(&mut self, mutates: bool, witness: &mut impl Witness, now: Instant) {
-        let mut lost = std::mem::take(&mut self.lost);
-        for at in 0..self.busy.len() {
-            let index = self.busy[at];
-            let connection = &mut self.connections[index];
-            if !connection.owes() {
-                continue;
-            }
-            let overdue = connection.overdue(now, witness.judges_for_others());
-            lost.clear();
-            connection.lose(&mut lost);
-            connection.surrender(&mut lost);
-            let doubt = mutates && lost.iter().any(|(_, failure)| *failure == Failure::Unanswered);
-            if overdue || doubt {
-                let what = Lost { doubt, late: doubt, waited: false, bound: false };
-                witness.lost(connection.server(), Loss::Silent, what, now);
-            }
-        }
-        lost.clear();
-        self.lost = lost;
-        self.end(now);
-    }
-
-    /// Closes everything, whatever is outstanding. `reset`: see [`Connection::close`].
-    pub(super) fn close(&mut self, reset: bool) {
-        self.busy.clear();
-        self.connections.iter_mut().for_each(|connection| connection.close(reset));
     }
 }
 

@@ -19,4 +19,16 @@ impl Connection {
         self.phase = phase;
         CHANGES.fetch_add(1, Ordering::Relaxed);
     }
+
+    pub(in crate::client) fn dialing(&self) -> bool {
+        matches!(self.phase, Phase::Dialing(_))
+    }
+
+    pub(in crate::client) fn greeting(&self) -> bool {
+        matches!(self.phase, Phase::Greeting(..))
+    }
+
+    pub(in crate::client) fn ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready(_))
+    }
 }

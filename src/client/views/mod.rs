@@ -213,6 +213,7 @@ impl Views {
 
     /// Makes the view show what is known now. When nothing changed it costs one load of the
     /// registry's revision, and two of the table where there is one.
+    #[inline]
     pub(super) fn refresh(&mut self, mut now: Instant) {
         while self.refresh_once(now) {
             now = clock::now();
@@ -220,6 +221,7 @@ impl Views {
     }
 
     /// Whether so much time passed that it is to be done once more.
+    #[inline]
     fn refresh_once(&mut self, now: Instant) -> bool {
         if self.ledger.as_mut().is_some_and(|ledger| ledger.look(now)) {
             self.turn_page(now);
@@ -265,6 +267,7 @@ impl Views {
         }
     }
 
+    #[cold]
     fn reload(&mut self) {
         self.made += 1;
         self.scratch.clear();
@@ -303,6 +306,7 @@ fn upsets(old: ServerView, new: ServerView) -> bool {
 }
 
 impl Witness for Views {
+    #[inline]
     fn view(&self) -> &View {
         &self.view
     }
@@ -315,6 +319,7 @@ impl Witness for Views {
         }
     }
 
+    #[inline]
     fn answered(&mut self, server: ServerId, now: Instant) {
         self.known[server.index()].answered(now, &self.settings);
     }
@@ -342,6 +347,7 @@ impl Witness for Views {
         self.waits && self.keeps_silent(server, now)
     }
 
+    #[inline]
     fn look(&mut self, now: Instant) {
         self.refresh(now);
     }
