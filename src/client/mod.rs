@@ -177,10 +177,12 @@ impl Client {
         loop {
             let stripes = self.views.stripes().filter(|_| operation.mutates()).cloned();
             let turn = match stripes.as_deref() {
-                None => Ok(Turn::free(deadline)),
-                Some(stripes) => Turn::take(stripes, operation, start, deadline),
+                None => Turn::free(deadline),
+                Some(stripes) => match Turn::take(stripes, operation, start, deadline) {
+                    Ok(turn) => turn,
+                    Err(_) => return Outcome::Timeout,
+                },
             };
-            let Ok(turn) = turn else { return Outcome::Timeout };
             if operation.mutates() {
                 self.views.changes(operation, turn.deadline());
             }

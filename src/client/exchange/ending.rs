@@ -8,7 +8,7 @@ use crate::rules::time::Instant;
 impl Exchange {
     /// The operation is over: what is still outstanding no longer matters, and goes.
     pub(in crate::client) fn end(&mut self, now: Instant) {
-        for index in self.busy.drain(..) {
+        while let Some(index) = self.busy.pop() {
             let connection = &mut self.connections[index];
             if connection.owes() {
                 connection.close(true);
