@@ -8,7 +8,6 @@ mod parked;
 mod patience;
 mod phases;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +72,14 @@ pub(super) struct Terms {
     pub(super) nodelay: bool,
 }
 
+/// A command that was composed.
+#[derive(Clone, Copy)]
+struct Composed {
+    tag: Tag,
+    /// Where it begins, counted in bytes over the connection's life.
+    start: u64,
+}
+
 enum Phase {
     Closed,
     /// Being made.
@@ -98,9 +105,7 @@ pub(super) struct Connection {
     /// How many bytes were sent before `out` began.
     before: u64,
     inbox: Inbox,
-    pending: Pending<Tag>,
-    /// Where each pending command begins, counted in bytes over the connection's life.
-    starts: VecDeque<u64>,
+    pending: Pending<Composed>,
     /// Commands that wait for the connection to be ready.
     held: Vec<Tag>,
     /// What the first of them rests on.
@@ -138,7 +143,6 @@ impl Connection {
             before: 0,
             inbox: Inbox::default(),
             pending: Pending::default(),
-            starts: VecDeque::new(),
             held: Vec::new(),
             planned: Planned::default(),
             parked: false,
@@ -284,11 +288,7 @@ impl Connection {
 
     fn compose(&mut self, tag: Tag, command: &Command<'_>) -> bool {
         let start = self.before + self.out.len() as u64;
-        let composed = self.pending.ask(tag, command, self.meta, &mut self.out);
-        if composed {
-            self.starts.push_back(start);
-        }
-        composed
+        self.pending.ask(Composed { tag, start }, command, self.meta, &mut self.out)
     }
 
     /// What the commands that are held back rest on.
@@ -330,7 +330,7 @@ impl Connection {
         // Silence goes on counting from the beginning: a server that is cut off and one that
         // accepts and hangs cost a call the same.
         for (tag, command) in (0..).zip(&Greeting::COMMANDS) {
-            self.pending.ask(tag, command, false, &mut self.out);
+            self.pending.ask(Composed { tag, start: 0 }, command, false, &mut self.out);
         }
         self.enter(Phase::Greeting(socket, Greeting::default()));
         Ok(true)
@@ -380,12 +380,11 @@ impl Connection {
         operation: &(impl Operation + ?Sized),
     ) -> Result<Option<(Tag, Reply<'_>)>, Loss> {
         let (bytes, read) = self.inbox.unread();
-        let question = |tag| operation.command(tag);
+        let question = |asked: Composed| operation.command(asked.tag);
         match self.pending.next(bytes, self.meta, &self.terms.limits, question) {
-            Ok(Some((tag, reply, taken))) => {
+            Ok(Some((asked, reply, taken))) => {
                 *read += taken;
-                self.starts.pop_front();
-                Ok(Some((tag, reply)))
+                Ok(Some((asked.tag, reply)))
             }
             Ok(None) => Ok(None),
             Err(_) => Err(Loss::Broken),
@@ -397,7 +396,7 @@ impl Connection {
         let Phase::Greeting(_, greeting) = &mut self.phase else { return Ok(None) };
         loop {
             let (bytes, read) = self.inbox.unread();
-            let question = |tag: Tag| Greeting::COMMANDS[if tag == 0 { 0 } else { 1 }];
+            let question = |asked: Composed| Greeting::COMMANDS[if asked.tag == 0 { 0 } else { 1 }];
             match self.pending.next(bytes, false, &self.terms.limits, question) {
                 Err(_) => return Err(Loss::Broken),
                 Ok(None) => return Ok(None),
@@ -422,9 +421,8 @@ impl Connection {
     pub(super) fn lose(&mut self, lost: &mut Vec<(Tag, Failure)>) {
         let sent = self.before + self.sent as u64;
         if self.ready() {
-            for tag in self.pending.drain() {
-                let unsent = self.starts.pop_front().is_some_and(|start| start >= sent);
-                lost.push((tag, if unsent { Failure::Unsent } else { Failure::Unanswered }));
+            for Composed { tag, start } in self.pending.drain() {
+                lost.push((tag, if start >= sent { Failure::Unsent } else { Failure::Unanswered }));
             }
         }
         let (held, parked) = (std::mem::take(&mut self.held), self.parked);
@@ -444,7 +442,6 @@ impl Connection {
         }
         self.enter(Phase::Closed);
         self.pending.drain().for_each(drop);
-        self.starts.clear();
         self.held.clear();
         (self.parked, self.endures) = (false, false);
         (self.sent, self.before) = (0, 0);
