@@ -15,7 +15,7 @@ use super::context::Context;
 use super::from_file::FromFile;
 use super::memcache::Cache;
 use super::options::Chosen;
-use super::reason::Last;
+use super::reason::{Last, mc_reason};
 use super::request::memcache_res;
 use super::server::{self, memcache_server};
 use super::turn::Turn;
@@ -118,7 +118,10 @@ impl Cache {
                 None => Outcome::Unavailable,
             }
         };
-        self.ended(ctxt, key, outcome, operation.refusal());
+        // Of any other end the carrier has noted all there is.
+        if mc_reason::from(outcome).is_failure() {
+            self.ended(ctxt, key, outcome, operation.refusal());
+        }
         outcome
     }
 

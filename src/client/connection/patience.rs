@@ -35,7 +35,7 @@ impl Connection {
     /// The oldest command was sent as a whole: what is awaited is its answer, whatever else is sent meanwhile.
     pub(super) fn owes_an_answer(&self) -> bool {
         let sent = self.before + self.sent as u64;
-        self.pending.questions().nth(1).is_some_and(|second| second.start <= sent)
+        self.pending.second().is_some_and(|second| second.start <= sent)
     }
 
     /// Its server has its patience once more: what was sent could be executed after anything that is sent

@@ -206,6 +206,11 @@ impl<T: Copy> Pending<T> {
         self.questions.iter().map(|asked| asked.question)
     }
 
+    /// What awaits the answer after the next.
+    pub fn second(&self) -> Option<T> {
+        self.questions.get(1).map(|asked| asked.question)
+    }
+
     /// Takes out every question that awaits an answer, oldest first: the connection is gone. What
     /// is left is as new, and keeps its memory.
     pub fn drain(&mut self) -> impl Iterator<Item = T> + '_ {
