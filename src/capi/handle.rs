@@ -206,17 +206,25 @@ impl Cache {
         if std::mem::take(&mut handle.outdated) {
             handle.client = None;
         }
-        if handle.client.is_none() {
-            let Some(client) = self.fresh_client() else { return };
-            number_servers(self, client.pool());
-            handle.terms_changed();
-            handle.lineup = client.lineup();
-            handle.client = Some(Box::new(client));
-            self.servers().for_each(|server| self.pass_use_on(server));
+        if handle.client.is_none() && self.begin_with_a_client().is_none() {
+            return;
         }
         self.follow_the_table();
         self.pass_timeouts_on();
         self.pass_manners_on();
+    }
+
+    /// Makes a client; `None`: there is nobody to ask.
+    #[cold]
+    fn begin_with_a_client(self) -> Option<()> {
+        let client = self.fresh_client()?;
+        number_servers(self, client.pool());
+        let handle = self.handle();
+        handle.terms_changed();
+        handle.lineup = client.lineup();
+        handle.client = Some(Box::new(client));
+        self.servers().for_each(|server| self.pass_use_on(server));
+        Some(())
     }
 
     /// A client of the file's servers, or of those in the list; `None` where there are none.
@@ -265,11 +273,15 @@ impl Cache {
 
     /// Tells the client of timeouts that the program changed in its structs.
     fn pass_timeouts_on(self) {
+        if !self.has_timeouts(&self.handle().timeouts) {
+            self.tell_timeouts();
+        }
+    }
+
+    #[cold]
+    fn tell_timeouts(self) {
         let handle = self.handle();
         let Some(client) = handle.client.as_mut() else { return };
-        if self.has_timeouts(&handle.timeouts) {
-            return;
-        }
         // SAFETY: servers of the list.
         let current = self.servers().map(|server| unsafe { ((*server).tv.tv_sec, (*server).tv.tv_usec) });
         handle.timeouts.clear();

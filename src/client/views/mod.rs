@@ -214,7 +214,14 @@ impl Views {
     /// Makes the view show what is known now. When nothing changed it costs one load of the
     /// registry's revision, and two of the table where there is one.
     #[inline]
-    pub(super) fn refresh(&mut self, mut now: Instant) {
+    pub(super) fn refresh(&mut self, now: Instant) {
+        // Without a table nobody else has anything to say.
+        if self.ledger.is_some() || registry::revision() != self.seen {
+            self.refresh_all(now);
+        }
+    }
+
+    fn refresh_all(&mut self, mut now: Instant) {
         while self.refresh_once(now) {
             now = clock::now();
         }
