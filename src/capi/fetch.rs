@@ -136,8 +136,7 @@ unsafe fn hand_out(
 /// Reads `one`, and its CAS token when that is wanted.
 fn read(ctxt: Context, cache: Cache, one: &mut One<'_>, with_cas: bool) -> mc_reason {
     let key = one.key;
-    let mut read = if with_cas { Read::with_cas(one) } else { Read::new(one) };
-    cache.call(ctxt, key, &mut read)
+    cache.call(ctxt, key, &mut Read::of(one, with_cas))
 }
 
 fn wanted(ctxt: Context, value: *mut *mut c_void) -> Place {

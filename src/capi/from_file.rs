@@ -92,6 +92,14 @@ impl Cache {
     /// table names when they are others than before.
     pub(super) fn follow_the_table(self) {
         let Some(client) = self.client() else { return };
+        if client.lineup() != self.handle().lineup || client.has_messages() {
+            self.take_news_in();
+        }
+    }
+
+    #[cold]
+    fn take_news_in(self) {
+        let Some(client) = self.client() else { return };
         let (messages, lineup) = (client.take_messages(), client.lineup());
         let ctxt = self.ctxt();
         if lineup != self.handle().lineup {

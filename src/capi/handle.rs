@@ -7,14 +7,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+
+use libc::{suseconds_t, time_t};
 
 use super::address;
 use super::context::Context;
 use super::from_file::FromFile;
 use super::memcache::Cache;
 use super::options::Chosen;
-use super::reason::Last;
+use super::reason::{Last, mc_reason};
 use super::request::memcache_res;
 use super::server::{self, memcache_server};
 use super::turn::Turn;
@@ -40,7 +41,9 @@ pub struct Handle {
     /// Which of the client's lists the C structs show.
     pub(super) lineup: u64,
     /// The servers' timeouts as the client was last told them, in the list's order.
-    timeouts: Vec<Duration>,
+    timeouts: Vec<(time_t, suseconds_t)>,
+    /// The client's edition that the C structs show; `None`: they have to be written anew.
+    shown: Option<u64>,
     /// The client does not know whose sockets are without TCP_NODELAY, or how they are polled.
     untold: bool,
     /// A client of one server each, for programs whose own functions choose the servers.
@@ -84,7 +87,7 @@ impl Handle {
     pub(super) fn terms_changed(&mut self) {
         self.timeouts.clear();
         self.alone.clear();
-        self.untold = true;
+        (self.untold, self.shown) = (true, None);
     }
 }
 
@@ -106,7 +109,7 @@ impl Private {
 impl Cache {
     /// Carries out an operation on a key, wherever it lives. An operation that uses several keys is
     /// given by any one of them.
-    pub(super) fn run(self, ctxt: Context, key: &[u8], operation: &mut dyn Operation) -> Outcome {
+    pub(super) fn run(self, ctxt: Context, key: &[u8], operation: &mut (impl Operation + ?Sized)) -> Outcome {
         let outcome = if !ctxt.places_keys_itself() {
             self.run_in_pool(operation)
         } else {
@@ -115,7 +118,10 @@ impl Cache {
                 None => Outcome::Unavailable,
             }
         };
-        self.ended(ctxt, key, outcome, operation.refusal());
+        // Of any other end the carrier has noted all there is.
+        if mc_reason::from(outcome).is_failure() {
+            self.ended(ctxt, key, outcome, operation.refusal());
+        }
         outcome
     }
 
@@ -126,7 +132,7 @@ impl Cache {
     }
 
     /// Carries out an operation by the pool's own rules.
-    pub(super) fn run_in_pool(self, operation: &mut dyn Operation) -> Outcome {
+    pub(super) fn run_in_pool(self, operation: &mut (impl Operation + ?Sized)) -> Outcome {
         let handle = self.handle();
         self.bring_up_to_date();
         // Taken out, so that a panic on the way takes a client in an unknown state with it.
@@ -140,7 +146,11 @@ impl Cache {
     }
 
     /// Carries out an operation on one server of the list, which the program chose.
-    pub(super) fn run_on(self, server: *mut memcache_server, operation: &mut dyn Operation) -> Outcome {
+    pub(super) fn run_on(
+        self,
+        server: *mut memcache_server,
+        operation: &mut (impl Operation + ?Sized),
+    ) -> Outcome {
         let handle = self.handle();
         let mut client = match handle.alone.remove(&server) {
             Some(client) => client,
@@ -196,17 +206,25 @@ impl Cache {
         if std::mem::take(&mut handle.outdated) {
             handle.client = None;
         }
-        if handle.client.is_none() {
-            let Some(client) = self.fresh_client() else { return };
-            number_servers(self, client.pool());
-            handle.terms_changed();
-            handle.lineup = client.lineup();
-            handle.client = Some(Box::new(client));
-            self.servers().for_each(|server| self.pass_use_on(server));
+        if handle.client.is_none() && self.begin_with_a_client().is_none() {
+            return;
         }
         self.follow_the_table();
         self.pass_timeouts_on();
         self.pass_manners_on();
+    }
+
+    /// Makes a client; `None`: there is nobody to ask.
+    #[cold]
+    fn begin_with_a_client(self) -> Option<()> {
+        let client = self.fresh_client()?;
+        number_servers(self, client.pool());
+        let handle = self.handle();
+        handle.terms_changed();
+        handle.lineup = client.lineup();
+        handle.client = Some(Box::new(client));
+        self.servers().for_each(|server| self.pass_use_on(server));
+        Some(())
     }
 
     /// A client of the file's servers, or of those in the list; `None` where there are none.
@@ -247,6 +265,7 @@ impl Cache {
         let id = unsafe { (*server)._id };
         let handle = self.handle();
         handle.alone.remove(&server);
+        handle.shown = None;
         if let Some(client) = handle.client.as_mut().filter(|_| !handle.outdated && id != NOT_IN_POOL) {
             client.hold(ServerId(id), !self.uses(id));
         }
@@ -254,24 +273,43 @@ impl Cache {
 
     /// Tells the client of timeouts that the program changed in its structs.
     fn pass_timeouts_on(self) {
+        if !self.has_timeouts(&self.handle().timeouts) {
+            self.tell_timeouts();
+        }
+    }
+
+    #[cold]
+    fn tell_timeouts(self) {
         let handle = self.handle();
         let Some(client) = handle.client.as_mut() else { return };
-        let current = || self.servers().map(server::timeout_of);
-        if current().eq(handle.timeouts.iter().copied()) {
-            return;
-        }
+        // SAFETY: servers of the list.
+        let current = self.servers().map(|server| unsafe { ((*server).tv.tv_sec, (*server).tv.tv_usec) });
         handle.timeouts.clear();
-        handle.timeouts.extend(current());
-        let longest = handle.timeouts.iter().max().copied().unwrap_or(Options::default().timeout);
+        handle.timeouts.extend(current);
+        let longest = self.servers().map(server::timeout_of).max().unwrap_or(Options::default().timeout);
         let connect = handle.chosen.connect_timeout.unwrap_or(client.pool().options.connect_timeout);
         client.set_timeouts(connect.min(longest), longest);
-        for (server, timeout) in self.servers().zip(&handle.timeouts) {
+        for server in self.servers() {
             // SAFETY: a server of the list.
             let id = unsafe { (*server)._id };
             if id != NOT_IN_POOL {
-                client.set_server_timeout(ServerId(id), Some(*timeout));
+                client.set_server_timeout(ServerId(id), Some(server::timeout_of(server)));
             }
         }
+    }
+
+    /// Whether the timeouts in the structs are the known ones. They are compared as they stand there, where a
+    /// program may write at any time: what they mean is found when they are new.
+    fn has_timeouts(self, mut known: &[(time_t, suseconds_t)]) -> bool {
+        for server in self.servers() {
+            // SAFETY: a server of the list.
+            let current = unsafe { &(*server).tv };
+            match known.split_first() {
+                Some((first, rest)) if *first == (current.tv_sec, current.tv_usec) => known = rest,
+                _ => return false,
+            }
+        }
+        known.is_empty()
     }
 
     /// Tells the client whose sockets are without TCP_NODELAY, and how they are polled.
@@ -290,11 +328,18 @@ impl Cache {
         }
     }
 
-    /// Writes what the client knows of the servers into the C structs. After every call: a socket can
-    /// change without any change of a state, and it costs a few loads per server.
+    /// Writes what the client knows of the servers into the C structs. After every call, if it is something else than
+    /// before it.
     fn show_states(self) {
         let handle = self.handle();
-        let Some(client) = handle.client.as_mut() else { return };
+        if let Some(client) = handle.client.as_mut().filter(|client| handle.shown != Some(client.edition())) {
+            self.write_states(client);
+            handle.shown = Some(client.edition());
+        }
+    }
+
+    #[cold]
+    fn write_states(self, client: &mut Client) {
         let view = client.view();
         for server in self.servers_in_use() {
             let known = view.server(ServerId(server._id));

@@ -128,7 +128,7 @@ impl Call<'_> {
         groups.map(|group| (Way::Server(group[0].0), group.iter().map(|(_, item)| *item).collect())).collect()
     }
 
-    fn travel(&self, way: Way, operation: &mut dyn Operation) -> Outcome {
+    fn travel(&self, way: Way, operation: &mut (impl Operation + ?Sized)) -> Outcome {
         match way {
             Way::Pool => self.cache.run_in_pool(operation),
             Way::Server(server) if server.is_null() => Outcome::Unavailable,
@@ -174,7 +174,7 @@ impl Call<'_> {
     fn fetch_group(&mut self, way: Way, group: &[Ready<'_>], with_cas: bool) {
         let mut values =
             Values { ctxt: self.ctxt, items: self.items, group, settled: vec![false; group.len()] };
-        let mut read = if with_cas { Read::with_cas(&mut values) } else { Read::new(&mut values) };
+        let mut read = Read::of(&mut values, with_cas);
         let carrier = Call {
             ctxt: self.ctxt,
             cache: self.cache,

@@ -255,7 +255,12 @@ impl Cache {
     }
 
     /// Carries out an operation on a key for a call that answers with a reason.
-    pub(super) fn call(self, ctxt: Context, key: &[u8], operation: &mut dyn Operation) -> mc_reason {
+    pub(super) fn call(
+        self,
+        ctxt: Context,
+        key: &[u8],
+        operation: &mut (impl Operation + ?Sized),
+    ) -> mc_reason {
         let reason = mc_reason::from(self.run(ctxt, key, operation));
         if !reason.is_failure() {
             self.handle().last.set_for(reason, key);

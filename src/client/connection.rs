@@ -6,8 +6,8 @@
 
 mod parked;
 mod patience;
+mod phases;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, connect_unspec, recv, send, sockopt};
 
+pub(super) use self::phases::changes;
 use super::dial::{Dial, set_call};
 use super::exchange::Planned;
 use super::inbox::{Inbox, KEPT};
@@ -71,6 +72,14 @@ pub(super) struct Terms {
     pub(super) nodelay: bool,
 }
 
+/// A command that was composed.
+#[derive(Clone, Copy)]
+struct Composed {
+    tag: Tag,
+    /// Where it begins, counted in bytes over the connection's life.
+    start: u64,
+}
+
 enum Phase {
     Closed,
     /// Being made.
@@ -96,9 +105,7 @@ pub(super) struct Connection {
     /// How many bytes were sent before `out` began.
     before: u64,
     inbox: Inbox,
-    pending: Pending<Tag>,
-    /// Where each pending command begins, counted in bytes over the connection's life.
-    starts: VecDeque<u64>,
+    pending: Pending<Composed>,
     /// Commands that wait for the connection to be ready.
     held: Vec<Tag>,
     /// What the first of them rests on.
@@ -136,7 +143,6 @@ impl Connection {
             before: 0,
             inbox: Inbox::default(),
             pending: Pending::default(),
-            starts: VecDeque::new(),
             held: Vec::new(),
             planned: Planned::default(),
             parked: false,
@@ -189,18 +195,6 @@ impl Connection {
         self.begun
     }
 
-    pub(super) fn dialing(&self) -> bool {
-        matches!(self.phase, Phase::Dialing(_))
-    }
-
-    pub(super) fn greeting(&self) -> bool {
-        matches!(self.phase, Phase::Greeting(..))
-    }
-
-    pub(super) fn ready(&self) -> bool {
-        matches!(self.phase, Phase::Ready(_))
-    }
-
     /// The mark of its server's life that it was made in.
     #[inline]
     pub(super) fn life(&self) -> u16 {
@@ -223,7 +217,7 @@ impl Connection {
 
     /// Whether an answer is all that is awaited, and since `now`.
     pub(super) fn only_answers(&self, now: Instant) -> bool {
-        self.ready() && !self.unsent() && !self.endures && self.silence.lasts(now) <= self.terms.patience / 16
+        self.ready() && !self.unsent() && !self.endures && self.silence.is_young(now, self.terms.patience)
     }
 
     /// When its silence is too long, or dialing has something to do.
@@ -281,7 +275,7 @@ impl Connection {
         if let Phase::Closed = self.phase {
             let limit = self.terms.connect.min(self.terms.patience);
             self.begun = now;
-            self.phase = Phase::Dialing(Dial::new(self.known.sites(), now, limit, self.terms.call));
+            self.enter(Phase::Dialing(Dial::new(self.known.sites(), now, limit, self.terms.call)));
         }
     }
 
@@ -294,11 +288,7 @@ impl Connection {
 
     fn compose(&mut self, tag: Tag, command: &Command<'_>) -> bool {
         let start = self.before + self.out.len() as u64;
-        let composed = self.pending.ask(tag, command, self.meta, &mut self.out);
-        if composed {
-            self.starts.push_back(start);
-        }
-        composed
+        self.pending.ask(Composed { tag, start }, command, self.meta, &mut self.out)
     }
 
     /// What the commands that are held back rest on.
@@ -334,19 +324,20 @@ impl Connection {
         if !self.terms.greets {
             self.meta = false;
             self.silence.broken(now);
-            self.phase = Phase::Ready(socket);
+            self.enter(Phase::Ready(socket));
             return Ok(true);
         }
         // Silence goes on counting from the beginning: a server that is cut off and one that
         // accepts and hangs cost a call the same.
         for (tag, command) in (0..).zip(&Greeting::COMMANDS) {
-            self.pending.ask(tag, command, false, &mut self.out);
+            self.pending.ask(Composed { tag, start: 0 }, command, false, &mut self.out);
         }
-        self.phase = Phase::Greeting(socket, Greeting::default());
+        self.enter(Phase::Greeting(socket, Greeting::default()));
         Ok(true)
     }
 
     /// Sends what the kernel takes.
+    #[inline]
     pub(super) fn flush(&mut self, now: Instant) -> Result<(), Loss> {
         self.pending.close(&mut self.out);
         let (Phase::Greeting(socket, _) | Phase::Ready(socket)) = &self.phase else { return Ok(()) };
@@ -383,17 +374,17 @@ impl Connection {
     }
 
     /// The next whole answer among the bytes that came.
+    #[inline(always)]
     pub(super) fn next_answer(
         &mut self,
-        operation: &dyn Operation,
+        operation: &(impl Operation + ?Sized),
     ) -> Result<Option<(Tag, Reply<'_>)>, Loss> {
         let (bytes, read) = self.inbox.unread();
-        let question = |tag| operation.command(tag);
+        let question = |asked: Composed| operation.command(asked.tag);
         match self.pending.next(bytes, self.meta, &self.terms.limits, question) {
-            Ok(Some((tag, reply, taken))) => {
+            Ok(Some((asked, reply, taken))) => {
                 *read += taken;
-                self.starts.pop_front();
-                Ok(Some((tag, reply)))
+                Ok(Some((asked.tag, reply)))
             }
             Ok(None) => Ok(None),
             Err(_) => Err(Loss::Broken),
@@ -405,7 +396,7 @@ impl Connection {
         let Phase::Greeting(_, greeting) = &mut self.phase else { return Ok(None) };
         loop {
             let (bytes, read) = self.inbox.unread();
-            let question = |tag: Tag| Greeting::COMMANDS[if tag == 0 { 0 } else { 1 }];
+            let question = |asked: Composed| Greeting::COMMANDS[if asked.tag == 0 { 0 } else { 1 }];
             match self.pending.next(bytes, false, &self.terms.limits, question) {
                 Err(_) => return Err(Loss::Broken),
                 Ok(None) => return Ok(None),
@@ -420,7 +411,7 @@ impl Connection {
         let greeting = greeting.clone();
         self.meta = greeting.meta();
         if let Phase::Greeting(socket, _) = std::mem::replace(&mut self.phase, Phase::Closed) {
-            self.phase = Phase::Ready(socket);
+            self.enter(Phase::Ready(socket));
         }
         Ok(Some(greeting))
     }
@@ -430,9 +421,8 @@ impl Connection {
     pub(super) fn lose(&mut self, lost: &mut Vec<(Tag, Failure)>) {
         let sent = self.before + self.sent as u64;
         if self.ready() {
-            for tag in self.pending.drain() {
-                let unsent = self.starts.pop_front().is_some_and(|start| start >= sent);
-                lost.push((tag, if unsent { Failure::Unsent } else { Failure::Unanswered }));
+            for Composed { tag, start } in self.pending.drain() {
+                lost.push((tag, if start >= sent { Failure::Unsent } else { Failure::Unanswered }));
             }
         }
         let (held, parked) = (std::mem::take(&mut self.held), self.parked);
@@ -450,9 +440,8 @@ impl Connection {
             let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
             let _ = connect_unspec(socket);
         }
-        self.phase = Phase::Closed;
+        self.enter(Phase::Closed);
         self.pending.drain().for_each(drop);
-        self.starts.clear();
         self.held.clear();
         (self.parked, self.endures) = (false, false);
         (self.sent, self.before) = (0, 0);

@@ -5,6 +5,7 @@
 //! awaited. Answers are told as they come, and the commands that follow from them leave at
 //! once. A call's exchange and a trial's are the same thing; they differ in their [`Witness`].
 
+mod ending;
 #[cfg(feature = "programs")]
 mod shared;
 mod witness;
@@ -58,7 +59,12 @@ impl Exchange {
     }
 
     /// Takes the operation's commands and sends them, until it has no more to say.
-    pub(super) fn pump(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
+    pub(super) fn pump(
+        &mut self,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
+        now: Instant,
+    ) {
         self.take(operation, witness, now);
         let mut at = 0;
         while at < self.busy.len() && operation.outcome().is_none() {
@@ -75,35 +81,49 @@ impl Exchange {
         }
     }
 
-    fn take(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
+    #[inline]
+    fn take(&mut self, operation: &mut (impl Operation + ?Sized), witness: &mut impl Witness, now: Instant) {
         while let Some((server, tag)) = operation.next(witness.view()) {
-            let Some(connection) = self.connections.get_mut(server.index()) else {
-                // Of no server of this pool; nothing was sent.
-                operation.fail(witness.view(), tag, Failure::Unsent);
-                continue;
-            };
-            if !connection.owes() && !self.busy.contains(&server.index()) {
-                self.busy.push(server.index());
-            }
-            let planned = Planned::by(witness.view(), server);
-            if connection.ready() && !connection.owes() && witness.outlived(server, connection.life()) {
-                connection.close(true);
-            }
-            if planned.seen.unreachable && !connection.owes() {
-                connection.hold_back(tag, planned);
-                witness.waits_for(server, now);
-            } else if !connection.ask(tag, &operation.command(tag), planned, now) {
-                operation.answer(witness.view(), tag, &Reply::Unsupported);
-            }
+            self.hand_over(server, tag, operation, witness, now);
+        }
+    }
+
+    /// Gives a command to its server's connection.
+    fn hand_over(
+        &mut self,
+        server: ServerId,
+        tag: Tag,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
+        now: Instant,
+    ) {
+        let Some(connection) = self.connections.get_mut(server.index()) else {
+            // Of no server of this pool; nothing was sent.
+            return operation.fail(witness.view(), tag, Failure::Unsent);
+        };
+        let owes = connection.owes();
+        if !owes && !self.busy.contains(&server.index()) {
+            self.busy.push(server.index());
+        }
+        let planned = Planned::by(witness.view(), server);
+        if connection.ready() && !owes && witness.outlived(server, connection.life()) {
+            connection.close(true);
+        }
+        if planned.seen.unreachable && !owes {
+            connection.hold_back(tag, planned);
+            witness.waits_for(server, now);
+        } else if !connection.ask(tag, &operation.command(tag), planned, now) {
+            operation.answer(witness.view(), tag, &Reply::Unsupported);
         }
     }
 
     /// Moves one connection's outgoing side.
+    #[inline]
     fn push(
         &mut self,
         index: usize,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) -> Result<(), Loss> {
         if self.connections[index].dialing() && self.connections[index].dial(now)? {
@@ -120,17 +140,18 @@ impl Exchange {
 
     /// Whether a connection was made in another life of its server than it is in by the view.
     #[inline]
-    fn outlived(&self, index: usize, witness: &dyn Witness) -> bool {
+    fn outlived(&self, index: usize, witness: &impl Witness) -> bool {
         let connection = &self.connections[index];
         connection.ready() && witness.outlived(connection.server(), connection.life())
     }
 
     /// The connection is ready: what was held back is composed.
+    #[cold]
     fn release(
         &mut self,
         index: usize,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) {
         let held = self.connections[index].take_held();
@@ -148,11 +169,12 @@ impl Exchange {
     }
 
     /// The connection was greeted, and what was planned for its server no longer holds.
+    #[cold]
     fn recall(
         &mut self,
         index: usize,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) {
         let held = self.connections[index].take_held();
@@ -167,12 +189,13 @@ impl Exchange {
     }
 
     /// A connection is gone: its server's health hears of it first, then the operation.
+    #[cold]
     fn lose(
         &mut self,
         index: usize,
         loss: Loss,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) {
         let mut lost = std::mem::take(&mut self.lost);
@@ -197,8 +220,8 @@ impl Exchange {
     fn fail(
         &mut self,
         mut lost: Vec<(Tag, Failure)>,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) {
         for (tag, failure) in lost.drain(..) {
@@ -221,8 +244,8 @@ impl Exchange {
     /// no longer holds is taken back, and who may be tried is tried.
     pub(super) fn reconsider(
         &mut self,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) {
         for at in 0..self.busy.len() {
@@ -244,8 +267,8 @@ impl Exchange {
     fn abandon(
         &mut self,
         index: usize,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) {
         let mut lost = std::mem::take(&mut self.lost);
@@ -276,8 +299,8 @@ impl Exchange {
         &mut self,
         index: usize,
         wait: bool,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
     ) -> bool {
         let received = self.connections[index].receive(wait);
         let now = clock::now();
@@ -297,8 +320,8 @@ impl Exchange {
     fn digest(
         &mut self,
         index: usize,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) -> Result<(), Loss> {
         if self.connections[index].greeting() {
@@ -325,7 +348,9 @@ impl Exchange {
             let Some((tag, reply)) = self.connections[index].next_answer(operation)? else { break };
             witness.answered(server, now);
             operation.answer(witness.view(), tag, &reply);
-            self.take(operation, witness, now);
+            if operation.outcome().is_none() {
+                self.take(operation, witness, now);
+            }
         }
         if operation.outcome().is_some() {
             // What follows the last answer is nobody's: it ends the connection, not the call.
@@ -336,7 +361,7 @@ impl Exchange {
 
     /// The operation is over. Looks whether the connection is still in step, without any answer
     /// being told to anybody.
-    fn trailing(&mut self, index: usize, operation: &mut dyn Operation) -> Result<(), Loss> {
+    fn trailing(&mut self, index: usize, operation: &mut (impl Operation + ?Sized)) -> Result<(), Loss> {
         let connection = &mut self.connections[index];
         if connection.owes() { Ok(()) } else { connection.next_answer(operation).map(drop) }
     }
@@ -359,7 +384,12 @@ impl Exchange {
     }
 
     /// Serves every connection that poll said is ready, each once.
-    pub(super) fn serve(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
+    pub(super) fn serve(
+        &mut self,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
+        now: Instant,
+    ) {
         for at in 0..self.busy.len() {
             let index = self.busy[at];
             let ready = std::mem::replace(&mut self.connections[index].ready, PollFlags::empty());
@@ -381,7 +411,12 @@ impl Exchange {
     }
 
     /// Ends what has been silent for too long. What lies in its socket is read before it is judged.
-    pub(super) fn judge(&mut self, operation: &mut dyn Operation, witness: &mut dyn Witness, now: Instant) {
+    pub(super) fn judge(
+        &mut self,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
+        now: Instant,
+    ) {
         for at in 0..self.busy.len() {
             let index = self.busy[at];
             let connection = &self.connections[index];
@@ -422,53 +457,9 @@ impl Exchange {
             owes
         });
     }
-
-    /// The operation is over: what is still outstanding no longer matters, and goes.
-    pub(super) fn end(&mut self, now: Instant) {
-        for index in self.busy.drain(..) {
-            let connection = &mut self.connections[index];
-            if connection.owes() {
-                connection.close(true);
-            } else {
-                connection.rest(now);
-            }
-        }
-    }
-
-    /// Time is up: every server that was silent for too long counts as silent, and every one that may still execute
-    /// a change. One that had less time than it is allowed is not accused: the call may have spent its time
-    /// elsewhere.
-    pub(super) fn give_up(&mut self, mutates: bool, witness: &mut dyn Witness, now: Instant) {
-        let mut lost = std::mem::take(&mut self.lost);
-        for at in 0..self.busy.len() {
-            let index = self.busy[at];
-            let connection = &mut self.connections[index];
-            if !connection.owes() {
-                continue;
-            }
-            let overdue = connection.overdue(now, witness.judges_for_others());
-            lost.clear();
-            connection.lose(&mut lost);
-            connection.surrender(&mut lost);
-            let doubt = mutates && lost.iter().any(|(_, failure)| *failure == Failure::Unanswered);
-            if overdue || doubt {
-                let what = Lost { doubt, late: doubt, waited: false, bound: false };
-                witness.lost(connection.server(), Loss::Silent, what, now);
-            }
-        }
-        lost.clear();
-        self.lost = lost;
-        self.end(now);
-    }
-
-    /// Closes everything, whatever is outstanding. `reset`: see [`Connection::close`].
-    pub(super) fn close(&mut self, reset: bool) {
-        self.busy.clear();
-        self.connections.iter_mut().for_each(|connection| connection.close(reset));
-    }
 }
 
 /// Whether what was lost leaves a doubt: a change that was sent and not answered.
-fn doubtful(operation: &dyn Operation, lost: &[(Tag, Failure)]) -> bool {
+fn doubtful(operation: &(impl Operation + ?Sized), lost: &[(Tag, Failure)]) -> bool {
     lost.iter().any(|(tag, failure)| *failure == Failure::Unanswered && operation.changes(*tag))
 }

@@ -10,7 +10,7 @@
 //!   before; `repair`: what a read found displaced is moved; `lineup`: a changed list of servers;
 //! - `trial`: the way back of a server that is down, riding along with the calls, where no daemon does it;
 //! - `crowd`: many operations at once over the same connections, for the proxy's event loop;
-//! - `messages`: what a person should know, once;
+//! - `messages`: what a person should know, once; `shown`: what a client tells of itself;
 //! - `fork`: how a forked child is noticed; `twin`: locks that it need not fear.
 //!
 //! A client is for one thread at a time. A child of fork may go on with its parent's clients, unless
@@ -40,6 +40,7 @@ pub(crate) mod reach;
 mod registry;
 mod repair;
 mod resolve;
+mod shown;
 mod silence;
 mod trial;
 mod trouble;
@@ -48,7 +49,6 @@ mod twin;
 mod views;
 mod wait;
 
-use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -170,17 +170,19 @@ impl Client {
 
     /// Runs one operation to its end: the whole call. It ends within the client's timeout whatever
     /// the servers do; then as [`Outcome::Timeout`].
-    pub fn run(&mut self, operation: &mut dyn Operation) -> Outcome {
+    pub fn run(&mut self, operation: &mut (impl Operation + ?Sized)) -> Outcome {
         let mut start = clock::now();
         self.tidy_up();
         let deadline = start + self.total;
         loop {
             let stripes = self.views.stripes().filter(|_| operation.mutates()).cloned();
             let turn = match stripes.as_deref() {
-                None => Ok(Turn::free(deadline)),
-                Some(stripes) => Turn::take(stripes, operation, start, deadline),
+                None => Turn::free(deadline),
+                Some(stripes) => match Turn::take(stripes, operation, start, deadline) {
+                    Ok(turn) => turn,
+                    Err(_) => return Outcome::Timeout,
+                },
             };
-            let Ok(turn) = turn else { return Outcome::Timeout };
             if operation.mutates() {
                 self.views.changes(operation, turn.deadline());
             }
@@ -230,7 +232,12 @@ impl Client {
 
     /// Carries the operation to its end. The view is as the beginning of the call left it; it is looked at
     /// anew after every wait that was not the last.
-    fn drive(&mut self, operation: &mut dyn Operation, start: Instant, turn: &Turn<'_>) -> Outcome {
+    fn drive(
+        &mut self,
+        operation: &mut (impl Operation + ?Sized),
+        start: Instant,
+        turn: &Turn<'_>,
+    ) -> Outcome {
         let deadline = turn.deadline();
         if self.views.is_overdue() {
             return Outcome::Timeout;
@@ -238,7 +245,7 @@ impl Client {
         let mut now = turn.now(start);
         let mut generation = self.views.view().generation;
         loop {
-            if now < deadline {
+            if now < deadline && operation.outcome().is_none() {
                 self.exchange.pump(operation, &mut self.views, now);
             }
             if let Some(outcome) = operation.outcome() {
@@ -261,6 +268,9 @@ impl Client {
                 return Outcome::Unavailable;
             }
             self.wait(operation, now, deadline);
+            if operation.outcome().is_some() {
+                continue;
+            }
             now = clock::now();
             self.exchange.judge(operation, &mut self.views, now);
             if operation.outcome().is_none() {
@@ -274,7 +284,7 @@ impl Client {
     }
 
     /// Waits until something came, or it is time for something.
-    fn wait(&mut self, operation: &mut dyn Operation, now: Instant, deadline: Instant) {
+    fn wait(&mut self, operation: &mut (impl Operation + ?Sized), now: Instant, deadline: Instant) {
         let left = deadline.since(now);
         let sole = self.exchange.sole_reader(now).filter(|_| self.trials.is_empty());
         match sole.filter(|&index| self.exchange.patience(index) + self.busy_poll <= left) {
@@ -293,7 +303,7 @@ impl Client {
     }
 
     /// Asks one connection's socket until something came. False: nothing did, and it is time to sleep.
-    fn poll_busily(&mut self, index: usize, operation: &mut dyn Operation) -> bool {
+    fn poll_busily(&mut self, index: usize, operation: &mut (impl Operation + ?Sized)) -> bool {
         let until = clock::now() + self.busy_poll;
         while !self.exchange.read(index, false, operation, &mut self.views) {
             if clock::now() >= until {
@@ -304,7 +314,7 @@ impl Client {
         true
     }
 
-    fn poll(&mut self, operation: &mut dyn Operation, limit: Duration) {
+    fn poll(&mut self, operation: &mut (impl Operation + ?Sized), limit: Duration) {
         let mut watch = Watch::default();
         let ours = self.exchange.watch(&mut watch);
         let counts = self.trials.watch(&mut watch);
@@ -355,12 +365,6 @@ impl Client {
     /// without a table, or never could read it.
     pub fn attendance(&self) -> Option<Attendance> {
         self.views.attendance(clock::now())
-    }
-
-    /// What went wrong around the servers, in messages for a person: the table is not used or is unattended,
-    /// and the like. Each cause is told once in a process, to the client that meets with it first.
-    pub fn take_messages(&mut self) -> Vec<String> {
-        self.views.take_messages()
     }
 
     /// Why a server's address could not be resolved when this client was opened; a message for a
@@ -416,14 +420,6 @@ impl Client {
             *terms_of = terms(&self.options, *own, *nodelay);
             connection.set_terms(*terms_of);
         }
-    }
-
-    /// The file descriptor of the connection to a server; `None` while there is none. It stays this
-    /// client's own.
-    pub fn fd(&mut self, server: ServerId) -> Option<RawFd> {
-        self.tidy_up();
-        let connection = self.exchange.connection(server)?;
-        connection.socket().map(AsRawFd::as_raw_fd)
     }
 
     /// Closes the connection to a server. The next call that needs it makes a new one.

@@ -18,7 +18,12 @@ const MOST: usize = 64;
 
 impl Client {
     /// Moves what the operation, which is over, found displaced. `start`: when its call began; `deadline`: when it must be over.
-    pub(super) fn repair(&mut self, operation: &dyn Operation, start: Instant, deadline: Instant) {
+    pub(super) fn repair(
+        &mut self,
+        operation: &(impl Operation + ?Sized),
+        start: Instant,
+        deadline: Instant,
+    ) {
         if self.views.stripes().is_none() {
             return;
         }

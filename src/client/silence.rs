@@ -32,6 +32,12 @@ impl Silence {
         now.since(self.since)
     }
 
+    /// Whether hardly anything of this patience was spent on it.
+    #[inline]
+    pub(super) fn is_young(self, now: Instant, patience: Duration) -> bool {
+        now <= self.since || self.lasts(now) <= patience / 16
+    }
+
     /// When it is too long for this patience.
     pub(super) fn due(self, patience: Duration) -> Instant {
         self.since + patience

@@ -42,7 +42,7 @@ impl<'a> Turn<'a> {
     /// Waits for the turn of every key that the operation changes. `start`: the time.
     pub(super) fn take(
         stripes: &'a Stripes,
-        operation: &dyn Operation,
+        operation: &(impl Operation + ?Sized),
         start: Instant,
         deadline: Instant,
     ) -> Result<Turn<'a>, Overdue> {

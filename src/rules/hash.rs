@@ -4,6 +4,8 @@
 //! three bytes. So a hash is kept whole (32 bits) and only [`KeyHash::value`] cuts it down to the
 //! 15 bits that choose a slot.
 
+use std::sync::LazyLock;
+
 use crc32fast::Hasher;
 
 /// A CRC-32 (IEEE) under way over a key and what rehashing appends to it.
@@ -13,7 +15,11 @@ pub struct KeyHash(u32);
 impl KeyHash {
     /// Over a key.
     pub fn of(key: &[u8]) -> KeyHash {
-        KeyHash(0).and(key)
+        // Whoever makes a hasher asks what this machine can do.
+        static FRESH: LazyLock<Hasher> = LazyLock::new(Hasher::new);
+        let mut hasher = FRESH.clone();
+        hasher.update(key);
+        KeyHash(hasher.finalize())
     }
 
     /// Over the same bytes and `more` behind them.

@@ -21,21 +21,21 @@ impl Connection {
     /// One of `these` commands was sent, or partly, and is not answered.
     pub(in crate::client) fn unanswered(&self, these: impl Fn(Tag) -> bool) -> bool {
         let sent = self.before + self.sent as u64;
-        let asked = self.pending.questions().zip(&self.starts);
-        self.ready() && asked.take_while(|(_, start)| **start < sent).any(|(tag, _)| these(tag))
+        self.ready()
+            && self.pending.questions().take_while(|asked| asked.start < sent).any(|asked| these(asked.tag))
     }
 
     /// The commands that were composed for it and not answered.
     #[cfg(feature = "programs")]
     pub(in crate::client) fn pending_tags(&self) -> impl Iterator<Item = Tag> {
         // (Those of a greeting are nobody's.)
-        self.pending.questions().take(if self.ready() { usize::MAX } else { 0 })
+        self.pending.questions().take(if self.ready() { usize::MAX } else { 0 }).map(|asked| asked.tag)
     }
 
     /// The oldest command was sent as a whole: what is awaited is its answer, whatever else is sent meanwhile.
     pub(super) fn owes_an_answer(&self) -> bool {
         let sent = self.before + self.sent as u64;
-        self.starts.get(1).is_some_and(|second| *second <= sent)
+        self.pending.second().is_some_and(|second| second.start <= sent)
     }
 
     /// Its server has its patience once more: what was sent could be executed after anything that is sent

@@ -26,8 +26,8 @@ impl Exchange {
     pub(in crate::client) fn give_up_on(
         &mut self,
         server: ServerId,
-        operation: &mut dyn Operation,
-        witness: &mut dyn Witness,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
         now: Instant,
     ) {
         let mut lost = std::mem::take(&mut self.lost);

@@ -36,13 +36,19 @@ impl Views {
     }
 
     /// Takes in what other processes found. One load when they found nothing.
+    #[inline]
     pub(super) fn hear_others(&mut self, now: Instant) {
         let Some(stripes) = self.ledger.as_ref().and_then(|ledger| ledger.stripes()) else { return };
         let changes = stripes.changes();
-        if changes == self.changes {
-            return;
+        if changes != self.changes {
+            self.changes = changes;
+            self.take_in_others(now);
         }
-        self.changes = changes;
+    }
+
+    #[cold]
+    fn take_in_others(&mut self, now: Instant) {
+        let Some(stripes) = self.stripes() else { return };
         let mut news = false;
         for id in self.view.pool.ids() {
             let known = &self.known[id.index()];

@@ -279,6 +279,11 @@ impl Ledger {
         self.entry(index, address).map(Word::of)
     }
 
+    /// Whether there is something to tell a person.
+    pub(super) fn has_messages(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
     /// What there is to tell a person.
     pub(super) fn messages(&mut self) -> &mut Vec<String> {
         &mut self.messages

@@ -42,6 +42,8 @@ pub(super) struct Views {
     seen: u64,
     /// Grows when something changed of *this* pool's servers that a plan could rest on.
     generation: u64,
+    /// How often the view was made.
+    made: u64,
     /// The call at work changes something: what is down meanwhile owes a flush.
     mutating: bool,
     changing: Changing,
@@ -77,6 +79,7 @@ impl Views {
             settings,
             seen: 0,
             generation: 0,
+            made: 0,
             mutating: false,
             changing: Changing::default(),
             ledger: table.map(Ledger::new),
@@ -121,6 +124,16 @@ impl Views {
     /// Whether the table is attended; `None`: there is no table, or nothing was ever read of it.
     pub(super) fn attendance(&self, now: Instant) -> Option<Attendance> {
         self.ledger.as_ref()?.attendance(now)
+    }
+
+    /// Grows when the view is made anew, and when there is reason to.
+    pub(super) fn edition(&self) -> u64 {
+        self.made.wrapping_add(registry::revision())
+    }
+
+    /// Whether there is something to tell a person.
+    pub(super) fn has_messages(&self) -> bool {
+        self.ledger.as_ref().is_some_and(Ledger::has_messages)
     }
 
     /// What there is to tell a person.
@@ -200,13 +213,22 @@ impl Views {
 
     /// Makes the view show what is known now. When nothing changed it costs one load of the
     /// registry's revision, and two of the table where there is one.
-    pub(super) fn refresh(&mut self, mut now: Instant) {
+    #[inline]
+    pub(super) fn refresh(&mut self, now: Instant) {
+        // Without a table nobody else has anything to say.
+        if self.ledger.is_some() || registry::revision() != self.seen {
+            self.refresh_all(now);
+        }
+    }
+
+    fn refresh_all(&mut self, mut now: Instant) {
         while self.refresh_once(now) {
             now = clock::now();
         }
     }
 
     /// Whether so much time passed that it is to be done once more.
+    #[inline]
     fn refresh_once(&mut self, now: Instant) -> bool {
         if self.ledger.as_mut().is_some_and(|ledger| ledger.look(now)) {
             self.turn_page(now);
@@ -252,7 +274,9 @@ impl Views {
         }
     }
 
+    #[cold]
     fn reload(&mut self) {
+        self.made += 1;
         self.scratch.clear();
         match (self.by_table, self.waits) {
             (true, _) => self.read_table(),
@@ -289,6 +313,7 @@ fn upsets(old: ServerView, new: ServerView) -> bool {
 }
 
 impl Witness for Views {
+    #[inline]
     fn view(&self) -> &View {
         &self.view
     }
@@ -301,6 +326,7 @@ impl Witness for Views {
         }
     }
 
+    #[inline]
     fn answered(&mut self, server: ServerId, now: Instant) {
         self.known[server.index()].answered(now, &self.settings);
     }
@@ -328,6 +354,7 @@ impl Witness for Views {
         self.waits && self.keeps_silent(server, now)
     }
 
+    #[inline]
     fn look(&mut self, now: Instant) {
         self.refresh(now);
     }

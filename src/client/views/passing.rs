@@ -74,7 +74,7 @@ struct Late {
 
 impl Views {
     /// The call that is about to begin changes what the operation tells, and must be over then. Its stripes are held.
-    pub(in crate::client) fn changes(&mut self, operation: &dyn Operation, until: Instant) {
+    pub(in crate::client) fn changes(&mut self, operation: &(impl Operation + ?Sized), until: Instant) {
         let changing = &mut self.changing;
         changing.clear();
         let agrees = self.ledger.as_ref().is_some_and(|ledger| ledger.stripes().is_some());

@@ -160,6 +160,9 @@ pub trait Operation {
 /// keep an older one, and could not come back unflushed.
 fn writable(view: &View, key: &[u8]) -> Result<Placement, Outcome> {
     let placement = Placement::of(view, key).ok_or(Outcome::Unavailable)?;
+    if view.all_steady() {
+        return Ok(placement);
+    }
     let backup = view.pool.server(placement.home).backup;
     let at_home = view.complete(placement.home) && backup.is_none_or(|backup| view.complete(backup));
     if placement.places.is_empty() || (view.isolated() && !at_home) {

@@ -120,6 +120,10 @@ impl<'a> Put<'a> {
     }
 
     fn judge_stores(&mut self, view: &View) {
+        // While every server is steady there is no other place, and none to be found.
+        if view.all_steady() && self.round.all(Fate::Yes) {
+            return self.stage = Stage::Over(Outcome::Stored);
+        }
         let Some(placement) = Placement::of(view, &self.key) else {
             return self.plan_again(view);
         };

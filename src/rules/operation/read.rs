@@ -30,7 +30,7 @@ pub trait Batch {
     fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>);
 }
 
-impl Batch for &mut dyn Batch {
+impl<B: Batch + ?Sized> Batch for &mut B {
     fn len(&self) -> usize {
         (**self).len()
     }
@@ -131,9 +131,25 @@ impl<B: Batch> Read<'_, B> {
         }
     }
 
+    /// The next key that is asked for the first time.
+    #[inline(never)]
+    fn begin(&mut self, view: &View) -> Option<(ServerId, Tag)> {
+        self.meta = view.pool.options.backups;
+        while self.begun < self.cursors.len() {
+            let tag = self.begun as Tag;
+            self.begun += 1;
+            match self.cursors[tag as usize].begin(view, self.batch.key(tag as usize)) {
+                Ok(server) => return Some((server, tag)),
+                Err(outcome) => self.settle(tag, Err(outcome)),
+            }
+        }
+        None
+    }
+
     /// What was held back begins anew when the view is that of the pool's list again.
+    #[cold]
     fn resume(&mut self, view: &View) {
-        if view.outdated || self.held_back.is_empty() {
+        if view.outdated {
             return;
         }
         for tag in std::mem::take(&mut self.held_back) {
@@ -144,17 +160,16 @@ impl<B: Batch> Read<'_, B> {
 }
 
 impl<B: Batch> Operation for Read<'_, B> {
+    #[inline]
     fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
-        while self.begun < self.cursors.len() {
-            self.meta = view.pool.options.backups;
-            let tag = self.begun as Tag;
-            self.begun += 1;
-            match self.cursors[tag as usize].begin(view, self.batch.key(tag as usize)) {
-                Ok(server) => return Some((server, tag)),
-                Err(outcome) => self.settle(tag, Err(outcome)),
-            }
+        if self.begun < self.cursors.len()
+            && let Some(first) = self.begin(view)
+        {
+            return Some(first);
         }
-        self.resume(view);
+        if !self.held_back.is_empty() {
+            self.resume(view);
+        }
         self.again.pop()
     }
 

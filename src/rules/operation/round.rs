@@ -132,6 +132,11 @@ impl<Job: Copy> Round<Job> {
         self.legs.iter().find(|leg| leg.server == server).map(|leg| leg.fate)
     }
 
+    /// Every question ended so.
+    pub(super) fn all(&self, fate: Fate) -> bool {
+        self.legs.iter().all(|leg| leg.fate == fate)
+    }
+
     pub(super) fn any_lost(&self) -> bool {
         self.legs.iter().any(|leg| leg.fate.lost())
     }

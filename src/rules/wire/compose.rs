@@ -157,15 +157,15 @@ fn meta_only(command: &Command<'_>) -> bool {
 
 /// A classic store up to the end of the value; the line end behind that is the caller's.
 fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], flags: u32, exptime: i64, value: &[u8]) {
-    let name: &[u8] = match verb {
-        Verb::Set => b"set ",
-        Verb::Add => b"add ",
-        Verb::Replace => b"replace ",
-        Verb::Append => b"append ",
-        Verb::Prepend => b"prepend ",
-        Verb::Cas(_) => b"cas ",
-    };
-    words(out, &[name, key, b" "]);
+    match verb {
+        Verb::Set => words(out, &[b"set "]),
+        Verb::Add => words(out, &[b"add "]),
+        Verb::Replace => words(out, &[b"replace "]),
+        Verb::Append => words(out, &[b"append "]),
+        Verb::Prepend => words(out, &[b"prepend "]),
+        Verb::Cas(_) => words(out, &[b"cas "]),
+    }
+    words(out, &[key, b" "]);
     number(out, flags);
     words(out, &[b" "]);
     number(out, expiry(exptime));
@@ -183,12 +183,18 @@ pub(super) fn expiry(exptime: i64) -> i64 {
     exptime.clamp(-1, i32::MAX.into())
 }
 
+#[inline]
 pub(super) fn words(out: &mut Vec<u8>, words: &[&[u8]]) {
     for word in words {
         out.extend_from_slice(word);
     }
 }
 
-pub(super) fn number(out: &mut Vec<u8>, number: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+/// A number in decimal. Most are small: flags and expiry times of 0.
+#[inline]
+pub(super) fn number<N: itoa::Integer + TryInto<u8> + Copy>(out: &mut Vec<u8>, number: N) {
+    match number.try_into() {
+        Ok(digit @ 0..=9) => out.push(b'0' + digit),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+    }
 }

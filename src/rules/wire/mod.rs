@@ -7,6 +7,7 @@
 
 mod coded;
 pub mod compose;
+mod everyday;
 mod meta;
 pub mod parse;
 pub mod pending;

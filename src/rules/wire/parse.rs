@@ -13,7 +13,7 @@ use memchr::memchr;
 
 use super::compose::{Form, form};
 use super::meta::Proof;
-use super::{Command, Reply, Value, Verb, coded, meta, stats};
+use super::{Command, Reply, Value, Verb, coded, everyday, meta, stats};
 
 /// How much a parser takes in before it calls an answer nonsense.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +58,9 @@ pub fn parse<'b>(
     bytes: &'b [u8],
     limits: &Limits,
 ) -> Result<Option<(Reply<'b>, usize)>, Nonsense> {
-    resume(&mut Progress::default(), command, meta, bytes, limits)
+    const UNASKED: Nonsense = Nonsense("an answer to a command that this server was never sent");
+    let form = form(command, meta).map_err(|_| UNASKED)?;
+    resume(&mut Progress::default(), command, (form, meta), bytes, limits)
 }
 
 /// Whether the stream behind this reply can no longer be understood. A store whose line the server
@@ -66,25 +68,43 @@ pub fn parse<'b>(
 /// answers are anybody's guess. With `SERVER_ERROR …` (too large, out of memory) the server reads
 /// the value and drops it, and so it does for some of the others; which ones is up to its version.
 pub fn ends_connection(command: &Command<'_>, reply: &Reply<'_>) -> bool {
-    let has_block = matches!(
-        command,
-        Command::Store { .. } | Command::StoreLeased { .. } | Command::Meta { value: Some(_), .. }
-    );
-    matches!(reply, Reply::Refused(text) if has_block && !text.starts_with(b"SERVER_ERROR"))
+    let has_block = || {
+        matches!(
+            command,
+            Command::Store { .. } | Command::StoreLeased { .. } | Command::Meta { value: Some(_), .. }
+        )
+    };
+    matches!(reply, Reply::Refused(text) if has_block() && !text.starts_with(b"SERVER_ERROR"))
 }
 
-/// As [`parse`], from where the last look at a shorter piece of the same answer ended.
+/// As [`parse`], from where the last look at a shorter piece of the same answer ended. The command was composed
+/// in that form.
+#[inline]
 pub(super) fn resume<'b>(
+    progress: &mut Progress,
+    command: &Command<'_>,
+    (form, meta): (Form, bool),
+    bytes: &'b [u8],
+    limits: &Limits,
+) -> Parsed<'b> {
+    if form == Form::Coded {
+        return coded::answer(command, bytes, limits);
+    }
+    match everyday::answer(command, meta, bytes, limits) {
+        None => with_care(progress, command, meta, bytes, limits),
+        everyday => Ok(everyday),
+    }
+}
+
+/// Any answer to a command whose key was sent as it is.
+#[inline(never)]
+pub(super) fn with_care<'b>(
     progress: &mut Progress,
     command: &Command<'_>,
     meta: bool,
     bytes: &'b [u8],
     limits: &Limits,
 ) -> Parsed<'b> {
-    const UNASKED: Nonsense = Nonsense("an answer to a command that this server was never sent");
-    if form(command, meta).map_err(|_| UNASKED)? == Form::Coded {
-        return coded::answer(command, bytes, limits);
-    }
     let value = |key, full| meta::value(Proof::key(key), full, bytes, limits);
     match *command {
         Command::Get { key, meta: true } if meta => value(key, false),

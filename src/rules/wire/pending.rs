@@ -10,9 +10,9 @@
 
 use std::collections::VecDeque;
 
-use super::compose::{form, write};
+use super::compose::{Form, form, write};
 use super::parse::{Head, Limits, Nonsense, Parsed, Progress, ends_connection, head, resume};
-use super::{Command, Reply};
+use super::{Command, Reply, everyday};
 use crate::rules::key;
 
 /// The longest `get` line, in bytes, with its end. memcached 1.6.18 takes lines of megabytes, but
@@ -25,6 +25,8 @@ const LONGEST_LINE: usize = 2048;
 #[derive(Clone, Copy, Debug)]
 struct Asked<T> {
     question: T,
+    /// How its key was sent.
+    form: Form,
     /// The next question stands in the same `get` line.
     joined: bool,
 }
@@ -60,17 +62,19 @@ impl<T: Copy> Pending<T> {
     /// [`Pending::close`] before the bytes are sent. False: the command, or its key, needs meta
     /// commands and the server has none; nothing was written or remembered.
     pub fn ask(&mut self, question: T, command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> bool {
-        match *command {
+        let form = match *command {
             Command::Get { key, meta: wanted } if !(wanted && meta) && key::is_plain(key) => {
                 self.join(key, out);
+                Form::Plain
             }
             _ => {
                 let Ok(form) = form(command, meta) else { return false };
                 self.close(out);
                 write(command, meta, form, out);
+                form
             }
-        }
-        self.questions.push_back(Asked { question, joined: false });
+        };
+        self.questions.push_back(Asked { question, form, joined: false });
         true
     }
 
@@ -108,6 +112,7 @@ impl<T: Copy> Pending<T> {
     /// Call it until it gives `None` or an error: behind a refused store whose value the server
     /// takes for commands (see [`ends_connection`]) it gives an error without any further bytes.
     /// After an error it gives that error again, until [`Pending::drain`].
+    #[inline(always)]
     pub fn next<'b, 'c>(
         &mut self,
         bytes: &'b [u8],
@@ -118,7 +123,7 @@ impl<T: Copy> Pending<T> {
         if let Some(nonsense) = self.spoiled {
             return Err(nonsense);
         }
-        let Some(&Asked { question, joined }) = self.questions.front() else {
+        let Some(&Asked { question, form, joined }) = self.questions.front() else {
             if bytes.is_empty() {
                 return Ok(None);
             }
@@ -131,7 +136,7 @@ impl<T: Copy> Pending<T> {
         } else if joined {
             self.in_line(asked.key(), bytes, limits, command)
         } else {
-            resume(&mut self.progress, &asked, meta, bytes, limits)
+            resume(&mut self.progress, &asked, (form, meta), bytes, limits)
         };
         let (reply, taken) = match parsed {
             Ok(Some(answer)) => answer,
@@ -155,6 +160,9 @@ impl<T: Copy> Pending<T> {
         limits: &Limits,
         command: impl Fn(T) -> Command<'c>,
     ) -> Parsed<'b> {
+        if let Some((value, taken)) = everyday::value_in_line(key, bytes, limits) {
+            return Ok(Some((Reply::Value(value), taken)));
+        }
         match head(bytes, false, limits)? {
             None => Ok(None),
             Some(Head::End(_)) => Ok(Some((Reply::Miss, 0))),
@@ -196,6 +204,11 @@ impl<T: Copy> Pending<T> {
     /// What awaits an answer, oldest first.
     pub fn questions(&self) -> impl Iterator<Item = T> + '_ {
         self.questions.iter().map(|asked| asked.question)
+    }
+
+    /// What awaits the answer after the next.
+    pub fn second(&self) -> Option<T> {
+        self.questions.get(1).map(|asked| asked.question)
     }
 
     /// Takes out every question that awaits an answer, oldest first: the connection is gone. What
