@@ -54,6 +54,10 @@ const PASSING_ONCE_WRONG: &[(u64, &str)] = &[
     (34, "the same, of a mark whose answer was lost"),
     (5_787, "judge: a mark that was set on a server that died under it was to be found on the next one"),
     (103_053, "judge: the same"),
+    (
+        153_768,
+        "a store that came out stale had cleared the mirror when its server died, and was told as if it had not happened",
+    ),
 ];
 
 /// The story of a world that went wrong.

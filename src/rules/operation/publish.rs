@@ -57,6 +57,8 @@ pub(super) struct Publish<'a> {
     attempts: Attempts,
     /// Fetching the copy with this CAS value took the turn to fetch a new one.
     turn: Option<u64>,
+    /// Other places were cleared: if the source is lost now, it is not as if nothing had happened.
+    cleared: bool,
 }
 
 impl<'a> Publish<'a> {
@@ -70,6 +72,7 @@ impl<'a> Publish<'a> {
             generation: 0,
             attempts: Attempts::default(),
             turn: None,
+            cleared: false,
         }
     }
 
@@ -85,7 +88,7 @@ impl<'a> Publish<'a> {
         self.round.clear();
         self.stage = match writable(view, &self.key) {
             Err(outcome) => Stage::Over(End::Failed(outcome)),
-            Ok(_) if !self.source.intact(view) => Stage::Over(End::SourceLost),
+            Ok(_) if !self.source.intact(view) => Stage::Over(self.source_lost()),
             Ok(placement) if placement.places.iter().all(|place| *place == self.source.server) => {
                 Stage::Over(End::Published)
             }
@@ -94,6 +97,11 @@ impl<'a> Publish<'a> {
                 Stage::Fetching
             }
         };
+    }
+
+    /// What was stored there may have been the only copy of the outcome, and what was elsewhere before is gone.
+    fn source_lost(&self) -> End {
+        if self.cleared { End::Failed(Outcome::Unavailable) } else { End::SourceLost }
     }
 
     fn begin_again(&mut self, view: &View) {
@@ -107,7 +115,7 @@ impl<'a> Publish<'a> {
     fn fetched(&mut self, view: &View, reply: &Reply<'_>) {
         if !self.source.intact(view) {
             // An empty server's miss must not clear the copies that are left.
-            return self.stage = Stage::Over(End::SourceLost);
+            return self.stage = Stage::Over(self.source_lost());
         }
         match reply {
             Reply::Value(value) if value.stale => {
@@ -145,6 +153,7 @@ impl<'a> Publish<'a> {
         for &server in placement.places.iter().filter(|place| **place != self.source.server) {
             self.round.ask(server, Job::Delete);
         }
+        self.cleared |= !self.round.legs().is_empty();
         if let Some(cas) = self.turn {
             self.round.ask(self.source.server, Job::Invalidate(cas));
         }
