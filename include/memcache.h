@@ -912,12 +912,12 @@ struct mc_item {
      */
     size_t key_len;
     /*
-     The value: yours for mc_store_many. Set by mc_fetch_many, whatever it was: memory of the context's
-     allocator that you free, with a NUL behind it; or NULL.
+     The value: yours for mc_store_many, memory of yours for mc_fetch_into_many. Set by mc_fetch_many,
+     whatever it was: memory of the context's allocator that you free, with a NUL behind it; or NULL.
      */
     void *value;
     /*
-     The value's length.
+     The value's length. For mc_fetch_into_many first that of your memory.
      */
     size_t bytes;
     /*
@@ -2464,6 +2464,21 @@ size_t mcm_store_many(const struct memcache_ctxt *ctxt,
 size_t mc_store_many(struct memcache *mc, struct mc_item *items, size_t n);
 
 /*
+ Deletes n items on all their servers at once: reads key and key_len of each, and sets its reason, as
+ mcm_remove returns it. Returns how many were deleted; one that was not found is not among them.
+ mc_reason as after mcm_store_many.
+ */
+size_t mcm_remove_many(const struct memcache_ctxt *ctxt,
+                       struct memcache *mc,
+                       struct mc_item *items,
+                       size_t n);
+
+/*
+ See mcm_remove_many.
+ */
+size_t mc_remove_many(struct memcache *mc, struct mc_item *items, size_t n);
+
+/*
  Fetches n items from all their servers at once: reads key and key_len of each, and sets its value,
  bytes, flags, cas and reason, as mcm_fetch does. A value is memory of the context's allocator, yours
  to free; what value pointed to before is forgotten. Returns how many were found. The call ends within
@@ -2493,19 +2508,20 @@ size_t mcm_fetch_values(const struct memcache_ctxt *ctxt,
 size_t mc_fetch_values(struct memcache *mc, struct mc_item *items, size_t n);
 
 /*
- Deletes n items on all their servers at once: reads key and key_len of each, and sets its reason, as
- mcm_remove returns it. Returns how many were deleted; one that was not found is not among them.
- mc_reason as after mcm_store_many.
+ Fetches n items as mcm_fetch_values, into your own memory: copies as much of each value as fits to the
+ bytes bytes at value, without a NUL, and sets bytes to the value's full length: more than it was before tells that the
+ value was cut. 0 when there is no value. value stays as it is; it may be NULL when bytes is 0, and is
+ MC_REASON_BAD_VALUE when not. Allocates nothing for the values.
  */
-size_t mcm_remove_many(const struct memcache_ctxt *ctxt,
-                       struct memcache *mc,
-                       struct mc_item *items,
-                       size_t n);
+size_t mcm_fetch_into_many(const struct memcache_ctxt *ctxt,
+                           struct memcache *mc,
+                           struct mc_item *items,
+                           size_t n);
 
 /*
- See mcm_remove_many.
+ See mcm_fetch_into_many.
  */
-size_t mc_remove_many(struct memcache *mc, struct mc_item *items, size_t n);
+size_t mc_fetch_into_many(struct memcache *mc, struct mc_item *items, size_t n);
 
 /*
  Where a key lives, as this process sees its servers at this moment, and why; asks no server. The key as

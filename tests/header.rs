@@ -60,6 +60,7 @@ fn main_header() -> String {
         "keep.rs",
         "count64.rs",
         "many.rs",
+        "many_fetch.rs",
         "place.rs",
     ];
     generate(config(), &files)

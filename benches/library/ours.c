@@ -9,10 +9,9 @@
 struct session {
     struct memcache *mc;
     struct mc_item *items;
+    char *values; /* the memory for them */
+    size_t size;
 };
-
-/* As mc_fetch_many without tokens, which neither of the others asks for. Older versions of the library have none. */
-extern size_t mc_fetch_values(struct memcache *mc, struct mc_item *items, size_t n) __attribute__((weak));
 
 static int configured(struct memcache *mc, const struct setup *setup) {
     int i;
@@ -31,7 +30,9 @@ struct session *session_open(const struct setup *setup) {
     struct session *session = calloc(1, sizeof *session);
     session->mc = mc_new();
     session->items = calloc(setup->keys, sizeof *session->items);
-    if (session->mc == NULL || session->items == NULL || !configured(session->mc, setup)) {
+    session->size = setup->bytes;
+    session->values = malloc(setup->keys * setup->bytes + 1);
+    if (session->mc == NULL || session->items == NULL || session->values == NULL || !configured(session->mc, setup)) {
         session_close(session);
         return NULL;
     }
@@ -41,6 +42,7 @@ struct session *session_open(const struct setup *setup) {
 void session_close(struct session *session) {
     mc_free(session->mc);
     free(session->items);
+    free(session->values);
     free(session);
 }
 
@@ -67,14 +69,16 @@ int session_incr(struct session *session, const char *key, uint64_t *number) {
 size_t session_get_many(struct session *session, const char *const *keys, size_t count) {
     size_t i, right = 0;
     for (i = 0; i < count; i++) {
-        session->items[i].key = keys[i];
-        session->items[i].key_len = KEY_LEN;
+        struct mc_item *item = &session->items[i];
+        item->key = keys[i];
+        item->key_len = KEY_LEN;
+        item->value = session->values + i * session->size;
+        item->bytes = session->size;
     }
-    (mc_fetch_values != NULL ? mc_fetch_values : mc_fetch_many)(session->mc, session->items, count);
+    mc_fetch_into_many(session->mc, session->items, count);
     for (i = 0; i < count; i++) {
         struct mc_item *item = &session->items[i];
         right += item->reason == MC_REASON_HIT && is_value(item->key, item->value, item->bytes);
-        free(item->value);
     }
     return right;
 }

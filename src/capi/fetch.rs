@@ -76,7 +76,7 @@ impl Batch for One<'_> {
     fn key(&self, _index: usize) -> &[u8] {
         self.key
     }
-    fn settle(&mut self, _index: usize, answer: Result<Value<'_>, Outcome>) {
+    fn settle(&mut self, _index: usize, answer: Result<&Value<'_>, Outcome>) {
         let Ok(value) = answer else { return };
         (self.len, self.flags, self.cas) = (value.data.len(), value.flags, value.cas);
         match self.place {
@@ -134,6 +134,7 @@ unsafe fn hand_out(
 }
 
 /// Reads `one`, and its CAS token when that is wanted.
+#[inline(always)]
 fn read(ctxt: Context, cache: Cache, one: &mut One<'_>, with_cas: bool) -> mc_reason {
     let key = one.key;
     cache.call(ctxt, key, &mut Read::of(one, with_cas))

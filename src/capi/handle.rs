@@ -15,7 +15,7 @@ use super::context::Context;
 use super::from_file::FromFile;
 use super::memcache::Cache;
 use super::options::Chosen;
-use super::reason::{Last, mc_reason};
+use super::reason::Last;
 use super::request::memcache_res;
 use super::server::{self, memcache_server};
 use super::turn::Turn;
@@ -110,19 +110,30 @@ impl Cache {
     /// Carries out an operation on a key, wherever it lives. An operation that uses several keys is
     /// given by any one of them.
     pub(super) fn run(self, ctxt: Context, key: &[u8], operation: &mut (impl Operation + ?Sized)) -> Outcome {
-        let outcome = if !ctxt.places_keys_itself() {
-            self.run_in_pool(operation)
-        } else {
-            match server::chosen_by_program(ctxt, self, key) {
-                Some(server) => self.run_on(server, operation),
-                None => Outcome::Unavailable,
-            }
-        };
-        // Of any other end the carrier has noted all there is.
-        if mc_reason::from(outcome).is_failure() {
+        let outcome = self.carry(ctxt, key, operation);
+        if outcome.is_failure() {
             self.ended(ctxt, key, outcome, operation.refusal());
+        } else {
+            self.handle().last.set(outcome.into());
         }
         outcome
+    }
+
+    /// As [`Cache::run`], and how it ended is still to be noted.
+    #[inline(always)]
+    pub(super) fn carry(
+        self,
+        ctxt: Context,
+        key: &[u8],
+        operation: &mut (impl Operation + ?Sized),
+    ) -> Outcome {
+        if !ctxt.places_keys_itself() {
+            return self.carry_in_pool(operation);
+        }
+        match server::chosen_by_program(ctxt, self, key) {
+            Some(server) => self.run_on(server, operation),
+            None => Outcome::Unavailable,
+        }
     }
 
     /// How the pool's servers are seen at this moment; `None` in a handle that has none.
@@ -133,13 +144,19 @@ impl Cache {
 
     /// Carries out an operation by the pool's own rules.
     pub(super) fn run_in_pool(self, operation: &mut (impl Operation + ?Sized)) -> Outcome {
+        let outcome = self.carry_in_pool(operation);
+        self.handle().last.set(outcome.into());
+        outcome
+    }
+
+    #[inline(always)]
+    fn carry_in_pool(self, operation: &mut (impl Operation + ?Sized)) -> Outcome {
         let handle = self.handle();
         self.bring_up_to_date();
         // Taken out, so that a panic on the way takes a client in an unknown state with it.
         let Some(mut client) = handle.client.take() else { return Outcome::Unavailable };
         let outcome = client.run(operation);
         handle.client = Some(client);
-        handle.last.set(outcome.into());
         self.follow_the_table();
         self.show_states();
         outcome
@@ -203,10 +220,7 @@ impl Cache {
     /// Tells the client what the program changed: the list, or the timeouts in its structs.
     fn bring_up_to_date(self) {
         let handle = self.handle();
-        if std::mem::take(&mut handle.outdated) {
-            handle.client = None;
-        }
-        if handle.client.is_none() && self.begin_with_a_client().is_none() {
+        if (handle.outdated || handle.client.is_none()) && self.begin_with_a_client().is_none() {
             return;
         }
         self.follow_the_table();
@@ -217,9 +231,12 @@ impl Cache {
     /// Makes a client; `None`: there is nobody to ask.
     #[cold]
     fn begin_with_a_client(self) -> Option<()> {
+        let handle = self.handle();
+        if std::mem::take(&mut handle.outdated) {
+            handle.client = None;
+        }
         let client = self.fresh_client()?;
         number_servers(self, client.pool());
-        let handle = self.handle();
         handle.terms_changed();
         handle.lineup = client.lineup();
         handle.client = Some(Box::new(client));
@@ -300,24 +317,35 @@ impl Cache {
 
     /// Whether the timeouts in the structs are the known ones. They are compared as they stand there, where a
     /// program may write at any time: what they mean is found when they are new.
-    fn has_timeouts(self, mut known: &[(time_t, suseconds_t)]) -> bool {
-        for server in self.servers() {
-            // SAFETY: a server of the list.
-            let current = unsafe { &(*server).tv };
-            match known.split_first() {
-                Some((first, rest)) if *first == (current.tv_sec, current.tv_usec) => known = rest,
-                _ => return false,
-            }
+    #[inline]
+    fn has_timeouts(self, known: &[(time_t, suseconds_t)]) -> bool {
+        // SAFETY: a live struct.
+        if unsafe { (*self.as_ptr()).num_servers } as usize != known.len() {
+            return false;
         }
-        known.is_empty()
+        // One look at the end costs less than one at each.
+        let mut differ = [0; 2];
+        for (index, (sec, usec)) in known.iter().enumerate() {
+            // SAFETY: the array has all servers of the list.
+            let current = unsafe { &(**(*self.as_ptr()).servers.add(index)).tv };
+            differ[0] |= sec ^ current.tv_sec;
+            differ[1] |= usec ^ current.tv_usec;
+        }
+        differ == [0; 2]
     }
 
     /// Tells the client whose sockets are without TCP_NODELAY, and how they are polled.
     fn pass_manners_on(self) {
+        if self.handle().untold {
+            self.tell_manners();
+        }
+    }
+
+    #[cold]
+    fn tell_manners(self) {
         let handle = self.handle();
-        let Some(client) = handle.client.as_mut().filter(|_| std::mem::take(&mut handle.untold)) else {
-            return;
-        };
+        let Some(client) = handle.client.as_mut() else { return };
+        handle.untold = false;
         client.set_busy_poll(handle.chosen.busy_poll);
         for server in self.servers() {
             // SAFETY: a server of the list.

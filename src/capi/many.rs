@@ -4,27 +4,21 @@
 //! Where the program's own functions choose the servers, as one for each server.
 
 use std::ffi::{c_char, c_int, c_void};
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::slice;
 
 use libc::time_t;
 
 use super::context::{Context, mc_global_ctxt, memcache_ctxt};
-use super::fetch::copied;
 use super::guard::guard;
 use super::keep;
 use super::memcache::{Cache, memcache};
 use super::reason::mc_reason;
 use super::server::{self, memcache_server};
 use super::types::{u_int32_t, u_int64_t};
-use crate::rules::operation::{Batch, Many, Operation, Outcome, Parts, Read, Spread, Write};
-use crate::rules::wire::Value;
+use crate::rules::operation::{Many, Operation, Outcome, Parts, Spread, Write};
 
 use mc_reason::*;
-
-/// How many keys are fetched at once. A read keeps each one's place in a tag of 32 bits, and what is
-/// sent for so many is memory enough.
-const READ_AT_ONCE: usize = 1 << 20;
 
 /// One item of a call with many. Set what the call reads; memset the rest to 0 if you like.
 #[repr(C)]
@@ -34,10 +28,10 @@ pub struct mc_item {
     pub key: *const c_char,
     /// The key's length.
     pub key_len: usize,
-    /// The value: yours for mc_store_many. Set by mc_fetch_many, whatever it was: memory of the context's
-    /// allocator that you free, with a NUL behind it; or NULL.
+    /// The value: yours for mc_store_many, memory of yours for mc_fetch_into_many. Set by mc_fetch_many,
+    /// whatever it was: memory of the context's allocator that you free, with a NUL behind it; or NULL.
     pub value: *mut c_void,
-    /// The value's length.
+    /// The value's length. For mc_fetch_into_many first that of your memory.
     pub bytes: usize,
     /// Of mc_store_many: the expiry time, as for mc_store.
     pub expire: time_t,
@@ -61,17 +55,28 @@ struct Ready<'a> {
 
 /// Who carries a group of items.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     Pool,
     /// The program chose it; NULL: it chose none.
     Server(*mut memcache_server),
 }
 
+impl Way {
+    /// Has an operation carried.
+    pub(super) fn carry(self, cache: Cache, operation: &mut (impl Operation + ?Sized)) -> Outcome {
+        match self {
+            Way::Pool => cache.run_in_pool(operation),
+            Way::Server(server) if server.is_null() => Outcome::Unavailable,
+            Way::Server(server) => cache.run_on(server, operation),
+        }
+    }
+}
+
 /// One call with many items.
-struct Call<'a> {
-    ctxt: Context,
-    cache: Cache,
-    items: &'a mut [mc_item],
+pub(super) struct Call<'a> {
+    pub(super) ctxt: Context,
+    pub(super) cache: Cache,
+    pub(super) items: &'a mut [mc_item],
     /// The words in which the first of the items that were refused was.
     refusal: Vec<u8>,
     /// Which one that was; `usize::MAX`: none. The two are no option: the compiler may look at the number of one that is
@@ -128,15 +133,8 @@ impl Call<'_> {
         groups.map(|group| (Way::Server(group[0].0), group.iter().map(|(_, item)| *item).collect())).collect()
     }
 
-    fn travel(&self, way: Way, operation: &mut (impl Operation + ?Sized)) -> Outcome {
-        match way {
-            Way::Pool => self.cache.run_in_pool(operation),
-            Way::Server(server) if server.is_null() => Outcome::Unavailable,
-            Way::Server(server) => self.cache.run_on(server, operation),
-        }
-    }
-
-    fn settle(&mut self, index: usize, outcome: Outcome, refusal: Option<&[u8]>) {
+    /// How an item ended, and a server's words if it refused.
+    pub(super) fn settle(&mut self, index: usize, outcome: Outcome, refusal: Option<&[u8]>) {
         self.items[index].reason = mc_reason::from(outcome) as c_int;
         if let (Outcome::Refused, Some(words), true) = (outcome, refusal, index < self.refused) {
             (self.refused, self.refusal) = (index, words.to_vec());
@@ -147,50 +145,10 @@ impl Call<'_> {
     fn change<'k, O: Operation>(&mut self, ready: &mut [Ready<'k>], make: impl Fn(&Ready<'k>) -> O) {
         for (way, group) in self.groups(ready) {
             let mut many = Many::new(Changes { group: &group, make: &make });
-            let whole = self.travel(way, &mut many);
+            let whole = way.carry(self.cache, &mut many);
             for (part, item) in group.iter().enumerate() {
                 let outcome = many.outcome_of(part).unwrap_or(whole);
                 self.settle(item.index, outcome, many.refusal_of(part));
-            }
-        }
-    }
-
-    /// Fetches the value of each item.
-    fn fetch(mut self, with_cas: bool) -> usize {
-        for item in self.items.iter_mut() {
-            (item.value, item.bytes, item.flags, item.cas) = (ptr::null_mut(), 0, 0, 0);
-        }
-        // SAFETY: `many_guard`'s promise.
-        let mut ready = unsafe { self.ready(false) };
-        for (way, group) in self.groups(&mut ready) {
-            for group in group.chunks(READ_AT_ONCE) {
-                self.fetch_group(way, group, with_cas);
-            }
-        }
-        // SAFETY: as above.
-        unsafe { self.end(MC_REASON_HIT, false) }
-    }
-
-    fn fetch_group(&mut self, way: Way, group: &[Ready<'_>], with_cas: bool) {
-        let mut values =
-            Values { ctxt: self.ctxt, items: self.items, group, settled: vec![false; group.len()] };
-        let mut read = Read::of(&mut values, with_cas);
-        let carrier = Call {
-            ctxt: self.ctxt,
-            cache: self.cache,
-            items: &mut [],
-            refusal: Vec::new(),
-            refused: usize::MAX,
-        };
-        let whole = carrier.travel(way, &mut read);
-        let refusal = read.refusal().map(<[u8]>::to_vec);
-        drop(read);
-        let settled = values.settled;
-        for (item, settled) in group.iter().zip(settled) {
-            if !settled {
-                self.settle(item.index, whole, None);
-            } else if self.items[item.index].reason == MC_REASON_REFUSED as c_int {
-                self.settle(item.index, Outcome::Refused, refusal.as_deref());
             }
         }
     }
@@ -199,7 +157,7 @@ impl Call<'_> {
     ///
     /// # Safety
     /// The pointers of the items are what [`mc_item`] says.
-    unsafe fn end(self, success: mc_reason, with_value: bool) -> usize {
+    pub(super) unsafe fn end(self, success: mc_reason, with_value: bool) -> usize {
         let (ctxt, cache) = (self.ctxt, self.cache);
         cache.handle().last.set(MC_REASON_DONE);
         if let Some(index) = self.items.iter().position(|item| item.reason < 0) {
@@ -242,42 +200,12 @@ impl<'k, O: Operation, F: Fn(&Ready<'k>) -> O> Parts for Changes<'_, 'k, F> {
     }
 }
 
-/// The items whose values are fetched.
-struct Values<'c, 'k> {
-    ctxt: Context,
-    items: &'c mut [mc_item],
-    group: &'c [Ready<'k>],
-    settled: Vec<bool>,
-}
-
-impl Batch for Values<'_, '_> {
-    fn len(&self) -> usize {
-        self.group.len()
-    }
-    fn key(&self, index: usize) -> &[u8] {
-        self.group[index].key
-    }
-    fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>) {
-        self.settled[index] = true;
-        let item = &mut self.items[self.group[index].index];
-        item.reason = match answer {
-            Ok(value) => {
-                (item.bytes, item.flags, item.cas) = (value.data.len(), value.flags, value.cas);
-                let memory = copied(self.ctxt, value.data);
-                item.value = memory.map_or(ptr::null_mut(), NonNull::as_ptr);
-                if memory.is_some() { MC_REASON_HIT } else { MC_REASON_NO_MEMORY }
-            }
-            Err(outcome) => outcome.into(),
-        } as c_int;
-    }
-}
-
 /// Runs a call with many items; what `body` gives is how many succeeded. None when a pointer is NULL,
 /// and after a panic.
 ///
 /// # Safety
 /// The pointers are what [`mcm_store_many`] asks for.
-unsafe fn many_guard(
+pub(super) unsafe fn many_guard(
     ctxt: *const memcache_ctxt,
     mc: *mut memcache,
     (items, n): (*mut mc_item, usize),
@@ -334,47 +262,6 @@ pub unsafe extern "C" fn mcm_store_many(
 pub unsafe extern "C" fn mc_store_many(mc: *mut memcache, items: *mut mc_item, n: usize) -> usize {
     // SAFETY: the caller's promise; the global context is always valid.
     unsafe { mcm_store_many(mc_global_ctxt(), mc, items, n) }
-}
-
-/// Fetches n items from all their servers at once: reads key and key_len of each, and sets its value,
-/// bytes, flags, cas and reason, as mcm_fetch does. A value is memory of the context's allocator, yours
-/// to free; what value pointed to before is forgotten. Returns how many were found. The call ends within
-/// the handle's timeout (one for each million of items). mc_reason as after mcm_store_many.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mcm_fetch_many(
-    ctxt: *const memcache_ctxt,
-    mc: *mut memcache,
-    items: *mut mc_item,
-    n: usize,
-) -> usize {
-    // SAFETY: the caller's context, handle and items.
-    unsafe { many_guard(ctxt, mc, (items, n), |call| call.fetch(true)) }
-}
-
-/// See mcm_fetch_many.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mc_fetch_many(mc: *mut memcache, items: *mut mc_item, n: usize) -> usize {
-    // SAFETY: the caller's promise; the global context is always valid.
-    unsafe { mcm_fetch_many(mc_global_ctxt(), mc, items, n) }
-}
-
-/// Fetches n items as mcm_fetch_many, without tokens: cas is 0 in each. A server answers sooner that is asked for none.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mcm_fetch_values(
-    ctxt: *const memcache_ctxt,
-    mc: *mut memcache,
-    items: *mut mc_item,
-    n: usize,
-) -> usize {
-    // SAFETY: the caller's context, handle and items.
-    unsafe { many_guard(ctxt, mc, (items, n), |call| call.fetch(false)) }
-}
-
-/// See mcm_fetch_values.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mc_fetch_values(mc: *mut memcache, items: *mut mc_item, n: usize) -> usize {
-    // SAFETY: the caller's promise; the global context is always valid.
-    unsafe { mcm_fetch_values(mc_global_ctxt(), mc, items, n) }
 }
 
 /// Deletes n items on all their servers at once: reads key and key_len of each, and sets its reason, as

@@ -33,6 +33,7 @@ pub mod hash;
 pub mod keep;
 pub mod list;
 pub mod many;
+pub mod many_fetch;
 pub mod memcache;
 pub mod memory;
 pub mod open;

@@ -255,37 +255,48 @@ impl Cache {
     }
 
     /// Carries out an operation on a key for a call that answers with a reason.
+    #[inline(always)]
     pub(super) fn call(
         self,
         ctxt: Context,
         key: &[u8],
         operation: &mut (impl Operation + ?Sized),
     ) -> mc_reason {
-        let reason = mc_reason::from(self.run(ctxt, key, operation));
-        if !reason.is_failure() {
+        let outcome = self.carry(ctxt, key, operation);
+        let reason = mc_reason::from(outcome);
+        if outcome.is_failure() {
+            self.ended(ctxt, key, outcome, operation.refusal());
+        } else {
             self.handle().last.set_for(reason, key);
         }
         reason
     }
 
+    #[cold]
+    fn refused_key(self, why: fmt::Arguments<'_>) -> mc_reason {
+        self.handle().last.refuse(MC_REASON_BAD_KEY, why)
+    }
+
     /// Whether a key may be sent, plain or coded.
+    #[inline(always)]
     pub(super) fn check_key(self, ctxt: Context, key: &[u8]) -> Result<(), mc_reason> {
-        let last = &mut self.handle().last;
         if let Err(why) = key::check_binary(key) {
-            return Err(last.refuse(MC_REASON_BAD_KEY, format_args!("{why}")));
+            return Err(self.refused_key(format_args!("{why}")));
         }
         if ctxt.program_refuses_key(key) {
-            let why = format_args!("the program's own validator refused the key");
-            return Err(self.handle().last.refuse(MC_REASON_BAD_KEY, why));
+            return Err(self.refused_key(format_args!("the program's own validator refused the key")));
         }
         Ok(())
     }
 
     /// Whether there is anybody to ask.
+    #[inline(always)]
     pub(super) fn check_servers(self) -> Result<(), mc_reason> {
-        if self.servers().next().is_some() {
-            return Ok(());
-        }
+        if self.servers().next().is_some() { Ok(()) } else { self.nobody() }
+    }
+
+    #[cold]
+    fn nobody(self) -> Result<(), mc_reason> {
         let handle = self.handle();
         let reason = if handle.has_bad_file() { MC_REASON_BAD_FILE } else { MC_REASON_NO_SERVERS };
         handle.last.set(reason);
@@ -296,19 +307,18 @@ impl Cache {
     ///
     /// # Safety
     /// `key` is NULL or points to `len` readable bytes that stay as they are while `'a` lasts.
+    #[inline(always)]
     pub(super) unsafe fn key<'a>(
         self,
         ctxt: Context,
         key: *const c_char,
         len: usize,
     ) -> Result<&'a [u8], mc_reason> {
-        let last = &mut self.handle().last;
         if key.is_null() && len > 0 {
-            return Err(last.refuse(MC_REASON_BAD_KEY, format_args!("the key is NULL")));
+            return Err(self.refused_key(format_args!("the key is NULL")));
         }
         if len > key::MAX_KEY_LEN {
-            let why = key::KeyError::TooLong { len };
-            return Err(last.refuse(MC_REASON_BAD_KEY, format_args!("{why}")));
+            return Err(self.refused_key(format_args!("{}", key::KeyError::TooLong { len })));
         }
         // SAFETY: the caller's promise.
         let key = unsafe { super::guard::bytes(key.cast(), len) }.unwrap_or_default();

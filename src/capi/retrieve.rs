@@ -31,7 +31,7 @@ impl Batch for One<'_> {
     fn key(&self, _index: usize) -> &[u8] {
         self.key
     }
-    fn settle(&mut self, _index: usize, answer: Result<Value<'_>, Outcome>) {
+    fn settle(&mut self, _index: usize, answer: Result<&Value<'_>, Outcome>) {
         let Ok(value) = answer else { return };
         match self.ctxt.try_malloc_atomic(value.data.len() + 1) {
             Some(memory) => {
@@ -159,7 +159,7 @@ impl Batch for Many<'_> {
         // SAFETY: a live response of the request.
         unsafe { &*self.responses[index] }.key_bytes()
     }
-    fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>) {
+    fn settle(&mut self, index: usize, answer: Result<&Value<'_>, Outcome>) {
         // SAFETY: as above; nobody else uses it during the call.
         let res = unsafe { &mut *self.responses[index] };
         match answer {

@@ -10,11 +10,11 @@ use crate::rules::time::Instant;
 /// a call reads one clock for both. It goes on while the machine is suspended; what was silent through
 /// that is heard once more (`silence`). It is read without a system call from Linux 5.3 on, as
 /// `CLOCK_MONOTONIC` is.
+#[inline]
 pub(crate) fn now() -> Instant {
     let time = clock_gettime(ClockId::Boottime);
-    // Neither is ever negative on this clock.
-    let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
-    Instant(seconds.saturating_mul(1_000_000).saturating_add(nanos / 1_000))
+    // Neither is ever negative on this clock, nor are there so many seconds.
+    Instant((time.tv_sec as u64).wrapping_mul(1_000_000).wrapping_add(time.tv_nsec as u64 / 1_000))
 }
 
 /// The same time as a table's heartbeat is told in: milliseconds.

@@ -7,6 +7,7 @@
 mod parked;
 mod patience;
 mod phases;
+mod short;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,6 +105,8 @@ pub(super) struct Connection {
     sent: usize,
     /// How many bytes were sent before `out` began.
     before: u64,
+    /// Where the command begins that was composed last by the short way.
+    said: u64,
     inbox: Inbox,
     pending: Pending<Composed>,
     /// Commands that wait for the connection to be ready.
@@ -141,6 +144,7 @@ impl Connection {
             out: Vec::new(),
             sent: 0,
             before: 0,
+            said: 0,
             inbox: Inbox::default(),
             pending: Pending::default(),
             held: Vec::new(),
@@ -265,6 +269,19 @@ impl Connection {
         true
     }
 
+    /// Whether it is ready and owes something.
+    #[inline]
+    pub(super) fn is_at_work(&self) -> bool {
+        self.ready() && !self.pending.is_empty()
+    }
+
+    /// As [`Connection::ask`], of one that is at work.
+    #[inline(always)]
+    pub(super) fn ask_more(&mut self, tag: Tag, command: &Command<'_>) -> bool {
+        self.dirty = true;
+        self.compose(tag, command)
+    }
+
     /// The first command after a rest.
     fn begin(&mut self, now: Instant) {
         self.silence.broken(now);
@@ -286,6 +303,7 @@ impl Connection {
         !matches!(recv(socket, &mut [0u8; 1][..], peek), Err(Errno::AGAIN | Errno::INTR))
     }
 
+    #[inline(always)]
     fn compose(&mut self, tag: Tag, command: &Command<'_>) -> bool {
         let start = self.before + self.out.len() as u64;
         self.pending.ask(Composed { tag, start }, command, self.meta, &mut self.out)
@@ -453,17 +471,24 @@ impl Connection {
     }
 
     /// The call is over, and nothing is outstanding.
+    #[inline]
     pub(super) fn rest(&mut self, now: Instant) {
         self.used = now;
         self.inbox.clear();
         self.shrink();
     }
 
+    #[inline]
     fn shrink(&mut self) {
-        self.inbox.shrink();
-        if self.out.capacity() > KEPT {
-            self.out.shrink_to(KEPT);
+        if self.inbox.capacity() > KEPT || self.out.capacity() > KEPT {
+            self.give_back();
         }
+    }
+
+    #[cold]
+    fn give_back(&mut self) {
+        self.inbox.shrink();
+        self.out.shrink_to(KEPT);
     }
 }
 

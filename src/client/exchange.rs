@@ -8,6 +8,7 @@
 mod ending;
 #[cfg(feature = "programs")]
 mod shared;
+mod short;
 mod witness;
 
 use std::time::Duration;
@@ -81,7 +82,7 @@ impl Exchange {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, operation: &mut (impl Operation + ?Sized), witness: &mut impl Witness, now: Instant) {
         while let Some((server, tag)) = operation.next(witness.view()) {
             self.hand_over(server, tag, operation, witness, now);
@@ -89,6 +90,7 @@ impl Exchange {
     }
 
     /// Gives a command to its server's connection.
+    #[inline(always)]
     fn hand_over(
         &mut self,
         server: ServerId,
@@ -101,6 +103,23 @@ impl Exchange {
             // Of no server of this pool; nothing was sent.
             return operation.fail(witness.view(), tag, Failure::Unsent);
         };
+        if connection.is_at_work() && connection.ask_more(tag, &operation.command(tag)) {
+            return;
+        }
+        self.hand_to(server, tag, operation, witness, now);
+    }
+
+    /// As [`Exchange::hand_over`], to whoever is not at work already.
+    #[inline(never)]
+    fn hand_to(
+        &mut self,
+        server: ServerId,
+        tag: Tag,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
+        now: Instant,
+    ) {
+        let connection = &mut self.connections[server.index()];
         let owes = connection.owes();
         if !owes && !self.busy.contains(&server.index()) {
             self.busy.push(server.index());
@@ -303,7 +322,18 @@ impl Exchange {
         witness: &mut impl Witness,
     ) -> bool {
         let received = self.connections[index].receive(wait);
-        let now = clock::now();
+        self.told(index, received, operation, witness, clock::now())
+    }
+
+    /// Tells the operation what was received over one connection. Whether anything was.
+    fn told(
+        &mut self,
+        index: usize,
+        received: Result<bool, Loss>,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
+        now: Instant,
+    ) -> bool {
         let told = received.and_then(|came| {
             if came {
                 self.connections[index].moved(now);
@@ -344,9 +374,12 @@ impl Exchange {
             }
         }
         let server = self.connections[index].server();
+        let mut first = true;
         while operation.outcome().is_none() {
             let Some((tag, reply)) = self.connections[index].next_answer(operation)? else { break };
-            witness.answered(server, now);
+            if std::mem::take(&mut first) {
+                witness.answered(server, now);
+            }
             operation.answer(witness.view(), tag, &reply);
             if operation.outcome().is_none() {
                 self.take(operation, witness, now);

@@ -36,6 +36,16 @@ impl Inbox {
         spare_capacity(&mut self.input)
     }
 
+    /// As [`Inbox::room`], when everything was read.
+    #[inline(always)]
+    pub(super) fn fresh_room(&mut self) -> SpareCapacity<'_, u8> {
+        self.clear();
+        if self.input.capacity() < SCANT {
+            self.input.reserve_exact(ROOM);
+        }
+        spare_capacity(&mut self.input)
+    }
+
     fn spare(&self) -> usize {
         self.input.capacity() - self.input.len()
     }
@@ -57,7 +67,6 @@ impl Inbox {
         self.input.shrink_to(KEPT);
     }
 
-    #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.input.capacity()
     }

@@ -92,8 +92,10 @@ pub struct Client {
     nodelay: Vec<bool>,
     /// How long a call that waits for one server polls its socket before it sleeps.
     busy_poll: Duration,
-    /// How long a whole call may take.
-    total: Duration,
+    /// How long a whole call may take, in microseconds.
+    total: u64,
+    /// How long a call by the short way may wait for its one answer at most, in microseconds; `None`: none goes that way.
+    short_wait: Option<u64>,
     terms: Vec<Terms>,
     views: Views,
     exchange: Exchange,
@@ -126,7 +128,8 @@ impl Client {
         let count = pool.servers().len();
         let views = Views::new(Arc::clone(&pool), table);
         let mut client = Client {
-            total: options.timeout,
+            total: micros(options.timeout),
+            short_wait: None,
             own_timeouts: vec![None; count],
             nodelay: vec![true; count],
             busy_poll: Duration::ZERO,
@@ -142,6 +145,7 @@ impl Client {
             views,
         };
         client.exchange = Exchange::new(client.connections());
+        client.set_short_wait();
         client.follow_list(clock::now());
         client.resolve();
         client
@@ -172,8 +176,11 @@ impl Client {
     /// the servers do; then as [`Outcome::Timeout`].
     pub fn run(&mut self, operation: &mut (impl Operation + ?Sized)) -> Outcome {
         let mut start = clock::now();
+        let deadline = Instant(start.0.saturating_add(self.total));
+        if self.is_quiet() {
+            return self.run_quietly(operation, start, deadline);
+        }
         self.tidy_up();
-        let deadline = start + self.total;
         loop {
             let stripes = self.views.stripes().filter(|_| operation.mutates()).cloned();
             let turn = match stripes.as_deref() {
@@ -213,6 +220,30 @@ impl Client {
         }
     }
 
+    /// Whether a call can begin as it is: every server is steady, nobody has news of any or is to be asked for some, no turns are
+    /// taken at keys, and nothing was left by the call before.
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        self.views.is_quiet() && self.trials.is_empty() && self.exchange.idle() && self.epoch == fork::epoch()
+    }
+
+    /// A call of a quiet client.
+    fn run_quietly(
+        &mut self,
+        operation: &mut (impl Operation + ?Sized),
+        start: Instant,
+        deadline: Instant,
+    ) -> Outcome {
+        self.views.begin_quietly(operation.mutates());
+        let now = match self.go_short(operation, start, deadline) {
+            Ok(outcome) => return outcome,
+            Err(now) => now,
+        };
+        let outcome = self.drive_on(operation, now, &Turn::free(deadline));
+        self.views.end(now);
+        outcome
+    }
+
     /// The client's side of the beginning of a call.
     fn begin(&mut self, mutates: bool, now: Instant) {
         self.views.begin(mutates, now);
@@ -238,11 +269,43 @@ impl Client {
         start: Instant,
         turn: &Turn<'_>,
     ) -> Outcome {
-        let deadline = turn.deadline();
         if self.views.is_overdue() {
             return Outcome::Timeout;
         }
-        let mut now = turn.now(start);
+        match self.go_short(operation, turn.now(start), turn.deadline()) {
+            Ok(outcome) => outcome,
+            Err(now) => self.drive_on(operation, now, turn),
+        }
+    }
+
+    /// Begins an operation by the short way, if there is time enough to wait for one answer. How it ended, or the time at which it
+    /// is to go on.
+    #[inline(always)]
+    fn go_short(
+        &mut self,
+        operation: &mut (impl Operation + ?Sized),
+        now: Instant,
+        deadline: Instant,
+    ) -> Result<Outcome, Instant> {
+        if self.short_wait.is_none_or(|wait| now.0.saturating_add(wait) > deadline.0) {
+            return Err(now);
+        }
+        let later = self.exchange.go_short(operation, &mut self.views, now);
+        match operation.outcome() {
+            Some(outcome) if self.exchange.idle() => Ok(outcome),
+            _ => Err(later.unwrap_or(now)),
+        }
+    }
+
+    /// Carries an operation that has begun to its end.
+    #[inline(never)]
+    fn drive_on(
+        &mut self,
+        operation: &mut (impl Operation + ?Sized),
+        mut now: Instant,
+        turn: &Turn<'_>,
+    ) -> Outcome {
+        let deadline = turn.deadline();
         let mut generation = self.views.view().generation;
         loop {
             if now < deadline && operation.outcome().is_none() {
@@ -410,16 +473,24 @@ impl Client {
     /// no sleep and no waking, and the processor is busy meanwhile. From the next call on.
     pub fn set_busy_poll(&mut self, span: Duration) {
         self.busy_poll = span;
+        self.set_short_wait();
+    }
+
+    fn set_short_wait(&mut self) {
+        let patience = self.terms.iter().map(|terms| terms.patience).max().unwrap_or_default();
+        self.short_wait = self.busy_poll.is_zero().then_some(micros(patience));
     }
 
     fn set_terms(&mut self) {
         let longest = self.own_timeouts.iter().flatten().max();
-        self.total = longest.map_or(self.options.timeout, |longest| self.options.timeout.max(*longest));
+        let total = longest.map_or(self.options.timeout, |longest| self.options.timeout.max(*longest));
+        self.total = micros(total);
         let chosen = self.own_timeouts.iter().zip(&self.nodelay).zip(&mut self.terms);
         for (((own, nodelay), terms_of), connection) in chosen.zip(self.exchange.connections()) {
             *terms_of = terms(&self.options, *own, *nodelay);
             connection.set_terms(*terms_of);
         }
+        self.set_short_wait();
     }
 
     /// Closes the connection to a server. The next call that needs it makes a new one.
@@ -471,6 +542,10 @@ impl Drop for Client {
         }
         self.trials.leave(&self.views);
     }
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn terms(options: &Options, own_timeout: Option<Duration>, nodelay: bool) -> Terms {

@@ -244,13 +244,19 @@ impl Known {
     }
 
     /// A good answer came.
+    #[inline]
     pub(super) fn answered(&self, now: Instant, settings: &Settings) {
         if self.troubled.load(Ordering::Relaxed) {
-            self.change(|inner| {
-                let reached = inner.trouble.over();
-                ((), inner.on(now, Event::Answered, settings) || reached)
-            });
+            self.recovered(now, settings);
         }
+    }
+
+    #[cold]
+    fn recovered(&self, now: Instant, settings: &Settings) {
+        self.change(|inner| {
+            let reached = inner.trouble.over();
+            ((), inner.on(now, Event::Answered, settings) || reached)
+        });
     }
 
     /// It cannot be reached, although the table said `word` of it and calls it live. Whether that is news to

@@ -110,7 +110,7 @@ impl Batch for One {
     fn key(&self, _: usize) -> &[u8] {
         self.parts.part(&self.parts.key)
     }
-    fn settle(&mut self, _: usize, answer: Result<Value<'_>, Outcome>) {
+    fn settle(&mut self, _: usize, answer: Result<&Value<'_>, Outcome>) {
         let Ok(value) = answer else { return };
         let name = self.parts.block.get(self.parts.name.clone()).unwrap_or_default();
         match self.form {
@@ -127,7 +127,7 @@ impl Batch for One {
             }
             Form::Meta => {
                 let flags = self.parts.block.get(self.parts.flags.clone()).unwrap_or_default();
-                meta::value(flags, name, &value, &mut self.text);
+                meta::value(flags, name, value, &mut self.text);
             }
         }
     }

@@ -14,6 +14,7 @@ pub struct KeyHash(u32);
 
 impl KeyHash {
     /// Over a key.
+    #[inline(always)]
     pub fn of(key: &[u8]) -> KeyHash {
         // Whoever makes a hasher asks what this machine can do.
         static FRESH: LazyLock<Hasher> = LazyLock::new(Hasher::new);
@@ -38,6 +39,7 @@ impl KeyHash {
     ///
     /// The 0 that becomes 1 is libmemcache's. libmemcached leaves it 0, so that one key in 32,768
     /// has its home elsewhere there: slot 0 instead of slot 1.
+    #[inline(always)]
     pub fn value(self) -> u32 {
         ((self.0 >> 16) & 0x7fff).max(1)
     }

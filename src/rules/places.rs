@@ -20,7 +20,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::hash::KeyHash;
 use super::pool::{Pool, ServerId};
-use super::ring::Along;
+use super::ring::{Along, Ring};
 use super::view::{State, View};
 
 /// The live servers that may hold a copy of a key, in the order in which reads ask them.
@@ -31,14 +31,21 @@ const REHASH: &[u8] = b"foo";
 
 /// Where a key lives while every server is steady. `None` in a pool without servers, and in one
 /// whose servers have no slots.
+#[inline(always)]
 pub fn home(pool: &Pool, key: &[u8]) -> Option<ServerId> {
     match pool.ring() {
-        Some(ring) => ring.from_key(key).next(),
+        Some(ring) => first_on(ring, key),
         None => slot(pool, KeyHash::of(key)),
     }
 }
 
+#[inline(never)]
+fn first_on(ring: &Ring, key: &[u8]) -> Option<ServerId> {
+    ring.from_key(key).next()
+}
+
 /// The slot that a hash chooses. `None` in a pool without slots.
+#[inline(always)]
 fn slot(pool: &Pool, hash: KeyHash) -> Option<ServerId> {
     let index = (hash.value() as usize).checked_rem(pool.slots().len())?;
     pool.slots().get(index).copied()
@@ -210,6 +217,7 @@ impl Placement {
     }
 
     /// Home and its backup: no walk.
+    #[inline]
     fn while_all_are_steady(view: &View, key: &[u8]) -> Option<Placement> {
         let home = home(&view.pool, key)?;
         let mirror = backup_of(&view.pool, home);
@@ -247,6 +255,7 @@ impl Placement {
 
 /// The home of a key and its backup: the servers that hold it while everything is where it belongs. `None` in a pool
 /// without servers.
+#[inline]
 pub fn owners(pool: &Pool, key: &[u8]) -> Option<(ServerId, Option<ServerId>)> {
     let home = home(pool, key)?;
     Some((home, backup_of(pool, home)))

@@ -253,7 +253,7 @@ impl memcache::rules::operation::Batch for One<'_> {
     fn key(&self, _: usize) -> &[u8] {
         self.key
     }
-    fn settle(&mut self, _: usize, answer: Result<Value<'_>, Outcome>) {
+    fn settle(&mut self, _: usize, answer: Result<&Value<'_>, Outcome>) {
         self.found = answer.map(|value| value.data.to_vec());
     }
 }
@@ -277,7 +277,7 @@ impl memcache::rules::operation::Batch for Token<'_> {
     fn key(&self, _: usize) -> &[u8] {
         self.key
     }
-    fn settle(&mut self, _: usize, answer: Result<Value<'_>, Outcome>) {
+    fn settle(&mut self, _: usize, answer: Result<&Value<'_>, Outcome>) {
         self.token = answer.ok().map(|value| value.cas);
     }
 }

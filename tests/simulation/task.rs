@@ -75,7 +75,7 @@ impl Batch for Window {
         key_bytes(SHOWN.with_borrow(|shown| shown.keys[index]))
     }
 
-    fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>) {
+    fn settle(&mut self, index: usize, answer: Result<&Value<'_>, Outcome>) {
         SHOWN.with_borrow_mut(|shown| {
             let answer = answer.map(|value| Seen {
                 data: Bytes::from_slice(value.data),

@@ -48,7 +48,7 @@ impl Batch for One<'_> {
     fn key(&self, _: usize) -> &[u8] {
         self.key
     }
-    fn settle(&mut self, _: usize, answer: Result<Value<'_>, Outcome>) {
+    fn settle(&mut self, _: usize, answer: Result<&Value<'_>, Outcome>) {
         self.found = answer.map(|value| value.data.to_vec());
     }
 }

@@ -62,7 +62,7 @@ impl Batch for One<'_> {
     fn key(&self, _: usize) -> &[u8] {
         self.0
     }
-    fn settle(&mut self, _: usize, answer: Result<Value<'_>, Outcome>) {
+    fn settle(&mut self, _: usize, answer: Result<&Value<'_>, Outcome>) {
         self.1 = answer.map(|value| String::from_utf8_lossy(value.data).into_owned());
     }
 }

@@ -182,7 +182,7 @@ impl Batch for One<'_> {
         self.0.as_bytes()
     }
 
-    fn settle(&mut self, _: usize, answer: Result<Value<'_>, Outcome>) {
+    fn settle(&mut self, _: usize, answer: Result<&Value<'_>, Outcome>) {
         let owned = |value: Value<'_>| (String::from_utf8_lossy(value.data).into_owned(), value.flags);
         self.1 = answer.ok().map(owned);
     }

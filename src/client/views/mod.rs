@@ -197,6 +197,24 @@ impl Views {
         self.changing.begins(false);
     }
 
+    /// Whether [`Views::begin`] would change nothing: every server is steady, nobody has news of any, and there is no table to
+    /// look at.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.ledger.is_none()
+            && registry::revision() == self.seen
+            && self.view.all_steady()
+            && !self.any_unreachable
+            && self.tried.is_none()
+    }
+
+    /// As [`Views::begin`], of a quiet view.
+    #[inline]
+    pub(super) fn begin_quietly(&mut self, mutating: bool) {
+        debug_assert!(self.is_quiet());
+        self.mutating = mutating;
+    }
+
     /// The call is over.
     pub(super) fn end(&mut self, now: Instant) {
         self.changing.clear();

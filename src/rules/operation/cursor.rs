@@ -60,17 +60,38 @@ impl Cursor {
         }
     }
 
+    /// Of a read that changes nothing, and whom it asks first.
+    #[inline(always)]
+    pub(super) fn begun(view: &View, key: &[u8]) -> (Cursor, Result<ServerId, Outcome>) {
+        let mut cursor = Cursor::new();
+        let step = cursor.begin(view, key);
+        (cursor, step)
+    }
+
     /// For a read that changes what it finds: it waits where a write would.
     pub(super) fn insisting() -> Cursor {
         Cursor { insists: true, ..Cursor::new() }
     }
 
     /// The place that was asked last has the value, and a copy is wanted at acting, which was asked and has none.
+    #[inline]
     pub(super) fn displaced(&self, view: &View, key: &[u8]) -> bool {
-        let late = self.place > 0 && self.passed_by == NONE && !self.confirming;
-        late && Placement::of(view, key)
-            .and_then(|placement| placement.acting())
-            .is_some_and(|acting| acting != self.server() && !view.complete(acting))
+        self.is_late() && self.is_wanted_at_acting(view, key)
+    }
+
+    /// A later place than the first is asked.
+    #[inline]
+    pub(super) fn is_late(&self) -> bool {
+        self.place > 0
+    }
+
+    #[cold]
+    fn is_wanted_at_acting(&self, view: &View, key: &[u8]) -> bool {
+        self.passed_by == NONE
+            && !self.confirming
+            && Placement::of(view, key)
+                .and_then(|placement| placement.acting())
+                .is_some_and(|acting| acting != self.server() && !view.complete(acting))
     }
 
     /// The server that was asked last.
@@ -89,18 +110,19 @@ impl Cursor {
     }
 
     /// Whom to ask first: home alone while it is steady, else the first of the places.
+    #[inline(always)]
     pub(super) fn begin(&mut self, view: &View, key: &[u8]) -> Result<ServerId, Outcome> {
-        self.generation = view.generation;
-        self.place = 0;
-        self.passed_by = NONE;
-        self.confirming = false;
-        self.again = false;
-        self.waiting = false;
-        self.unable = false;
+        let Cursor { insists, attempts, server, life, .. } = *self;
+        *self = Cursor { generation: view.generation, insists, attempts, server, life, ..Cursor::new() };
         let home = places::home(&view.pool, key).ok_or(Outcome::Unavailable)?;
         if view.state(home) == State::Steady && !self.passes_by(view, home) {
             return Ok(self.ask(view, home));
         }
+        self.begin_elsewhere(view, key)
+    }
+
+    #[cold]
+    fn begin_elsewhere(&mut self, view: &View, key: &[u8]) -> Result<ServerId, Outcome> {
         let placement = Placement::of(view, key).ok_or(Outcome::Unavailable)?;
         self.from(view, &placement, 0, placement.places.len()).ok_or(Outcome::Unavailable)
     }

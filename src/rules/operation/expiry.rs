@@ -3,6 +3,8 @@
 //! memcached takes 0 as never, up to thirty days as seconds from now, more than that as seconds
 //! since 1970, and anything negative as expired.
 
+use std::time::Duration;
+
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -19,9 +21,22 @@ pub(super) fn on_server(view: &View, placement: &Placement, server: ServerId, ex
     let stand_in = server != placement.home && Some(server) != backup;
     let window = (stand_in && !view.swept).then_some(options.window);
     match [window, options.max_ttl].into_iter().flatten().min() {
-        Some(limit) => no_later(view, exptime, i64::try_from(limit.as_secs()).unwrap_or(i64::MAX).max(1)),
+        Some(limit) => within(view, limit, exptime),
         None => exptime,
     }
+}
+
+/// As [`on_server`], on the key's home and its backup.
+#[inline]
+pub(super) fn of_owner(view: &View, exptime: i64) -> i64 {
+    match view.pool.options.max_ttl {
+        None => exptime,
+        Some(limit) => within(view, limit, exptime),
+    }
+}
+
+fn within(view: &View, limit: Duration, exptime: i64) -> i64 {
+    no_later(view, exptime, i64::try_from(limit.as_secs()).unwrap_or(i64::MAX).max(1))
 }
 
 /// Appends the flags of a meta command of a client's own for `server`, with the expiry times in them as [`on_server`] has

@@ -127,7 +127,7 @@ impl<B: Batch> Operation for GetAndTouch<'_, B> {
         }
         match reply {
             Reply::Value(value) if !value.is_stub() => {
-                self.batch.settle(0, Ok(*value));
+                self.batch.settle(0, Ok(value));
                 self.found(view);
             }
             Reply::Refused(text) => {

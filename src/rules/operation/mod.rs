@@ -107,6 +107,13 @@ pub enum Outcome {
     Timeout,
 }
 
+impl Outcome {
+    /// Nothing may be concluded about the key: the call was not carried out, or nobody knows.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Outcome::Refused | Outcome::Unavailable | Outcome::Timeout)
+    }
+}
+
 /// What one call does. See the module's contract.
 pub trait Operation {
     /// Whom to ask next, under which tag. `None`: nothing to send at the moment.

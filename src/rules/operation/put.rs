@@ -11,7 +11,7 @@ use super::round::{Fate, Round};
 use super::source::Source;
 use super::{Attempts, Failure, Outcome, Tag, expiry, refused, writable};
 use crate::rules::bytes::Bytes;
-use crate::rules::places::{Placement, Places};
+use crate::rules::places::{self, Placement, Places};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply, Verb};
@@ -74,6 +74,7 @@ impl<'a> Put<'a> {
         Put { source: Some(source), ..self }
     }
 
+    #[inline(never)]
     fn plan(&mut self, view: &View) {
         self.round.clear();
         self.generation = view.generation;
@@ -95,6 +96,21 @@ impl<'a> Put<'a> {
         }
     }
 
+    /// The first plan while every server is steady: the copies go to home and its backup.
+    #[inline(always)]
+    fn plan_at_home(&mut self, view: &View) {
+        self.generation = view.generation;
+        self.stage = Stage::Storing;
+        let Some((home, backup)) = places::owners(&view.pool, &self.key) else {
+            return self.stage = Stage::Over(Outcome::Unavailable);
+        };
+        let exptime = expiry::of_owner(view, self.exptime);
+        self.round.ask(home, Job::Store { exptime });
+        if let Some(backup) = backup {
+            self.round.ask(backup, Job::Store { exptime });
+        }
+    }
+
     fn plan_again(&mut self, view: &View) {
         if self.attempts.spent(view, self.generation) {
             self.stage = Stage::Over(Outcome::Unavailable);
@@ -104,7 +120,19 @@ impl<'a> Put<'a> {
     }
 
     /// A round is over.
+    #[inline(always)]
     fn judge(&mut self, view: &View) {
+        // While every server is steady there is no other place, and none to be found.
+        let stored = matches!(self.stage, Stage::Storing) && self.round.all(Fate::Yes);
+        if stored && view.all_steady() && self.generation == view.generation {
+            self.stage = Stage::Over(Outcome::Stored);
+        } else {
+            self.judge_with_care(view);
+        }
+    }
+
+    #[inline(never)]
+    fn judge_with_care(&mut self, view: &View) {
         if self.round.any_lost() || self.generation != view.generation {
             return self.plan_again(view);
         }
@@ -157,13 +185,19 @@ impl<'a> Put<'a> {
         &self.key
     }
 
+    #[inline(always)]
     pub(super) fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
-        if self.stage == Stage::Begin {
-            self.plan(view);
+        if matches!(self.stage, Stage::Begin) {
+            if view.all_steady() && self.source.is_none() {
+                self.plan_at_home(view);
+            } else {
+                self.plan(view);
+            }
         }
         self.round.next()
     }
 
+    #[inline]
     pub(super) fn command(&self, tag: Tag) -> Command<'_> {
         match self.round.job(tag).1 {
             Job::Store { exptime } => Command::Store {
@@ -177,7 +211,21 @@ impl<'a> Put<'a> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
+        match reply {
+            Reply::Stored => {
+                if self.round.settle(tag, Fate::Yes) {
+                    self.judge(view);
+                }
+            }
+            _ => self.answer_with_care(view, tag, reply),
+        }
+    }
+
+    /// As [`Put::answer`], whatever it is.
+    #[inline(never)]
+    fn answer_with_care(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
         if let Some(text) = refused(reply) {
             self.refusal = text.to_vec();
         }
@@ -192,6 +240,7 @@ impl<'a> Put<'a> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn outcome(&self) -> Option<Outcome> {
         match self.stage {
             Stage::Over(outcome) => Some(outcome),

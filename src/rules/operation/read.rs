@@ -27,7 +27,7 @@ pub trait Batch {
     fn key(&self, index: usize) -> &[u8];
     /// A key's answer: its value, or why there is none (Miss, Unavailable, Refused). At most once
     /// per key, never for one whose time is up.
-    fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>);
+    fn settle(&mut self, index: usize, answer: Result<&Value<'_>, Outcome>);
 }
 
 impl<B: Batch + ?Sized> Batch for &mut B {
@@ -37,7 +37,7 @@ impl<B: Batch + ?Sized> Batch for &mut B {
     fn key(&self, index: usize) -> &[u8] {
         (**self).key(index)
     }
-    fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>) {
+    fn settle(&mut self, index: usize, answer: Result<&Value<'_>, Outcome>) {
         (**self).settle(index, answer);
     }
 }
@@ -51,9 +51,9 @@ pub struct Read<'a, B = &'a mut dyn Batch> {
     shows_stubs: bool,
     /// In a pool with backups values are told from the stubs of a lease.
     meta: bool,
+    keys: usize,
+    /// Of the keys that were asked for, in their order.
     cursors: SmallVec<[Cursor; 1]>,
-    /// How many keys were asked for the first time.
-    begun: usize,
     /// Keys that are to be asked (again), with the server.
     again: SmallVec<[(ServerId, Tag); 2]>,
     /// Keys that were missed under a list of servers that is no longer the pool's.
@@ -87,8 +87,8 @@ impl<B: Batch> Read<'_, B> {
             with_cas,
             shows_stubs: false,
             meta: false,
-            cursors: SmallVec::from_elem(Cursor::new(), keys),
-            begun: 0,
+            keys,
+            cursors: SmallVec::with_capacity(keys),
             again: SmallVec::new(),
             held_back: SmallVec::new(),
             displaced: SmallVec::new(),
@@ -116,7 +116,8 @@ impl<B: Batch> Read<'_, B> {
         Read { meta: self.meta, ..Read::of(batch, self.with_cas) }
     }
 
-    fn settle(&mut self, tag: Tag, answer: Result<Value<'_>, Outcome>) {
+    #[inline(always)]
+    fn settle(&mut self, tag: Tag, answer: Result<&Value<'_>, Outcome>) {
         self.open -= 1;
         self.last = answer.as_ref().map_or_else(|outcome| *outcome, |_| Outcome::Hit);
         self.batch.settle(tag as usize, answer);
@@ -132,15 +133,29 @@ impl<B: Batch> Read<'_, B> {
     }
 
     /// The next key that is asked for the first time.
-    #[inline(never)]
+    #[inline(always)]
     fn begin(&mut self, view: &View) -> Option<(ServerId, Tag)> {
         self.meta = view.pool.options.backups;
-        while self.begun < self.cursors.len() {
-            let tag = self.begun as Tag;
-            self.begun += 1;
-            match self.cursors[tag as usize].begin(view, self.batch.key(tag as usize)) {
-                Ok(server) => return Some((server, tag)),
-                Err(outcome) => self.settle(tag, Err(outcome)),
+        let index = self.cursors.len();
+        let (cursor, step) = Cursor::begun(view, self.batch.key(index));
+        self.cursors.push(cursor);
+        match step {
+            Ok(server) => Some((server, index as Tag)),
+            Err(outcome) => self.begin_behind(view, index, outcome),
+        }
+    }
+
+    /// A key is not to be asked for: the next one that is.
+    #[cold]
+    fn begin_behind(&mut self, view: &View, index: usize, outcome: Outcome) -> Option<(ServerId, Tag)> {
+        self.settle(index as Tag, Err(outcome));
+        while self.cursors.len() < self.keys {
+            let index = self.cursors.len();
+            let (cursor, step) = Cursor::begun(view, self.batch.key(index));
+            self.cursors.push(cursor);
+            match step {
+                Ok(server) => return Some((server, index as Tag)),
+                Err(outcome) => self.settle(index as Tag, Err(outcome)),
             }
         }
         None
@@ -160,9 +175,9 @@ impl<B: Batch> Read<'_, B> {
 }
 
 impl<B: Batch> Operation for Read<'_, B> {
-    #[inline]
+    #[inline(always)]
     fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
-        if self.begun < self.cursors.len()
+        if self.cursors.len() < self.keys
             && let Some(first) = self.begin(view)
         {
             return Some(first);
@@ -178,17 +193,58 @@ impl<B: Batch> Operation for Read<'_, B> {
         if self.with_cas { Command::Fetch { key } } else { Command::Get { key, meta: self.meta } }
     }
 
+    #[inline(always)]
     fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
+        match reply {
+            // What nearly always comes: a value where it belongs, and nothing is to be made of its token.
+            Reply::Value(value)
+                if value.lease.is_none() && !self.with_cas && !self.cursors[tag as usize].is_late() =>
+            {
+                self.settle(tag, Ok(value));
+            }
+            _ => self.answer_with_care(view, tag, reply),
+        }
+    }
+
+    fn fail(&mut self, view: &View, tag: Tag, _failure: Failure) {
+        let step = self.cursors[tag as usize].lost(view, self.batch.key(tag as usize));
+        self.proceed(view, tag, step);
+    }
+
+    #[inline(always)]
+    fn outcome(&self) -> Option<Outcome> {
+        (self.open == 0).then_some(if self.keys == 1 { self.last } else { Outcome::Done })
+    }
+
+    fn refusal(&self) -> Option<&[u8]> {
+        (!self.refusal.is_empty()).then_some(&self.refusal)
+    }
+
+    fn mutates(&self) -> bool {
+        false
+    }
+
+    fn displaced(&self, tell: &mut dyn FnMut(&[u8], ServerId)) {
+        self.displaced.iter().for_each(|&(tag, server)| tell(self.batch.key(tag as usize), server));
+    }
+}
+
+impl<B: Batch> Read<'_, B> {
+    /// As [`Operation::answer`], whatever it is.
+    #[inline(never)]
+    fn answer_with_care(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
         match reply {
             Reply::Value(value) if !value.is_stub() || (self.shows_stubs && !view.pool.options.backups) => {
                 let cursor = &self.cursors[tag as usize];
                 if cursor.displaced(view, self.batch.key(tag as usize)) {
                     self.displaced.push((tag, cursor.server()));
                 }
-                // Not the life that is known now: an answer can come after news of a restart.
-                let life = cursor.life(view);
-                let cas = if self.with_cas { cas::token(life, value.cas) } else { 0 };
-                self.settle(tag, Ok(Value { cas, ..*value }));
+                let mut value = *value;
+                if self.with_cas {
+                    // Not the life that is known now: an answer can come after news of a restart.
+                    value.cas = cas::token(cursor.life(view), value.cas);
+                }
+                self.settle(tag, Ok(&value));
             }
             Reply::Refused(text) => {
                 self.refusal = text.to_vec();
@@ -203,27 +259,5 @@ impl<B: Batch> Operation for Read<'_, B> {
                 self.proceed(view, tag, step);
             }
         }
-    }
-
-    fn fail(&mut self, view: &View, tag: Tag, _failure: Failure) {
-        let step = self.cursors[tag as usize].lost(view, self.batch.key(tag as usize));
-        self.proceed(view, tag, step);
-    }
-
-    fn outcome(&self) -> Option<Outcome> {
-        let one = self.cursors.len() == 1;
-        (self.open == 0).then_some(if one { self.last } else { Outcome::Done })
-    }
-
-    fn refusal(&self) -> Option<&[u8]> {
-        (!self.refusal.is_empty()).then_some(&self.refusal)
-    }
-
-    fn mutates(&self) -> bool {
-        false
-    }
-
-    fn displaced(&self, tell: &mut dyn FnMut(&[u8], ServerId)) {
-        self.displaced.iter().for_each(|&(tag, server)| tell(self.batch.key(tag as usize), server));
     }
 }

@@ -97,12 +97,14 @@ impl<Job: Copy> Round<Job> {
     }
 
     /// Adds a question.
+    #[inline]
     pub(super) fn ask(&mut self, server: ServerId, job: Job) {
         self.legs.push(Leg { server, job, fate: Fate::Open });
         self.open += 1;
     }
 
     /// The next question that was not sent.
+    #[inline]
     pub(super) fn next(&mut self) -> Option<(ServerId, Tag)> {
         let leg = self.legs.get(self.asked)?;
         self.asked += 1;
@@ -115,6 +117,7 @@ impl<Job: Copy> Round<Job> {
     }
 
     /// Settles one question. True when it was the round's last.
+    #[inline]
     pub(super) fn settle(&mut self, tag: Tag, fate: Fate) -> bool {
         let leg = &mut self.legs[tag as usize];
         debug_assert_eq!(leg.fate, Fate::Open, "one answer a question");
@@ -133,6 +136,7 @@ impl<Job: Copy> Round<Job> {
     }
 
     /// Every question ended so.
+    #[inline]
     pub(super) fn all(&self, fate: Fate) -> bool {
         self.legs.iter().all(|leg| leg.fate == fate)
     }

@@ -153,7 +153,7 @@ impl Batch for One {
     fn key(&self, _: usize) -> &[u8] {
         &self.key
     }
-    fn settle(&mut self, _: usize, answer: Result<Value<'_>, Outcome>) {
+    fn settle(&mut self, _: usize, answer: Result<&Value<'_>, Outcome>) {
         self.settled.push(answer.map(|value| value.data.to_vec()));
     }
 }

@@ -25,18 +25,22 @@ impl<'a> Write<'a> {
 }
 
 impl Operation for Write<'_> {
+    #[inline(always)]
     fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
         self.0.next(view)
     }
+    #[inline]
     fn command(&self, tag: Tag) -> Command<'_> {
         self.0.command(tag)
     }
+    #[inline(always)]
     fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
         self.0.answer(view, tag, reply);
     }
     fn fail(&mut self, view: &View, tag: Tag, failure: Failure) {
         self.0.fail(view, tag, failure);
     }
+    #[inline(always)]
     fn outcome(&self) -> Option<Outcome> {
         self.0.outcome()
     }

@@ -97,7 +97,7 @@ fn get(out: &mut Vec<u8>, key: &[u8], flags: &[u8]) {
     flag(out, b" O", mark(key));
 }
 
-fn flag(out: &mut Vec<u8>, letter: &[u8], value: impl itoa::Integer + TryInto<u8> + Copy) {
+fn flag(out: &mut Vec<u8>, letter: &[u8], value: impl itoa::Integer + TryInto<u16> + Copy) {
     words(out, &[letter]);
     number(out, value);
 }

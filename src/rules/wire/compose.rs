@@ -39,12 +39,23 @@ pub fn compose(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> Result<(
 }
 
 /// How a command's key is to be sent: one look at each of its bytes.
+#[inline(always)]
 pub(super) fn form(command: &Command<'_>, meta: bool) -> Result<Form, Unsupported> {
-    if let Command::Meta { .. } = command {
+    let key = match *command {
+        // What is asked every day.
+        Command::Get { key, .. }
+        | Command::Fetch { key }
+        | Command::Store { key, .. }
+        | Command::Delete { key }
+        | Command::Arithmetic { key, .. }
+            if key::is_plain(key) =>
+        {
+            return Ok(Form::Plain);
+        }
         // Its key is written as it is to be sent.
-        return if meta { Ok(Form::Plain) } else { Err(Unsupported) };
-    }
-    let key = command.key();
+        Command::Meta { .. } => return if meta { Ok(Form::Plain) } else { Err(Unsupported) },
+        _ => command.key(),
+    };
     // A command about a whole server has none.
     let plain = key.is_empty() || key::is_plain(key);
     if !meta && (!plain || meta_only(command)) {
@@ -60,13 +71,33 @@ pub(super) fn form(command: &Command<'_>, meta: bool) -> Result<Form, Unsupporte
 /// Appends the bytes of a command whose form was found.
 pub(super) fn write(command: &Command<'_>, meta: bool, form: Form, out: &mut Vec<u8>) {
     match form {
-        Form::Plain => plain(command, meta, out),
+        Form::Plain => return plain(command, meta, out),
         Form::Coded => coded::write(command, out),
     }
     words(out, &[b"\r\n"]);
 }
 
-fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
+/// Appends the bytes of a command whose key is sent as it is.
+#[inline]
+pub(super) fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
+    match *command {
+        // What is asked every day.
+        Command::Get { key, meta: true } if meta => words(out, &[b"mg ", key, b" v f k\r\n"]),
+        Command::Get { key, .. } => words(out, &[b"get ", key, b"\r\n"]),
+        Command::Store { verb: Verb::Set, key, flags, exptime, value } => {
+            words(out, &[b"set ", key]);
+            lengths(out, flags, exptime, value);
+            words(out, &[b"\r\n", value, b"\r\n"]);
+        }
+        _ => {
+            any(command, meta, out);
+            words(out, &[b"\r\n"]);
+        }
+    }
+}
+
+/// A command without its line end.
+fn any(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
     match *command {
         Command::Get { key, meta: true } if meta => words(out, &[b"mg ", key, b" v f k"]),
         Command::Get { key, .. } => words(out, &[b"get ", key]),
@@ -165,12 +196,8 @@ fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], flags: u32, exptime: i64, va
         Verb::Prepend => words(out, &[b"prepend "]),
         Verb::Cas(_) => words(out, &[b"cas "]),
     }
-    words(out, &[key, b" "]);
-    number(out, flags);
-    words(out, &[b" "]);
-    number(out, expiry(exptime));
-    words(out, &[b" "]);
-    number(out, value.len());
+    words(out, &[key]);
+    lengths(out, flags, exptime, value);
     if let Verb::Cas(cas) = verb {
         words(out, &[b" "]);
         number(out, cas);
@@ -178,23 +205,47 @@ fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], flags: u32, exptime: i64, va
     words(out, &[b"\r\n", value]);
 }
 
+/// Flags, expiry time and length of what is stored.
+#[inline]
+fn lengths(out: &mut Vec<u8>, flags: u32, exptime: i64, value: &[u8]) {
+    if (flags, exptime) == (0, 0) {
+        words(out, &[b" 0 0 "]);
+    } else {
+        words(out, &[b" "]);
+        number(out, flags);
+        words(out, &[b" "]);
+        number(out, expiry(exptime));
+        words(out, &[b" "]);
+    }
+    number(out, value.len());
+}
+
 /// What the server's 32 bits can hold of an expiry time.
 pub(super) fn expiry(exptime: i64) -> i64 {
     exptime.clamp(-1, i32::MAX.into())
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn words(out: &mut Vec<u8>, words: &[&[u8]]) {
     for word in words {
         out.extend_from_slice(word);
     }
 }
 
-/// A number in decimal. Most are small: flags and expiry times of 0.
-#[inline]
-pub(super) fn number<N: itoa::Integer + TryInto<u8> + Copy>(out: &mut Vec<u8>, number: N) {
+/// A number in decimal. Most are small: flags and expiry times of 0, lengths of three digits.
+#[inline(always)]
+pub(super) fn number<N: itoa::Integer + TryInto<u16> + Copy>(out: &mut Vec<u8>, number: N) {
+    let digit = |number: u16| b'0' + (number % 10) as u8;
     match number.try_into() {
-        Ok(digit @ 0..=9) => out.push(b'0' + digit),
-        _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+        Ok(small @ 0..10) => out.push(digit(small)),
+        Ok(small @ 100..1000) => {
+            out.extend_from_slice(&[digit(small / 100), digit(small / 10), digit(small)]);
+        }
+        _ => any_number(out, number),
     }
+}
+
+#[inline(never)]
+fn any_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }

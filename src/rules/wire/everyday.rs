@@ -11,11 +11,14 @@ use crate::rules::key::MAX_KEY_LEN;
 /// No line that is taken here is longer: two words, a key and four numbers.
 const LONGEST_LINE: usize = MAX_KEY_LEN + 96;
 
-/// So many digits fit any number of 64 bits.
-const DIGITS: usize = 19;
+/// A length with more digits is none.
+const LONGEST_LENGTH: usize = 10;
+
+/// Behind a number up to this any digit fits into 64 bits.
+const LARGEST: u64 = u64::MAX / 10 - 1;
 
 /// The answer to a command whose key was sent as it is, and how many bytes it took; `None`: it is to be looked at with care.
-#[inline]
+#[inline(always)]
 pub(super) fn answer<'b>(
     command: &Command<'_>,
     meta: bool,
@@ -36,23 +39,88 @@ pub(super) fn answer<'b>(
 }
 
 /// The value of a key that stands in a line with others, and how many bytes it took.
-#[inline]
+#[inline(always)]
 pub(super) fn value_in_line<'b>(key: &[u8], bytes: &'b [u8], limits: &Limits) -> Option<(Value<'b>, usize)> {
     if limits.line < LONGEST_LINE {
         return None;
     }
-    let mut scan = Scan { rest: bytes };
-    let value = scan.value(key, false, limits)?;
-    Some((value, bytes.len() - scan.rest.len()))
+    let found = Found::of(key, bytes)?;
+    let data = bytes.get(found.start..found.start + found.len)?;
+    (found.len <= limits.value).then_some(())?;
+    Some((Value { data, flags: found.flags, ..Value::default() }, found.end))
+}
+
+/// Where a value is behind its line, both whole.
+struct Found {
+    flags: u32,
+    start: usize,
+    len: usize,
+    /// Behind its line end.
+    end: usize,
+}
+
+impl Found {
+    /// Reads `VALUE key flags length` and the value.
+    #[inline(always)]
+    fn of(key: &[u8], bytes: &[u8]) -> Option<Found> {
+        let rest = behind(key, bytes.strip_prefix(b"VALUE ")?)?;
+        // Most flags are of one digit.
+        let (flags, rest) = match *rest {
+            [b' ', digit @ b'0'..=b'9', b' ', ref rest @ ..] => (u32::from(digit - b'0'), rest),
+            _ => {
+                let mut scan = Scan { rest };
+                scan.skip(b" ")?;
+                let flags = scan.number()?.try_into().ok()?;
+                scan.skip(b" ")?;
+                (flags, scan.rest)
+            }
+        };
+        let mut len = 0;
+        let mut digits = 0;
+        for byte in rest {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            len = usize::wrapping_add(usize::wrapping_mul(len, 10), digit.into());
+            digits += 1;
+        }
+        let [b'\r', b'\n', data @ ..] = rest.get(digits..)? else { return None };
+        let end =
+            len.checked_add(2).filter(|end| *end <= data.len() && (1..=LONGEST_LENGTH).contains(&digits))?;
+        if data[len..end] != *b"\r\n" {
+            return None;
+        }
+        let start = bytes.len() - data.len();
+        Some(Found { flags, start, len, end: start + end })
+    }
+}
+
+/// What follows `key` at the start of `bytes`. Short keys are compared where one stands: they are most, and a call costs more.
+#[inline(always)]
+fn behind<'b>(key: &[u8], bytes: &'b [u8]) -> Option<&'b [u8]> {
+    let (found, rest) = bytes.split_at_checked(key.len())?;
+    let same = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(first), Some(last)) if key.len() <= 16 => {
+            found.first_chunk() == Some(first) && found.last_chunk() == Some(last)
+        }
+        _ => found == key,
+    };
+    same.then_some(rest)
 }
 
 /// A classic get's answer, to the end of its `END` line.
+#[inline(always)]
 fn alone<'b>(key: &[u8], cas: bool, bytes: &'b [u8], limits: &Limits) -> Option<(Reply<'b>, usize)> {
     let mut scan = Scan { rest: bytes };
     if scan.skip(b"END\r\n").is_some() {
         return Some((Reply::Miss, 5));
     }
-    let value = scan.value(key, cas, limits)?;
+    if !cas {
+        let (value, end) = value_in_line(key, bytes, limits)?;
+        return bytes.get(end..)?.starts_with(b"END\r\n").then_some((Reply::Value(value), end + 5));
+    }
+    let value = scan.value_with_cas(key, limits)?;
     scan.skip(b"END\r\n")?;
     Some((Reply::Value(value), bytes.len() - scan.rest.len()))
 }
@@ -75,7 +143,7 @@ fn meta_value<'b>(key: &[u8], full: bool, bytes: &'b [u8], limits: &Limits) -> O
         value.cas = scan.number()?;
     }
     scan.skip(b" k")?;
-    scan.skip(key)?;
+    scan.rest = behind(key, scan.rest)?;
     scan.skip(b"\r\n")?;
     value.data = scan.data(len)?;
     Some((Reply::Value(value), bytes.len() - scan.rest.len()))
@@ -88,34 +156,43 @@ struct Scan<'b> {
 
 impl<'b> Scan<'b> {
     /// Reads exactly this.
-    #[inline]
+    #[inline(always)]
     fn skip(&mut self, text: &[u8]) -> Option<()> {
         self.rest = self.rest.strip_prefix(text)?;
         Some(())
     }
 
     /// Reads a number up to what ends it.
-    #[inline]
+    #[inline(always)]
     fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for (at, byte) in self.rest.iter().take(DIGITS + 1).enumerate() {
+        let (first, mut rest) = self.rest.split_first()?;
+        let mut number = u64::from(first.wrapping_sub(b'0'));
+        if number > 9 {
+            return None;
+        }
+        while let Some((byte, behind)) = rest.split_first() {
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 {
-                self.rest = &self.rest[at..];
-                return (at > 0).then_some(number);
+                self.rest = rest;
+                return Some(number);
             }
-            number = u64::wrapping_add(u64::wrapping_mul(number, 10), digit.into());
+            if number > LARGEST {
+                return None;
+            }
+            number = number * 10 + u64::from(digit);
+            rest = behind;
         }
         None
     }
 
+    #[inline(always)]
     fn length(&mut self, limits: &Limits) -> Option<usize> {
         let len = usize::try_from(self.number()?).ok()?;
         (len <= limits.value).then_some(len)
     }
 
     /// Reads a value's bytes and their line end.
-    #[inline]
+    #[inline(always)]
     fn data(&mut self, len: usize) -> Option<&'b [u8]> {
         let (data, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
@@ -123,16 +200,17 @@ impl<'b> Scan<'b> {
         Some(data)
     }
 
-    /// Reads `VALUE key flags length [cas]` and the value.
-    #[inline]
-    fn value(&mut self, key: &[u8], cas: bool, limits: &Limits) -> Option<Value<'b>> {
+    /// Reads `VALUE key flags length cas` and the value.
+    #[inline(always)]
+    fn value_with_cas(&mut self, key: &[u8], limits: &Limits) -> Option<Value<'b>> {
         self.skip(b"VALUE ")?;
-        self.skip(key)?;
+        self.rest = behind(key, self.rest)?;
         self.skip(b" ")?;
         let flags = self.number()?.try_into().ok()?;
         self.skip(b" ")?;
         let len = self.length(limits)?;
-        let cas = if cas { self.skip(b" ").and_then(|()| self.number())? } else { 0 };
+        self.skip(b" ")?;
+        let cas = self.number()?;
         self.skip(b"\r\n")?;
         Some(Value { data: self.data(len)?, flags, cas, ..Value::default() })
     }

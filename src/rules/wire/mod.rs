@@ -11,6 +11,7 @@ mod everyday;
 mod meta;
 pub mod parse;
 pub mod pending;
+mod queue;
 pub mod stats;
 
 #[cfg(test)]

@@ -8,10 +8,9 @@
 //! A miss is told only when the line that proves it was read whole and made sense: either `END`, or
 //! the header of a value that was asked for later in the same line.
 
-use std::collections::VecDeque;
-
-use super::compose::{Form, form, write};
+use super::compose::{Form, form, plain, write};
 use super::parse::{Head, Limits, Nonsense, Parsed, Progress, ends_connection, head, resume};
+use super::queue::Queue;
 use super::{Command, Reply, everyday};
 use crate::rules::key;
 
@@ -34,7 +33,7 @@ struct Asked<T> {
 /// The questions of one connection, oldest first. `T` names a question to whoever asked it.
 #[derive(Clone, Debug)]
 pub struct Pending<T> {
-    questions: VecDeque<Asked<T>>,
+    questions: Queue<Asked<T>>,
     /// Length so far of the `get` line that further keys can join; 0: there is none.
     open: usize,
     /// How many of the oldest questions are known to be missed, and need no bytes to say so.
@@ -47,7 +46,7 @@ pub struct Pending<T> {
 impl<T: Copy> Default for Pending<T> {
     fn default() -> Self {
         Pending {
-            questions: VecDeque::new(),
+            questions: Queue::default(),
             open: 0,
             missed: 0,
             progress: Progress::default(),
@@ -61,24 +60,59 @@ impl<T: Copy> Pending<T> {
     /// classic get that follows another one in the same unsent buffer is joined to its line: call
     /// [`Pending::close`] before the bytes are sent. False: the command, or its key, needs meta
     /// commands and the server has none; nothing was written or remembered.
+    #[inline(always)]
     pub fn ask(&mut self, question: T, command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> bool {
-        let form = match *command {
+        match *command {
             Command::Get { key, meta: wanted } if !(wanted && meta) && key::is_plain(key) => {
                 self.join(key, out);
-                Form::Plain
+                self.questions.push(Asked { question, form: Form::Plain, joined: false });
+                true
             }
-            _ => {
-                let Ok(form) = form(command, meta) else { return false };
-                self.close(out);
-                write(command, meta, form, out);
-                form
-            }
-        };
-        self.questions.push_back(Asked { question, form, joined: false });
+            _ => self.ask_alone(question, command, meta, out),
+        }
+    }
+
+    fn ask_alone(&mut self, question: T, command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> bool {
+        let Ok(form) = form(command, meta) else { return false };
+        self.close(out);
+        write(command, meta, form, out);
+        self.questions.push(Asked { question, form, joined: false });
         true
     }
 
+    /// Writes a command that goes alone, and remembers nothing of it: [`Pending::whole`] reads its answer, or
+    /// [`Pending::remember`] makes up for it. False: one that goes otherwise, or not at all; nothing was written.
+    /// Only while nothing is awaited.
+    #[inline(always)]
+    pub fn say(&self, command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> bool {
+        debug_assert!(self.is_empty(), "the everyday question is asked alone");
+        let is_plain = form(command, meta) == Ok(Form::Plain);
+        if is_plain {
+            plain(command, meta, out);
+        }
+        is_plain
+    }
+
+    /// The answer to what was said, if `bytes` are all of it, and of those that nearly always come.
+    #[inline(always)]
+    pub fn whole<'b>(
+        &self,
+        command: &Command<'_>,
+        meta: bool,
+        bytes: &'b [u8],
+        limits: &Limits,
+    ) -> Option<Reply<'b>> {
+        let (reply, taken) = everyday::answer(command, meta, bytes, limits)?;
+        (taken == bytes.len()).then_some(reply)
+    }
+
+    /// What was said awaits its answer as any question does.
+    pub fn remember(&mut self, question: T) {
+        self.questions.push(Asked { question, form: Form::Plain, joined: false });
+    }
+
     /// Writes the key of a classic get: into the open line, or into a new one that stays open.
+    #[inline(always)]
     fn join(&mut self, key: &[u8], out: &mut Vec<u8>) {
         match self.questions.back_mut() {
             Some(last) if self.open > 0 && self.open + 1 + key.len() + 2 <= LONGEST_LINE => {
@@ -123,6 +157,26 @@ impl<T: Copy> Pending<T> {
         if let Some(nonsense) = self.spoiled {
             return Err(nonsense);
         }
+        // What comes a thousand times of a long line.
+        if self.missed == 0
+            && let Some(&Asked { question, joined: true, .. }) = self.questions.front()
+            && let Some((value, taken)) = everyday::value_in_line(command(question).key(), bytes, limits)
+        {
+            self.questions.pop();
+            return Ok(Some((question, Reply::Value(value), taken)));
+        }
+        self.next_of_any(bytes, meta, limits, command)
+    }
+
+    /// As [`Pending::next`], whatever comes.
+    #[inline]
+    fn next_of_any<'b, 'c>(
+        &mut self,
+        bytes: &'b [u8],
+        meta: bool,
+        limits: &Limits,
+        command: impl Fn(T) -> Command<'c>,
+    ) -> Result<Option<(T, Reply<'b>, usize)>, Nonsense> {
         let Some(&Asked { question, form, joined }) = self.questions.front() else {
             if bytes.is_empty() {
                 return Ok(None);
@@ -143,7 +197,7 @@ impl<T: Copy> Pending<T> {
             Ok(None) => return Ok(None),
             Err(Nonsense(why)) => return Err(self.spoil(why)),
         };
-        self.questions.pop_front();
+        self.questions.pop();
         self.progress = Progress::default();
         if ends_connection(&asked, &reply) {
             self.spoil("a store whose line the server refused: it reads the value as commands");
@@ -160,9 +214,6 @@ impl<T: Copy> Pending<T> {
         limits: &Limits,
         command: impl Fn(T) -> Command<'c>,
     ) -> Parsed<'b> {
-        if let Some((value, taken)) = everyday::value_in_line(key, bytes, limits) {
-            return Ok(Some((Reply::Value(value), taken)));
-        }
         match head(bytes, false, limits)? {
             None => Ok(None),
             Some(Head::End(_)) => Ok(Some((Reply::Miss, 0))),
@@ -208,7 +259,7 @@ impl<T: Copy> Pending<T> {
 
     /// What awaits the answer after the next.
     pub fn second(&self) -> Option<T> {
-        self.questions.get(1).map(|asked| asked.question)
+        self.questions.iter().nth(1).map(|asked| asked.question)
     }
 
     /// Takes out every question that awaits an answer, oldest first: the connection is gone. What
@@ -218,7 +269,7 @@ impl<T: Copy> Pending<T> {
         self.missed = 0;
         self.progress = Progress::default();
         self.spoiled = None;
-        self.questions.drain(..).map(|asked| asked.question)
+        self.questions.drain().map(|asked| asked.question)
     }
 }
 

@@ -73,7 +73,7 @@ impl Batch for One<'_> {
         self.key.as_bytes()
     }
 
-    fn settle(&mut self, _: usize, answer: Result<Value<'_>, Outcome>) {
+    fn settle(&mut self, _: usize, answer: Result<&Value<'_>, Outcome>) {
         self.value = answer.ok().map(|value| String::from_utf8_lossy(value.data).into_owned());
     }
 }

@@ -1,0 +1,71 @@
+//! What the short way asks of a connection: see `exchange/short.rs`.
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+use super::{Composed, Connection, IDLE, Loss, Phase, ended};
+use crate::rules::operation::Tag;
+use crate::rules::time::Instant;
+use crate::rules::wire::{Command, Reply};
+
+impl Connection {
+    /// Whether it is ready, owes nothing, and was in use a moment ago.
+    #[inline]
+    pub(in crate::client) fn is_at_rest(&self, now: Instant) -> bool {
+        self.ready() && !self.owes() && now.since(self.used) <= IDLE
+    }
+
+    /// Composes a command. False: not this one, and nothing was.
+    #[inline(always)]
+    pub(in crate::client) fn say(&mut self, command: &Command<'_>) -> bool {
+        self.said = self.before;
+        self.pending.say(command, self.meta, &mut self.out)
+    }
+
+    /// Sends what was said. False: the kernel did not take all of it.
+    #[inline(always)]
+    pub(in crate::client) fn send_all(&mut self) -> Result<bool, Loss> {
+        let Phase::Ready(socket) = &self.phase else { return Ok(false) };
+        match send(socket, &self.out, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(sent) if sent == self.out.len() => {
+                self.before += sent as u64;
+                self.out.clear();
+                Ok(true)
+            }
+            Ok(sent) => {
+                self.sent = sent;
+                Ok(false)
+            }
+            Err(Errno::INTR | Errno::AGAIN | Errno::NOBUFS) => Ok(false),
+            Err(error) => Err(ended(error)),
+        }
+    }
+
+    /// Receives once, for up to the terms' patience. As [`Connection::receive`], of one that was at rest.
+    #[inline(always)]
+    pub(in crate::client) fn receive_first(&mut self) -> Result<bool, Loss> {
+        let Phase::Ready(socket) = &self.phase else { return Ok(false) };
+        match recv(socket, self.inbox.fresh_room(), RecvFlags::empty()) {
+            Ok((_, 1..)) => Ok(true),
+            Ok(_) => Err(Loss::Broken),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+            Err(error) => Err(ended(error)),
+        }
+    }
+
+    /// What was said awaits its answer, and is to be sent as far as it was not yet. `asked`: when it was said.
+    #[cold]
+    pub(in crate::client) fn remember(&mut self, tag: Tag, asked: Instant) {
+        self.asked = asked;
+        self.silence.broken(asked);
+        self.pending.remember(Composed { tag, start: self.said });
+        self.dirty = self.unsent();
+    }
+
+    /// The answer to what was said, if what came is that and nothing else.
+    #[inline(always)]
+    pub(in crate::client) fn whole_answer(&mut self, command: &Command<'_>) -> Option<Reply<'_>> {
+        let (bytes, _) = self.inbox.unread();
+        self.pending.whole(command, self.meta, bytes, &self.terms.limits)
+    }
+}
