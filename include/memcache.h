@@ -2179,7 +2179,8 @@ int mc_fetch(struct memcache *mc,
 /*
  Fetches a value into your own memory: as mcm_fetch, and copies as much of it as fits to the size
  bytes at buf, without a NUL. *bytes is the value's full length: more than size tells that it was cut.
- buf may be NULL when size is 0. Allocates nothing. MC_REASON_BAD_VALUE when buf is NULL and size is not 0.
+ What buf holds after any other answer than MC_REASON_HIT is anybody's guess: a large value is received there at once,
+ and not all of it may come. buf may be NULL when size is 0. Allocates nothing. MC_REASON_BAD_VALUE when buf is NULL and size is not 0.
  */
 int mcm_fetch_into(const struct memcache_ctxt *ctxt,
                    struct memcache *mc,

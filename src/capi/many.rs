@@ -4,15 +4,16 @@
 //! Where the program's own functions choose the servers, as one for each server.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::slice;
 
 use libc::time_t;
 
 use super::context::{Context, mc_global_ctxt, memcache_ctxt};
-use super::fetch::copied;
 use super::guard::guard;
 use super::keep;
+use super::landing::Landings;
 use super::memcache::{Cache, memcache};
 use super::reason::mc_reason;
 use super::server::{self, memcache_server};
@@ -172,8 +173,12 @@ impl Call<'_> {
     }
 
     fn fetch_group(&mut self, way: Way, group: &[Ready<'_>], with_cas: bool) {
-        let mut values =
-            Values { ctxt: self.ctxt, items: self.items, group, settled: vec![false; group.len()] };
+        let mut values = Values {
+            landings: Landings::new(self.ctxt),
+            items: self.items,
+            group,
+            settled: vec![false; group.len()],
+        };
         let mut read = Read::of(&mut values, with_cas);
         let carrier = Call {
             ctxt: self.ctxt,
@@ -185,7 +190,8 @@ impl Call<'_> {
         let whole = carrier.travel(way, &mut read);
         let refusal = read.refusal().map(<[u8]>::to_vec);
         drop(read);
-        let settled = values.settled;
+        let settled = std::mem::take(&mut values.settled);
+        drop(values);
         for (item, settled) in group.iter().zip(settled) {
             if !settled {
                 self.settle(item.index, whole, None);
@@ -244,7 +250,7 @@ impl<'k, O: Operation, F: Fn(&Ready<'k>) -> O> Parts for Changes<'_, 'k, F> {
 
 /// The items whose values are fetched.
 struct Values<'c, 'k> {
-    ctxt: Context,
+    landings: Landings,
     items: &'c mut [mc_item],
     group: &'c [Ready<'k>],
     settled: Vec<bool>,
@@ -257,13 +263,16 @@ impl Batch for Values<'_, '_> {
     fn key(&self, index: usize) -> &[u8] {
         self.group[index].key
     }
+    fn room(&mut self, index: usize, len: usize) -> Option<&mut [MaybeUninit<u8>]> {
+        self.landings.room(index, len)
+    }
     fn settle(&mut self, index: usize, answer: Result<Value<'_>, Outcome>) {
         self.settled[index] = true;
         let item = &mut self.items[self.group[index].index];
         item.reason = match answer {
             Ok(value) => {
-                (item.bytes, item.flags, item.cas) = (value.data.len(), value.flags, value.cas);
-                let memory = copied(self.ctxt, value.data);
+                (item.bytes, item.flags, item.cas) = (value.len(), value.flags, value.cas);
+                let memory = self.landings.take(index, &value);
                 item.value = memory.map_or(ptr::null_mut(), NonNull::as_ptr);
                 if memory.is_some() { MC_REASON_HIT } else { MC_REASON_NO_MEMORY }
             }

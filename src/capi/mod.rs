@@ -56,5 +56,6 @@ mod buffer_text;
 mod from_file;
 mod guard;
 mod handle;
+mod landing;
 mod layout;
 mod turn;

@@ -135,7 +135,7 @@ impl Exchange {
         if self.outlived(index, witness) {
             return Err(Loss::Outlived);
         }
-        self.connections[index].flush(now)
+        self.connections[index].flush(operation, now)
     }
 
     /// Whether a connection was made in another life of its server than it is in by the view.
@@ -302,7 +302,7 @@ impl Exchange {
         operation: &mut (impl Operation + ?Sized),
         witness: &mut impl Witness,
     ) -> bool {
-        let received = self.connections[index].receive(wait);
+        let received = self.connections[index].receive(wait, operation);
         let now = clock::now();
         let told = received.and_then(|came| {
             if came {

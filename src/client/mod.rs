@@ -2,7 +2,7 @@
 //! and waits. It starts no thread and needs no runtime.
 //!
 //! - [`Client`] (here): the public face, one call at a time;
-//! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`: one of them;
+//! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`, `outbox`: one of them;
 //! - `reach`: a connection for a thread that waits for it; `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
 //! - `registry`: what this process knows of its servers; `views`: how a client sees them, by the pool's
 //!   table or by its own judgement; `trouble`: a server that only this process cannot reach;
@@ -34,6 +34,7 @@ pub(crate) mod fork;
 mod inbox;
 mod lineup;
 mod messages;
+mod outbox;
 mod proof;
 #[cfg(feature = "programs")]
 pub(crate) mod reach;

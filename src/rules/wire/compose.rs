@@ -59,6 +59,14 @@ pub(super) fn form(command: &Command<'_>, meta: bool) -> Result<Form, Unsupporte
 
 /// Appends the bytes of a command whose form was found.
 pub(super) fn write(command: &Command<'_>, meta: bool, form: Form, out: &mut Vec<u8>) {
+    line(command, meta, form, out);
+    if let Some(value) = command.value() {
+        words(out, &[value, b"\r\n"]);
+    }
+}
+
+/// Appends a command's line: what follows is the value that it carries, and that one's line end.
+pub(super) fn line(command: &Command<'_>, meta: bool, form: Form, out: &mut Vec<u8>) {
     match form {
         Form::Plain => plain(command, meta, out),
         Form::Coded => coded::write(command, out),
@@ -87,7 +95,7 @@ fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
             words(out, &[b" ", key]);
         }
         Command::Store { verb, key, flags, exptime, value } => {
-            store(out, verb, key, flags, exptime, value);
+            store(out, verb, key, (flags, exptime), value.len());
         }
         Command::StoreLeased { key, flags, exptime, value, lease } => {
             words(out, &[b"ms ", key, b" "]);
@@ -98,7 +106,6 @@ fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
             number(out, flags);
             words(out, &[b" C"]);
             number(out, lease);
-            words(out, &[b"\r\n", value]);
         }
         Command::Invalidate { key, cas } => {
             words(out, &[b"md ", key, b" I C"]);
@@ -136,9 +143,6 @@ fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
                 number(out, value.len());
             }
             words(out, &[if flags.is_empty() || flags.starts_with(b" ") { b"" } else { b" " }, flags]);
-            if let Some(value) = value {
-                words(out, &[b"\r\n", value]);
-            }
         }
         Command::Noop => words(out, &[b"mn"]),
     }
@@ -155,8 +159,8 @@ fn meta_only(command: &Command<'_>) -> bool {
     )
 }
 
-/// A classic store up to the end of the value; the line end behind that is the caller's.
-fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], flags: u32, exptime: i64, value: &[u8]) {
+/// A classic store's line.
+fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], (flags, exptime): (u32, i64), len: usize) {
     match verb {
         Verb::Set => words(out, &[b"set "]),
         Verb::Add => words(out, &[b"add "]),
@@ -170,12 +174,11 @@ fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], flags: u32, exptime: i64, va
     words(out, &[b" "]);
     number(out, expiry(exptime));
     words(out, &[b" "]);
-    number(out, value.len());
+    number(out, len);
     if let Verb::Cas(cas) = verb {
         words(out, &[b" "]);
         number(out, cas);
     }
-    words(out, &[b"\r\n", value]);
 }
 
 /// What the server's 32 bits can hold of an expiry time.

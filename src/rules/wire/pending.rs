@@ -8,12 +8,16 @@
 //! A miss is told only when the line that proves it was read whole and made sense: either `END`, or
 //! the header of a value that was asked for later in the same line.
 
+mod placed;
+
 use std::collections::VecDeque;
 
-use super::compose::{Form, form, write};
+use super::compose::{Form, form, line, write};
 use super::parse::{Head, Limits, Nonsense, Parsed, Progress, ends_connection, head, resume};
 use super::{Command, Reply, everyday};
 use crate::rules::key;
+
+pub use placed::Opened;
 
 /// The longest `get` line, in bytes, with its end. memcached 1.6.18 takes lines of megabytes, but
 /// from 2048 bytes without a line end on it leaves its fixed buffer, and takes anything but a get
@@ -62,20 +66,41 @@ impl<T: Copy> Pending<T> {
     /// [`Pending::close`] before the bytes are sent. False: the command, or its key, needs meta
     /// commands and the server has none; nothing was written or remembered.
     pub fn ask(&mut self, question: T, command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> bool {
+        self.ask_beside(question, command, meta, usize::MAX, out).is_some()
+    }
+
+    /// As [`Pending::ask`], but leaves a value of `large` bytes or more out of `out`: the sender has it beside. `None`:
+    /// nothing was written or remembered. Otherwise where in `out` such a value belongs, `out`'s own length if there is none.
+    #[inline]
+    pub fn ask_beside(
+        &mut self,
+        question: T,
+        command: &Command<'_>,
+        meta: bool,
+        large: usize,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        let mut place = usize::MAX;
         let form = match *command {
             Command::Get { key, meta: wanted } if !(wanted && meta) && key::is_plain(key) => {
                 self.join(key, out);
                 Form::Plain
             }
             _ => {
-                let Ok(form) = form(command, meta) else { return false };
+                let form = form(command, meta).ok()?;
                 self.close(out);
-                write(command, meta, form, out);
+                if command.value().is_some_and(|value| value.len() >= large) {
+                    line(command, meta, form, out);
+                    place = out.len();
+                    out.extend_from_slice(b"\r\n");
+                } else {
+                    write(command, meta, form, out);
+                }
                 form
             }
         };
         self.questions.push_back(Asked { question, form, joined: false });
-        true
+        Some(place.min(out.len()))
     }
 
     /// Writes the key of a classic get: into the open line, or into a new one that stays open.
