@@ -3,7 +3,7 @@
 //!
 //! - [`Client`] (here): the public face, one call at a time;
 //! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`, `outbox`: one of them;
-//! - `reach`: a connection for a thread that waits for it; `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
+//! - `reach`: a connection for a thread that waits for it; `wait`: poll; `busy`: to poll without a sleep; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
 //! - `registry`: what this process knows of its servers; `views`: how a client sees them, by the pool's
 //!   table or by its own judgement; `trouble`: a server that only this process cannot reach;
 //! - `turn`: writers of one key take turns; `proof`: a turn that was taken over; `calm`: every call is over that began
@@ -23,6 +23,7 @@
 //!
 //! How the processes of a machine agree about servers, docs/one-view.md tells step by step.
 
+mod busy;
 mod calm;
 mod clock;
 mod connection;
@@ -58,6 +59,7 @@ pub(crate) use clock::now;
 pub use resolve::resolve;
 pub use views::TableAt;
 
+use self::busy::Busy;
 use self::connection::{Connection, Terms};
 use self::exchange::{Exchange, Witness};
 use self::trial::Trials;
@@ -91,8 +93,8 @@ pub struct Client {
     own_timeouts: Vec<Option<Duration>>,
     /// What [`Client::set_nodelay`] chose, by server.
     nodelay: Vec<bool>,
-    /// How long a call that waits for one server polls its socket before it sleeps.
-    busy_poll: Duration,
+    /// Whether a call that waits polls before it sleeps.
+    busy: Busy,
     /// How long a whole call may take.
     total: Duration,
     terms: Vec<Terms>,
@@ -130,7 +132,7 @@ impl Client {
             total: options.timeout,
             own_timeouts: vec![None; count],
             nodelay: vec![true; count],
-            busy_poll: Duration::ZERO,
+            busy: Busy::of(Duration::ZERO),
             terms: vec![terms(&options, None, true); count],
             exchange: Exchange::new(Vec::new()),
             trials: Trials::default(),
@@ -288,11 +290,14 @@ impl Client {
     fn wait(&mut self, operation: &mut (impl Operation + ?Sized), now: Instant, deadline: Instant) {
         let left = deadline.since(now);
         let sole = self.exchange.sole_reader(now).filter(|_| self.trials.is_empty());
-        match sole.filter(|&index| self.exchange.patience(index) + self.busy_poll <= left) {
+        let span = self.busy.span();
+        let sole = sole.filter(|&index| self.exchange.patience(index) + span <= left);
+        if !span.is_zero() && self.waited_busily(operation, sole, now + span.min(left)) {
+            return;
+        }
+        match sole {
             Some(index) => {
-                if self.busy_poll.is_zero() || !self.poll_busily(index, operation) {
-                    self.exchange.read(index, true, operation, &mut self.views);
-                }
+                self.exchange.read(index, true, operation, &mut self.views);
             }
             None => {
                 let due = if self.exchange.parked() { Some(now + LOOK) } else { None };
@@ -303,19 +308,8 @@ impl Client {
         }
     }
 
-    /// Asks one connection's socket until something came. False: nothing did, and it is time to sleep.
-    fn poll_busily(&mut self, index: usize, operation: &mut (impl Operation + ?Sized)) -> bool {
-        let until = clock::now() + self.busy_poll;
-        while !self.exchange.read(index, false, operation, &mut self.views) {
-            if clock::now() >= until {
-                return false;
-            }
-            std::hint::spin_loop();
-        }
-        true
-    }
-
-    fn poll(&mut self, operation: &mut (impl Operation + ?Sized), limit: Duration) {
+    /// Waits for all sockets, and serves those with which something can be done. Whether there were any.
+    fn poll(&mut self, operation: &mut (impl Operation + ?Sized), limit: Duration) -> bool {
         let mut watch = Watch::default();
         let ours = self.exchange.watch(&mut watch);
         let counts = self.trials.watch(&mut watch);
@@ -323,6 +317,7 @@ impl Client {
         self.exchange.note(&seen[..ours]);
         self.exchange.serve(operation, &mut self.views, clock::now());
         self.trials.advance(&seen, ours, &counts, &mut self.views);
+        seen.iter().any(|(_, flags)| !flags.is_empty())
     }
 
     /// What a call before this one could have left: connections of the parent of a forked child, or of
@@ -406,11 +401,12 @@ impl Client {
         }
     }
 
-    /// How long a call that waits for one server's answer asks its socket again and again before it
+    /// How long a call that waits for answers asks its sockets again and again before it
     /// sleeps; zero, as it is unless told otherwise, for not at all. An answer that comes within that time costs
-    /// no sleep and no waking, and the processor is busy meanwhile. From the next call on.
+    /// no sleep and no waking, and the processor is busy meanwhile. Where answers mostly come later than that, it is left off
+    /// and tried again now and then. From the next call on.
     pub fn set_busy_poll(&mut self, span: Duration) {
-        self.busy_poll = span;
+        self.busy.set(span);
     }
 
     fn set_terms(&mut self) {

@@ -55,6 +55,32 @@ fn large_values_of_one_line_are_received_where_they_belong() {
 }
 
 #[test]
+fn whatever_pieces_a_value_comes_in_it_is_the_same() {
+    const LEN: usize = 100_000;
+    let head = format!("VALUE k 0 {LEN}");
+    let whole = [answer(&head, &pattern(LEN, 0)), b"END\r\n".to_vec()].concat();
+    let (begin, end) = (head.len() + 2, head.len() + 2 + LEN);
+    let cuts = [5, begin - 1, begin, begin + 1, begin + 70_000, end - 1, end, end + 1, end + 2, end + 4];
+    let fake = Fake::start(move |session| {
+        session.greet(1, true)?;
+        for (first, second) in cuts.iter().flat_map(|first| cuts.map(|second| (*first, second))) {
+            assert_eq!(session.line()?, "get k");
+            let (first, second) = (first.min(second), first.max(second));
+            for piece in [&whole[..first], &whole[first..second], &whole[second..]] {
+                session.say(piece);
+            }
+        }
+        Some(())
+    });
+    let mut client = client(unhurried(), [&fake.address]);
+    for _ in 0..cuts.len() * cuts.len() {
+        let mut questions = Questions::new(vec![(0, get("k"))]).with_room([LEN]);
+        assert_eq!(client.run(&mut questions), Outcome::Done);
+        assert!(questions.got == [Some(Got::Placed(pattern(LEN, 0)))]);
+    }
+}
+
+#[test]
 fn so_are_those_with_tokens_from_servers_of_either_kind() {
     let data = pattern(200_000, 3);
     for (meta, line, head, tail) in [
@@ -103,7 +129,7 @@ impl Batch for One {
 
 /// A pool of two servers that back each other up. The first of them that is asked plays `first`, and so it does on each of its
 /// connections; the other one `second`.
-fn pair<'a>(
+fn pair(
     options: Options,
     first: impl Fn(&mut Session, String) -> Option<()> + Send + Sync + Copy + 'static,
     second: impl Fn(&mut Session, String) -> Option<()> + Send + Sync + Copy + 'static,
