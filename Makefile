@@ -37,7 +37,7 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              ZSHDIR='$(ZSHDIR)'
 
 .PHONY: all library programs demo check format lints tests counts sim sim-share soak fuzz peers bench bench-library bench-growth \
-        bench-rules bench-fleet bench-sweep bench-proxy bench-python bench-php install uninstall deb wheel dist dist-php python php \
+        bench-rules bench-uring bench-fleet bench-sweep bench-proxy bench-python bench-php install uninstall deb wheel dist dist-php python php \
         man clean help need-build need-demo need-check need-python need-php
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
@@ -133,6 +133,10 @@ bench-growth: need-demo library
 	@scripts/need /usr/include/libmemcached/memcached.h:libmemcached-dev
 	$(CARGO) bench --locked --bench library -- --growth --rounds 3 --seconds 0.05 \
 	    --json '$(abspath $(TARGET))/bench-growth.json' --svg '$(abspath $(TARGET))/bench-growth.svg' $(GROWTH)
+
+## bench-uring: whether io_uring would serve many servers' sockets sooner; see docs/speed.md; URING="--servers 8"
+bench-uring: need-demo
+	$(CARGO) bench --locked --bench uring -- $(URING)
 
 ## bench-rules: placement, a look at the shared table and answers read off bytes, alone; RULES="--help"
 bench-rules: need-build

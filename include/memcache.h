@@ -2056,9 +2056,10 @@ struct memcache *mc_open(const char *pool_file, char *error, size_t error_size);
      timeout          "500ms": of a whole call; sets the timeout of every server, see mc_timeout
      connect_timeout  "100ms": how long a connection may take to be made; at most timeout
      tcp_nodelay      "on" (preset) or "off"; see mc_nodelay_enable
-     busy_poll        "50us", or "off" (preset): a call that waits for one server asks its socket
+     busy_poll        "50us", or "off" (preset): a call that waits for answers asks its sockets
                       again and again for that long before it sleeps. Where a processor can be
-                      spared, an answer that comes soon is had sooner
+                      spared, an answer that comes soon is had sooner. Where most come later, it
+                      sleeps at once, and tries this again now and then
 
  MC_REASON_DONE; MC_REASON_BAD_OPTION: nothing was changed, and mc_reason_text says what is wrong and
  what is allowed. In a pool that came from a file (mc_open, MEMCACHE_POOL) a program may set timeout,
@@ -2179,7 +2180,8 @@ int mc_fetch(struct memcache *mc,
 /*
  Fetches a value into your own memory: as mcm_fetch, and copies as much of it as fits to the size
  bytes at buf, without a NUL. *bytes is the value's full length: more than size tells that it was cut.
- buf may be NULL when size is 0. Allocates nothing. MC_REASON_BAD_VALUE when buf is NULL and size is not 0.
+ What buf holds after any other answer than MC_REASON_HIT is anybody's guess: a large value is received there at once,
+ and not all of it may come. buf may be NULL when size is 0. Allocates nothing. MC_REASON_BAD_VALUE when buf is NULL and size is not 0.
  */
 int mcm_fetch_into(const struct memcache_ctxt *ctxt,
                    struct memcache *mc,

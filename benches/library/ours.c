@@ -23,7 +23,8 @@ static int configured(struct memcache *mc, const struct setup *setup) {
     /* A busy machine stops a healthy server for longer than timeouts for production allow. */
     return mc_option_set(mc, "timeout", "20s") == MC_REASON_DONE &&
            mc_option_set(mc, "connect_timeout", "5s") == MC_REASON_DONE &&
-           (!setup->doubled || mc_option_set(mc, "backups", "pairs") == MC_REASON_DONE);
+           (!setup->doubled || mc_option_set(mc, "backups", "pairs") == MC_REASON_DONE) &&
+           (!setup->busy || mc_option_set(mc, "busy_poll", "200us") == MC_REASON_DONE);
 }
 
 struct session *session_open(const struct setup *setup) {

@@ -33,7 +33,7 @@ pub struct Work {
 }
 
 /// All that is measured.
-pub const WORKS: [Work; 10] = [
+pub const WORKS: [Work; 13] = [
     Work { name: "set", kind: "set", bytes: 100, keys: 1 },
     Work { name: "get", kind: "get", bytes: 100, keys: 1 },
     Work { name: "get of 100 keys", kind: "many", bytes: 100, keys: 100 },
@@ -44,6 +44,10 @@ pub const WORKS: [Work; 10] = [
     Work { name: "doubled 100 keys", kind: "doubled-many", bytes: 100, keys: 100 },
     Work { name: "set of 1 MiB", kind: "set", bytes: 1 << 20, keys: 1 },
     Work { name: "get of 1 MiB", kind: "get", bytes: 1 << 20, keys: 1 },
+    Work { name: "doubled 1 MiB set", kind: "doubled", bytes: 1 << 20, keys: 1 },
+    // Ours with busy_poll; the others sleep as ever.
+    Work { name: "set, busy", kind: "busy-set", bytes: 100, keys: 1 },
+    Work { name: "get, busy", kind: "busy-get", bytes: 100, keys: 1 },
 ];
 
 /// What a handle holds after one call of each kind.

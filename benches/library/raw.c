@@ -1,6 +1,8 @@
 /*
  * The work of work.h without a library: the bytes of the protocol, sent and received on blocking sockets. The least
  * that any client does, and more than a client may dare: no timeouts, no keys that are checked, servers that never die.
+ * A value is sent from the caller's memory (sendmsg of line, value and line end) and received into it: what came with
+ * the first line, at most 4096 bytes, is copied, the rest goes there at once.
  */
 #include "work.h"
 

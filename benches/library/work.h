@@ -17,6 +17,7 @@ struct setup {
     char **addresses; /* HOST:PORT each */
     int servers;
     int doubled;  /* every value is stored on two servers */
+    int busy;     /* a library that can polls before it sleeps */
     size_t bytes; /* the longest value */
     size_t keys;  /* so many keys in a get of many */
 };

@@ -1,11 +1,13 @@
 //! Fetching a value with a reason: into memory of the context's allocator, or the caller's.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 use libc::time_t;
 
-use super::context::{Context, mc_global_ctxt, memcache_ctxt, with_nul};
+use super::context::{Context, mc_global_ctxt, memcache_ctxt};
+use super::landing::{Landings, room};
 use super::memcache::{Cache, memcache};
 use super::reason::{mc_reason, reason_guard};
 use super::types::{u_int32_t, u_int64_t};
@@ -15,10 +17,9 @@ use crate::rules::wire::Value;
 use mc_reason::*;
 
 /// Where a value goes.
-#[derive(Clone, Copy)]
 enum Place {
     /// Into memory of the context's allocator, and a NUL behind it.
-    Allocated(Context),
+    Allocated(Landings),
     /// Into memory of the caller's, as much as fits.
     Given { memory: *mut c_void, size: usize },
     /// Nowhere: the caller asks for its length or flags alone.
@@ -76,12 +77,20 @@ impl Batch for One<'_> {
     fn key(&self, _index: usize) -> &[u8] {
         self.key
     }
-    fn settle(&mut self, _index: usize, answer: Result<&Value<'_>, Outcome>) {
-        let Ok(value) = answer else { return };
-        (self.len, self.flags, self.cas) = (value.data.len(), value.flags, value.cas);
+    fn room(&mut self, index: usize, len: usize) -> Option<&mut [MaybeUninit<u8>]> {
         match self.place {
-            Place::Allocated(ctxt) => {
-                self.memory = copied(ctxt, value.data);
+            Place::Allocated(ref mut landings) => landings.room(index, len),
+            // SAFETY: the caller's own memory of `size` bytes.
+            Place::Given { memory, size } if len <= size => Some(unsafe { room(memory, len) }),
+            _ => None,
+        }
+    }
+    fn settle(&mut self, index: usize, answer: Result<&Value<'_>, Outcome>) {
+        let Ok(value) = answer else { return };
+        (self.len, self.flags, self.cas) = (value.len(), value.flags, value.cas);
+        match self.place {
+            Place::Allocated(ref mut landings) => {
+                self.memory = landings.take(index, value);
                 self.no_memory = self.memory.is_none();
             }
             Place::Given { memory, size } => {
@@ -92,14 +101,6 @@ impl Batch for One<'_> {
             Place::Nowhere => {}
         }
     }
-}
-
-/// A copy of a value in memory of the context's allocator, with a NUL behind it.
-pub(super) fn copied(ctxt: Context, value: &[u8]) -> Option<NonNull<c_void>> {
-    let memory = ctxt.try_malloc_atomic(value.len() + 1)?;
-    // SAFETY: fresh memory of one byte more than the value.
-    unsafe { with_nul(memory.as_ptr(), value) };
-    Some(memory)
 }
 
 /// Hands out what was found, or what can be told of it.
@@ -141,7 +142,7 @@ fn read(ctxt: Context, cache: Cache, one: &mut One<'_>, with_cas: bool) -> mc_re
 }
 
 fn wanted(ctxt: Context, value: *mut *mut c_void) -> Place {
-    if value.is_null() { Place::Nowhere } else { Place::Allocated(ctxt) }
+    if value.is_null() { Place::Nowhere } else { Place::Allocated(Landings::new(ctxt)) }
 }
 
 /// Fetches a value. key points to key_len bytes: 1 to MAX_KEY_LEN of them; any bytes up to 186 from a
@@ -207,7 +208,8 @@ pub unsafe extern "C" fn mc_fetch(
 
 /// Fetches a value into your own memory: as mcm_fetch, and copies as much of it as fits to the size
 /// bytes at buf, without a NUL. *bytes is the value's full length: more than size tells that it was cut.
-/// buf may be NULL when size is 0. Allocates nothing. MC_REASON_BAD_VALUE when buf is NULL and size is not 0.
+/// What buf holds after any other answer than MC_REASON_HIT is anybody's guess: a large value is received there at once,
+/// and not all of it may come. buf may be NULL when size is 0. Allocates nothing. MC_REASON_BAD_VALUE when buf is NULL and size is not 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mcm_fetch_into(
     ctxt: *const memcache_ctxt,

@@ -1,10 +1,11 @@
 //! Fetching many items in one call: into memory of the context's allocator, or the caller's.
 
+use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::slice;
 
-use super::context::{Context, mc_global_ctxt, memcache_ctxt};
-use super::fetch::copied;
+use super::context::{mc_global_ctxt, memcache_ctxt};
+use super::landing::{Landings, room};
 use super::many::{Call, Way, many_guard, mc_item};
 use super::memcache::memcache;
 use super::reason::mc_reason;
@@ -120,11 +121,13 @@ impl Group<'_> {
 }
 
 fn fetch_group(call: &mut Call<'_>, way: Way, group: Group<'_>, with_cas: bool, place: Place) {
-    let mut values = Values { ctxt: call.ctxt, items: call.items, group: group.clone(), place };
+    let landings = Landings::new(call.ctxt);
+    let mut values = Values { landings, items: call.items, group: group.clone(), place };
     let mut read = Read::of(&mut values, with_cas);
     let whole = way.carry(call.cache, &mut read);
     let refusal = read.refusal().map(<[u8]>::to_vec);
     drop(read);
+    drop(values);
     for index in (0..group.len()).map(|index| group.at(index)) {
         let item = &mut call.items[index];
         if item.reason >= 0 {
@@ -143,7 +146,7 @@ fn fetch_group(call: &mut Call<'_>, way: Way, group: Group<'_>, with_cas: bool, 
 
 /// The items whose values are fetched.
 struct Values<'c> {
-    ctxt: Context,
+    landings: Landings,
     items: &'c mut [mc_item],
     group: Group<'c>,
     place: Place,
@@ -156,6 +159,15 @@ impl Batch for Values<'_> {
     #[inline]
     fn key(&self, index: usize) -> &[u8] {
         key_of(&self.items[self.group.at(index)])
+    }
+    fn room(&mut self, index: usize, len: usize) -> Option<&mut [MaybeUninit<u8>]> {
+        let item = &self.items[self.group.at(index)];
+        match self.place {
+            Place::Allocated => self.landings.room(index, len),
+            // SAFETY: the caller's own memory of so many bytes.
+            Place::Given if len <= item.bytes => Some(unsafe { room(item.value, len) }),
+            Place::Given => None,
+        }
     }
     #[inline]
     fn settle(&mut self, index: usize, answer: Result<&Value<'_>, Outcome>) {
@@ -170,7 +182,7 @@ impl Batch for Values<'_> {
         item.reason = MC_REASON_HIT as i32;
         match self.place {
             Place::Allocated => {
-                let memory = copied(self.ctxt, value.data);
+                let memory = self.landings.take(index, value);
                 item.value = memory.map_or(ptr::null_mut(), NonNull::as_ptr);
                 if memory.is_none() {
                     item.reason = MC_REASON_NO_MEMORY as i32;
@@ -182,7 +194,7 @@ impl Batch for Values<'_> {
                 unsafe { ptr::copy_nonoverlapping(value.data.as_ptr(), item.value.cast(), fits) };
             }
         }
-        (item.bytes, item.flags, item.cas) = (value.data.len(), value.flags, value.cas);
+        (item.bytes, item.flags, item.cas) = (value.len(), value.flags, value.cas);
     }
 }
 

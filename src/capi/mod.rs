@@ -57,5 +57,6 @@ mod buffer_text;
 mod from_file;
 mod guard;
 mod handle;
+mod landing;
 mod layout;
 mod turn;

@@ -180,9 +180,10 @@ unsafe fn text<'a>(text: *const c_char) -> Option<&'a str> {
 ///     timeout          "500ms": of a whole call; sets the timeout of every server, see mc_timeout
 ///     connect_timeout  "100ms": how long a connection may take to be made; at most timeout
 ///     tcp_nodelay      "on" (preset) or "off"; see mc_nodelay_enable
-///     busy_poll        "50us", or "off" (preset): a call that waits for one server asks its socket
+///     busy_poll        "50us", or "off" (preset): a call that waits for answers asks its sockets
 ///                      again and again for that long before it sleeps. Where a processor can be
-///                      spared, an answer that comes soon is had sooner
+///                      spared, an answer that comes soon is had sooner. Where most come later, it
+///                      sleeps at once, and tries this again now and then
 ///
 /// MC_REASON_DONE; MC_REASON_BAD_OPTION: nothing was changed, and mc_reason_text says what is wrong and
 /// what is allowed. In a pool that came from a file (mc_open, MEMCACHE_POOL) a program may set timeout,

@@ -1,13 +1,16 @@
 //! Requests: the keys of one fetch, their responses, and who is told.
 
 use std::ffi::{CStr, c_char, c_void};
+use std::mem::MaybeUninit;
 use std::ptr;
 
 use super::constants::*;
 use super::context::{Context, mc_global_ctxt, mcResCallback, memcache_ctxt};
 use super::guard::{bytes, guard};
+use super::landing::{self, Landings};
 use super::list::{self, Linked, tailq_entry, tailq_head};
 use super::types::{u_int16_t, u_int32_t};
+use crate::rules::wire::Value;
 
 /// A request: the keys of one fetch. Made by mc_req_new, freed by mc_req_free. It may be fetched
 /// again and again.
@@ -144,23 +147,36 @@ impl memcache_res {
         }
     }
 
+    /// Where a value of that length is received at once.
+    pub(super) fn room<'r>(
+        &'r mut self,
+        landings: &'r mut Landings,
+        index: usize,
+        len: usize,
+    ) -> Option<&'r mut [MaybeUninit<u8>]> {
+        if !self.has_place() {
+            return landings.room(index, len);
+        }
+        // SAFETY: the program's own memory of `size` bytes.
+        (len <= self.size).then(|| unsafe { landing::room(self.val, len) })
+    }
+
     /// Takes the value in. False when there is no memory for it.
-    pub(super) fn take(&mut self, ctxt: Context, value: &[u8], flags: u32) -> bool {
+    pub(super) fn take(&mut self, landings: &mut Landings, index: usize, value: &Value<'_>) -> bool {
         if self.has_place() {
-            let fits = value.len().min(self.size);
+            let fits = value.data.len().min(self.size);
             // SAFETY: the program's own memory of `size` bytes.
-            unsafe { ptr::copy_nonoverlapping(value.as_ptr(), self.val.cast(), fits) };
+            unsafe { ptr::copy_nonoverlapping(value.data.as_ptr(), self.val.cast(), fits) };
         } else {
-            let Some(memory) = ctxt.try_malloc_atomic(value.len() + 1) else { return false };
-            // SAFETY: fresh memory of one byte more than the value.
-            self.val = unsafe { super::context::with_nul(memory.as_ptr(), value) };
+            let Some(memory) = landings.take(index, value) else { return false };
+            self.val = memory.as_ptr();
             (self._own, self._own_size, self.size) = (self.val, value.len(), value.len());
             if !self.has(MCM_RES_NO_FREE_ON_DELETE) {
                 self._flags |= MCM_RES_FREE_ON_DELETE;
             }
         }
         self.bytes = value.len();
-        self.flags = flags as u_int16_t; // the old interface has 16 bits of them
+        self.flags = value.flags as u_int16_t; // the old interface has 16 bits of them
         self._flags |= MCM_RES_FOUND;
         true
     }

@@ -1,11 +1,13 @@
 //! Getting values: one at a time, or those of a request.
 
 use std::ffi::{CStr, c_char, c_void};
+use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 use super::constants::*;
-use super::context::{Context, mc_global_ctxt, memcache_ctxt, with_nul};
+use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::guard::{bytes, guard};
+use super::landing::Landings;
 use super::list;
 use super::memcache::{Cache, memcache};
 use super::request::{memcache_req, memcache_res};
@@ -17,7 +19,7 @@ use crate::rules::wire::Value;
 
 /// One key whose value goes into memory of its own.
 struct One<'a> {
-    ctxt: Context,
+    landings: Landings,
     key: &'a [u8],
     value: Option<NonNull<c_void>>,
     len: usize,
@@ -31,16 +33,13 @@ impl Batch for One<'_> {
     fn key(&self, _index: usize) -> &[u8] {
         self.key
     }
-    fn settle(&mut self, _index: usize, answer: Result<&Value<'_>, Outcome>) {
+    fn room(&mut self, index: usize, len: usize) -> Option<&mut [MaybeUninit<u8>]> {
+        self.landings.room(index, len)
+    }
+    fn settle(&mut self, index: usize, answer: Result<&Value<'_>, Outcome>) {
         let Ok(value) = answer else { return };
-        match self.ctxt.try_malloc_atomic(value.data.len() + 1) {
-            Some(memory) => {
-                // SAFETY: fresh memory of one byte more than the value.
-                unsafe { with_nul(memory.as_ptr(), value.data) };
-                (self.value, self.len) = (Some(memory), value.data.len());
-            }
-            None => (self.no_memory, self.len) = (true, value.data.len()),
-        }
+        (self.value, self.len) = (self.landings.take(index, value), value.len());
+        self.no_memory = self.value.is_none();
     }
 }
 
@@ -62,7 +61,7 @@ fn fetch_one(ctxt: Context, cache: Cache, key: &[u8]) -> Option<(NonNull<c_void>
     if cache.refuses_key(ctxt, HERE, key) != 0 {
         return None;
     }
-    let mut one = One { ctxt, key, value: None, len: 0, no_memory: false };
+    let mut one = One { landings: Landings::new(ctxt), key, value: None, len: 0, no_memory: false };
     let mut read = Read::new(&mut one);
     let outcome = cache.run(ctxt, key, &mut read);
     let refusal = refusal_of(&read, outcome);
@@ -145,7 +144,7 @@ pub unsafe extern "C" fn mc_aget2(
 
 /// The responses of a request that may be asked for.
 struct Many<'a> {
-    ctxt: Context,
+    landings: Landings,
     responses: &'a [*mut memcache_res],
     no_memory: usize,
     worst: Option<Outcome>,
@@ -159,13 +158,17 @@ impl Batch for Many<'_> {
         // SAFETY: a live response of the request.
         unsafe { &*self.responses[index] }.key_bytes()
     }
-    fn settle(&mut self, index: usize, answer: Result<&Value<'_>, Outcome>) {
+    fn room(&mut self, index: usize, len: usize) -> Option<&mut [MaybeUninit<u8>]> {
         // SAFETY: as above; nobody else uses it during the call.
+        unsafe { &mut *self.responses[index] }.room(&mut self.landings, index, len)
+    }
+    fn settle(&mut self, index: usize, answer: Result<&Value<'_>, Outcome>) {
+        // SAFETY: as above.
         let res = unsafe { &mut *self.responses[index] };
         match answer {
             Ok(value) => {
-                if !res.take(self.ctxt, value.data, value.flags) {
-                    self.no_memory = self.no_memory.max(value.data.len() + 1);
+                if !res.take(&mut self.landings, index, value) {
+                    self.no_memory = self.no_memory.max(value.len() + 1);
                 }
             }
             Err(Outcome::Miss) => {}
@@ -179,7 +182,7 @@ const GET: &CStr = c"mc_get";
 /// Fetches responses by one operation, or by one a server when the program's own functions choose them.
 fn fetch(ctxt: Context, cache: Cache, responses: &mut [*mut memcache_res]) {
     if !ctxt.places_keys_itself() {
-        let mut many = Many { ctxt, responses, no_memory: 0, worst: None };
+        let mut many = Many { landings: Landings::new(ctxt), responses, no_memory: 0, worst: None };
         let mut read = Read::new(&mut many);
         let outcome = cache.run_in_pool(&mut read);
         let refusal = refusal_of(&read, outcome);
@@ -193,7 +196,7 @@ fn fetch(ctxt: Context, cache: Cache, responses: &mut [*mut memcache_res]) {
     };
     responses.sort_by_cached_key(server);
     for group in responses.chunk_by(|one, other| server(one) == server(other)) {
-        let mut many = Many { ctxt, responses: group, no_memory: 0, worst: None };
+        let mut many = Many { landings: Landings::new(ctxt), responses: group, no_memory: 0, worst: None };
         let mut read = Read::new(&mut many);
         let outcome = match server(&group[0]) {
             server if server.is_null() => Outcome::Unavailable,

@@ -4,9 +4,11 @@
 //! blocking mode with a receive timeout, so that the one thing a call usually does, waiting
 //! for one server's answer, is one system call; everything else is done with MSG_DONTWAIT.
 
+mod ending;
 mod parked;
 mod patience;
 mod phases;
+mod placing;
 mod short;
 
 use std::sync::Arc;
@@ -15,16 +17,18 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, connect_unspec, recv, send, sockopt};
+use rustix::net::{RecvFlags, recv, sockopt};
 
 pub(super) use self::phases::changes;
+use self::placing::Placing;
 use super::dial::{Dial, set_call};
 use super::exchange::Planned;
-use super::inbox::{Inbox, KEPT};
+use super::inbox::Inbox;
+use super::outbox::Outbox;
 use super::registry::Known;
 use super::silence::Silence;
 use crate::rules::greeting::Greeting;
-use crate::rules::operation::{Failure, Operation, Tag};
+use crate::rules::operation::{Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
 use crate::rules::wire::parse::Limits;
@@ -100,14 +104,12 @@ pub(super) struct Connection {
     meta: bool,
     /// The mark of its server's life that it was made in.
     life: u16,
-    out: Vec<u8>,
-    /// How much of `out` was sent.
-    sent: usize,
-    /// How many bytes were sent before `out` began.
-    before: u64,
+    outbox: Outbox,
     /// Where the command begins that was composed last by the short way.
     said: u64,
     inbox: Inbox,
+    /// A value that is being received into memory of the operation's.
+    placing: Option<Placing>,
     pending: Pending<Composed>,
     /// Commands that wait for the connection to be ready.
     held: Vec<Tag>,
@@ -141,11 +143,10 @@ impl Connection {
             phase: Phase::Closed,
             meta: false,
             life: 0,
-            out: Vec::new(),
-            sent: 0,
-            before: 0,
+            outbox: Outbox::default(),
             said: 0,
             inbox: Inbox::default(),
+            placing: None,
             pending: Pending::default(),
             held: Vec::new(),
             planned: Planned::default(),
@@ -211,7 +212,7 @@ impl Connection {
     }
 
     fn unsent(&self) -> bool {
-        self.sent < self.out.len()
+        self.outbox.unsent()
     }
 
     /// Whether something is outstanding.
@@ -305,8 +306,8 @@ impl Connection {
 
     #[inline(always)]
     fn compose(&mut self, tag: Tag, command: &Command<'_>) -> bool {
-        let start = self.before + self.out.len() as u64;
-        self.pending.ask(Composed { tag, start }, command, self.meta, &mut self.out)
+        let composed = Composed { tag, start: self.outbox.composed() };
+        self.outbox.ask(&mut self.pending, (composed, tag), command, self.meta)
     }
 
     /// What the commands that are held back rest on.
@@ -348,7 +349,7 @@ impl Connection {
         // Silence goes on counting from the beginning: a server that is cut off and one that
         // accepts and hangs cost a call the same.
         for (tag, command) in (0..).zip(&Greeting::COMMANDS) {
-            self.pending.ask(Composed { tag, start: 0 }, command, false, &mut self.out);
+            self.outbox.ask(&mut self.pending, (Composed { tag, start: 0 }, tag), command, false);
         }
         self.enter(Phase::Greeting(socket, Greeting::default()));
         Ok(true)
@@ -356,14 +357,13 @@ impl Connection {
 
     /// Sends what the kernel takes.
     #[inline]
-    pub(super) fn flush(&mut self, now: Instant) -> Result<(), Loss> {
-        self.pending.close(&mut self.out);
+    pub(super) fn flush(&mut self, operation: &(impl Operation + ?Sized), now: Instant) -> Result<(), Loss> {
+        self.outbox.close(&mut self.pending);
         let (Phase::Greeting(socket, _) | Phase::Ready(socket)) = &self.phase else { return Ok(()) };
-        while self.sent < self.out.len() {
+        while self.outbox.unsent() {
             let owes_an_answer = self.owes_an_answer();
-            match send(socket, &self.out[self.sent..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-                Ok(sent) => {
-                    self.sent += sent;
+            match self.outbox.send(socket, |tag| operation.command(tag).value()) {
+                Ok(()) => {
                     if self.ready() && !owes_an_answer {
                         self.silence.broken(now);
                     }
@@ -373,18 +373,26 @@ impl Connection {
                 Err(error) => return Err(ended(error)),
             }
         }
-        self.before += self.out.len() as u64;
-        self.out.clear();
-        self.sent = 0;
         Ok(())
     }
 
     /// Receives once; with `wait`, for up to the terms' patience. False: nothing came, or a signal did.
-    pub(super) fn receive(&mut self, wait: bool) -> Result<bool, Loss> {
+    pub(super) fn receive(
+        &mut self,
+        wait: bool,
+        operation: &mut (impl Operation + ?Sized),
+    ) -> Result<bool, Loss> {
+        if self.inbox.holds_a_part() {
+            self.place(operation);
+        }
         let (Phase::Greeting(socket, _) | Phase::Ready(socket)) = &self.phase else { return Ok(false) };
         let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
-        match recv(socket, self.inbox.room(), flags) {
-            Ok((_, 0)) => Err(Loss::Broken),
+        let received = match &mut self.placing {
+            Some(placing) if !placing.is_filled() => placing.receive(socket, flags, operation)?,
+            _ => recv(socket, self.inbox.room(), flags).map(|(_, came)| came),
+        };
+        match received {
+            Ok(0) => Err(Loss::Broken),
             Ok(_) => Ok(true),
             Err(Errno::AGAIN | Errno::INTR) => Ok(false),
             Err(error) => Err(ended(error)),
@@ -395,13 +403,19 @@ impl Connection {
     #[inline(always)]
     pub(super) fn next_answer(
         &mut self,
-        operation: &(impl Operation + ?Sized),
+        operation: &mut (impl Operation + ?Sized),
     ) -> Result<Option<(Tag, Reply<'_>)>, Loss> {
+        if self.placing.is_some() {
+            return self.placed(operation);
+        }
         let (bytes, read) = self.inbox.unread();
         let question = |asked: Composed| operation.command(asked.tag);
         match self.pending.next(bytes, self.meta, &self.terms.limits, question) {
             Ok(Some((asked, reply, taken))) => {
                 *read += taken;
+                if self.outbox.borrows() {
+                    self.outbox.keep(asked.tag, operation.command(asked.tag).value());
+                }
                 Ok(Some((asked.tag, reply)))
             }
             Ok(None) => Ok(None),
@@ -433,63 +447,6 @@ impl Connection {
         }
         Ok(Some(greeting))
     }
-
-    /// Ends it. Appends every command that was composed for it and not answered to `lost`, oldest first;
-    /// those that were held back are still there. What lies unsent in the kernel dies with it (rule 17).
-    pub(super) fn lose(&mut self, lost: &mut Vec<(Tag, Failure)>) {
-        let sent = self.before + self.sent as u64;
-        if self.ready() {
-            for Composed { tag, start } in self.pending.drain() {
-                lost.push((tag, if start >= sent { Failure::Unsent } else { Failure::Unanswered }));
-            }
-        }
-        let (held, parked) = (std::mem::take(&mut self.held), self.parked);
-        self.close(true);
-        (self.held, self.parked) = (held, parked);
-    }
-
-    /// Closes it. `reset`: and lets nothing more arrive at the server.
-    pub(super) fn close(&mut self, reset: bool) {
-        if let Some(socket) = self.socket().filter(|_| reset) {
-            // Disconnected and not only closed, with linger 0: a forked child, or a program that was
-            // started without regard to CLOEXEC, may have a descriptor of it still, and as long as
-            // it has, closing ends nothing. Linger for where there is nothing to disconnect. Should
-            // both fail, the connection is closed all the same.
-            let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
-            let _ = connect_unspec(socket);
-        }
-        self.enter(Phase::Closed);
-        self.pending.drain().for_each(drop);
-        self.held.clear();
-        (self.parked, self.endures) = (false, false);
-        (self.sent, self.before) = (0, 0);
-        self.out.clear();
-        self.inbox.clear();
-        self.dirty = false;
-        self.ready = PollFlags::empty();
-        self.shrink();
-    }
-
-    /// The call is over, and nothing is outstanding.
-    #[inline]
-    pub(super) fn rest(&mut self, now: Instant) {
-        self.used = now;
-        self.inbox.clear();
-        self.shrink();
-    }
-
-    #[inline]
-    fn shrink(&mut self) {
-        if self.inbox.capacity() > KEPT || self.out.capacity() > KEPT {
-            self.give_back();
-        }
-    }
-
-    #[cold]
-    fn give_back(&mut self) {
-        self.inbox.shrink();
-        self.out.shrink_to(KEPT);
-    }
 }
 
 /// What an error of an established connection says. One that this machine gave up was not ended by its server,
@@ -497,6 +454,8 @@ impl Connection {
 fn ended(error: Errno) -> Loss {
     match error {
         Errno::TIMEDOUT | Errno::HOSTUNREACH | Errno::NETUNREACH => Loss::Silent,
+        // A value that is not the one of before: see `Outbox::send`.
+        Errno::INVAL => Loss::Local,
         _ => Loss::Broken,
     }
 }

@@ -154,7 +154,7 @@ impl Exchange {
         if self.outlived(index, witness) {
             return Err(Loss::Outlived);
         }
-        self.connections[index].flush(now)
+        self.connections[index].flush(operation, now)
     }
 
     /// Whether a connection was made in another life of its server than it is in by the view.
@@ -321,7 +321,7 @@ impl Exchange {
         operation: &mut (impl Operation + ?Sized),
         witness: &mut impl Witness,
     ) -> bool {
-        let received = self.connections[index].receive(wait);
+        let received = self.connections[index].receive(wait, operation);
         self.told(index, received, operation, witness, clock::now())
     }
 

@@ -9,8 +9,42 @@ use rustix::buffer::{SpareCapacity, spare_capacity};
 pub(super) const ROOM: usize = 16 << 10;
 /// Less room than this, in bytes, is not worth a system call.
 const SCANT: usize = 2 << 10;
-/// A buffer that is not in use keeps at most this much, in bytes.
+/// A buffer that calls have no use for keeps at most this much, in bytes.
 pub(super) const KEPT: usize = 64 << 10;
+/// And one that they have use for now and then, this much.
+pub(super) const KEPT_IN_USE: usize = 4 << 20;
+/// So many calls in a row without a use for so much, and it is given back: to have it again for each large answer costs
+/// more than the answer.
+pub(super) const CALLS: u8 = 8;
+
+/// How long a buffer's memory is kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spare {
+    most: usize,
+    idle: u8,
+}
+
+impl Spare {
+    /// So many bytes were in the buffer.
+    #[inline]
+    pub(super) fn used(&mut self, bytes: usize) {
+        self.most = self.most.max(bytes);
+    }
+
+    /// A call is over, and with it the use of `buffer`.
+    #[inline]
+    pub(super) fn rest(&mut self, buffer: &mut Vec<u8>) {
+        let most = std::mem::take(&mut self.most);
+        if buffer.capacity() > KEPT {
+            self.idle = if most > KEPT { 0 } else { self.idle + 1 };
+            let keeps = if self.idle < CALLS { KEPT_IN_USE } else { KEPT };
+            if buffer.capacity() > keeps {
+                self.idle = 0;
+                buffer.shrink_to(KEPT);
+            }
+        }
+    }
+}
 
 /// A receive buffer.
 #[derive(Default)]
@@ -18,6 +52,7 @@ pub(super) struct Inbox {
     input: Vec<u8>,
     /// How much of `input` was read.
     taken: usize,
+    spare: Spare,
 }
 
 impl Inbox {
@@ -26,11 +61,11 @@ impl Inbox {
         if self.taken == self.input.len() {
             self.clear();
         }
-        if self.spare() < SCANT {
+        if self.left() < SCANT {
             self.input.drain(..self.taken);
             self.taken = 0;
         }
-        if self.spare() < SCANT {
+        if self.left() < SCANT {
             self.input.reserve_exact(self.input.len().max(ROOM));
         }
         spare_capacity(&mut self.input)
@@ -46,7 +81,7 @@ impl Inbox {
         spare_capacity(&mut self.input)
     }
 
-    fn spare(&self) -> usize {
+    fn left(&self) -> usize {
         self.input.capacity() - self.input.len()
     }
 
@@ -56,17 +91,26 @@ impl Inbox {
         (self.input.get(self.taken..).unwrap_or_default(), &mut self.taken)
     }
 
+    /// Whether there is something that was not read.
+    #[inline]
+    pub(super) fn holds_a_part(&self) -> bool {
+        self.taken < self.input.len()
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
+        self.spare.used(self.input.len());
         self.input.clear();
         self.taken = 0;
     }
 
-    /// Gives memory back.
-    pub(super) fn shrink(&mut self) {
-        self.input.shrink_to(KEPT);
+    /// The call is over: forgets everything, and gives memory back that calls have no need of.
+    pub(super) fn rest(&mut self) {
+        self.clear();
+        self.spare.rest(&mut self.input);
     }
 
+    #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.input.capacity()
     }

@@ -2,15 +2,16 @@
 //! and waits. It starts no thread and needs no runtime.
 //!
 //! - [`Client`] (here): the public face, one call at a time;
-//! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`: one of them;
-//! - `reach`: a connection for a thread that waits for it; `wait`: poll; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
+//! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`, `outbox`: one of them;
+//! - `reach`: a connection for a thread that waits for it; `wait`: poll; `busy`: to poll without a sleep; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
 //! - `registry`: what this process knows of its servers; `views`: how a client sees them, by the pool's
 //!   table or by its own judgement; `trouble`: a server that only this process cannot reach;
+//! - `quiet`: the everyday call, which need not look at most of what follows;
 //! - `turn`: writers of one key take turns; `proof`: a turn that was taken over; `calm`: every call is over that began
 //!   before; `repair`: what a read found displaced is moved; `lineup`: a changed list of servers;
 //! - `trial`: the way back of a server that is down, riding along with the calls, where no daemon does it;
 //! - `crowd`: many operations at once over the same connections, for the proxy's event loop;
-//! - `messages`: what a person should know, once; `shown`: what a client tells of itself;
+//! - `hold`: a server that a program takes out of use; `messages`: what a person should know, once; `shown`: what a client tells of itself;
 //! - `fork`: how a forked child is noticed; `twin`: locks that it need not fear.
 //!
 //! A client is for one thread at a time. A child of fork may go on with its parent's clients, unless
@@ -23,6 +24,7 @@
 //!
 //! How the processes of a machine agree about servers, docs/one-view.md tells step by step.
 
+mod busy;
 mod calm;
 mod clock;
 mod connection;
@@ -31,10 +33,13 @@ pub(crate) mod crowd;
 mod dial;
 mod exchange;
 pub(crate) mod fork;
+mod hold;
 mod inbox;
 mod lineup;
 mod messages;
+mod outbox;
 mod proof;
+mod quiet;
 #[cfg(feature = "programs")]
 pub(crate) mod reach;
 mod registry;
@@ -57,8 +62,10 @@ pub(crate) use clock::now;
 pub use resolve::resolve;
 pub use views::TableAt;
 
+use self::busy::Busy;
 use self::connection::{Connection, Terms};
 use self::exchange::{Exchange, Witness};
+use self::quiet::micros;
 use self::trial::Trials;
 use self::turn::Turn;
 use self::views::Views;
@@ -90,8 +97,8 @@ pub struct Client {
     own_timeouts: Vec<Option<Duration>>,
     /// What [`Client::set_nodelay`] chose, by server.
     nodelay: Vec<bool>,
-    /// How long a call that waits for one server polls its socket before it sleeps.
-    busy_poll: Duration,
+    /// Whether a call that waits polls before it sleeps.
+    busy: Busy,
     /// How long a whole call may take, in microseconds.
     total: u64,
     /// How long a call by the short way may wait for its one answer at most, in microseconds; `None`: none goes that way.
@@ -132,7 +139,7 @@ impl Client {
             short_wait: None,
             own_timeouts: vec![None; count],
             nodelay: vec![true; count],
-            busy_poll: Duration::ZERO,
+            busy: Busy::of(Duration::ZERO),
             terms: vec![terms(&options, None, true); count],
             exchange: Exchange::new(Vec::new()),
             trials: Trials::default(),
@@ -220,30 +227,6 @@ impl Client {
         }
     }
 
-    /// Whether a call can begin as it is: every server is steady, nobody has news of any or is to be asked for some, no turns are
-    /// taken at keys, and nothing was left by the call before.
-    #[inline]
-    fn is_quiet(&self) -> bool {
-        self.views.is_quiet() && self.trials.is_empty() && self.exchange.idle() && self.epoch == fork::epoch()
-    }
-
-    /// A call of a quiet client.
-    fn run_quietly(
-        &mut self,
-        operation: &mut (impl Operation + ?Sized),
-        start: Instant,
-        deadline: Instant,
-    ) -> Outcome {
-        self.views.begin_quietly(operation.mutates());
-        let now = match self.go_short(operation, start, deadline) {
-            Ok(outcome) => return outcome,
-            Err(now) => now,
-        };
-        let outcome = self.drive_on(operation, now, &Turn::free(deadline));
-        self.views.end(now);
-        outcome
-    }
-
     /// The client's side of the beginning of a call.
     fn begin(&mut self, mutates: bool, now: Instant) {
         self.views.begin(mutates, now);
@@ -275,25 +258,6 @@ impl Client {
         match self.go_short(operation, turn.now(start), turn.deadline()) {
             Ok(outcome) => outcome,
             Err(now) => self.drive_on(operation, now, turn),
-        }
-    }
-
-    /// Begins an operation by the short way, if there is time enough to wait for one answer. How it ended, or the time at which it
-    /// is to go on.
-    #[inline(always)]
-    fn go_short(
-        &mut self,
-        operation: &mut (impl Operation + ?Sized),
-        now: Instant,
-        deadline: Instant,
-    ) -> Result<Outcome, Instant> {
-        if self.short_wait.is_none_or(|wait| now.0.saturating_add(wait) > deadline.0) {
-            return Err(now);
-        }
-        let later = self.exchange.go_short(operation, &mut self.views, now);
-        match operation.outcome() {
-            Some(outcome) if self.exchange.idle() => Ok(outcome),
-            _ => Err(later.unwrap_or(now)),
         }
     }
 
@@ -350,11 +314,14 @@ impl Client {
     fn wait(&mut self, operation: &mut (impl Operation + ?Sized), now: Instant, deadline: Instant) {
         let left = deadline.since(now);
         let sole = self.exchange.sole_reader(now).filter(|_| self.trials.is_empty());
-        match sole.filter(|&index| self.exchange.patience(index) + self.busy_poll <= left) {
+        let span = self.busy.span();
+        let sole = sole.filter(|&index| self.exchange.patience(index) + span <= left);
+        if !span.is_zero() && self.waited_busily(operation, sole, now + span.min(left)) {
+            return;
+        }
+        match sole {
             Some(index) => {
-                if self.busy_poll.is_zero() || !self.poll_busily(index, operation) {
-                    self.exchange.read(index, true, operation, &mut self.views);
-                }
+                self.exchange.read(index, true, operation, &mut self.views);
             }
             None => {
                 let due = if self.exchange.parked() { Some(now + LOOK) } else { None };
@@ -365,19 +332,8 @@ impl Client {
         }
     }
 
-    /// Asks one connection's socket until something came. False: nothing did, and it is time to sleep.
-    fn poll_busily(&mut self, index: usize, operation: &mut (impl Operation + ?Sized)) -> bool {
-        let until = clock::now() + self.busy_poll;
-        while !self.exchange.read(index, false, operation, &mut self.views) {
-            if clock::now() >= until {
-                return false;
-            }
-            std::hint::spin_loop();
-        }
-        true
-    }
-
-    fn poll(&mut self, operation: &mut (impl Operation + ?Sized), limit: Duration) {
+    /// Waits for all sockets, and serves those with which something can be done. Whether there were any.
+    fn poll(&mut self, operation: &mut (impl Operation + ?Sized), limit: Duration) -> bool {
         let mut watch = Watch::default();
         let ours = self.exchange.watch(&mut watch);
         let counts = self.trials.watch(&mut watch);
@@ -385,6 +341,7 @@ impl Client {
         self.exchange.note(&seen[..ours]);
         self.exchange.serve(operation, &mut self.views, clock::now());
         self.trials.advance(&seen, ours, &counts, &mut self.views);
+        seen.iter().any(|(_, flags)| !flags.is_empty())
     }
 
     /// What a call before this one could have left: connections of the parent of a forked child, or of
@@ -468,17 +425,13 @@ impl Client {
         }
     }
 
-    /// How long a call that waits for one server's answer asks its socket again and again before it
+    /// How long a call that waits for answers asks its sockets again and again before it
     /// sleeps; zero, as it is unless told otherwise, for not at all. An answer that comes within that time costs
-    /// no sleep and no waking, and the processor is busy meanwhile. From the next call on.
+    /// no sleep and no waking, and the processor is busy meanwhile. Where answers mostly come later than that, it is left off
+    /// and tried again now and then. From the next call on.
     pub fn set_busy_poll(&mut self, span: Duration) {
-        self.busy_poll = span;
+        self.busy.set(span);
         self.set_short_wait();
-    }
-
-    fn set_short_wait(&mut self) {
-        let patience = self.terms.iter().map(|terms| terms.patience).max().unwrap_or_default();
-        self.short_wait = self.busy_poll.is_zero().then_some(micros(patience));
     }
 
     fn set_terms(&mut self) {
@@ -500,36 +453,6 @@ impl Client {
             connection.close(false);
         }
     }
-
-    /// Takes a server for down, whatever it is (`down`), or sees it as it is again. Concerns this
-    /// client alone: meanwhile it asks the server nothing, tries it never, and writes elsewhere.
-    ///
-    /// A server that a write passed by holds old values. When it is released it is down for every
-    /// client of this process, until a trial, which rides along with the next calls, has emptied it.
-    /// The end of a client releases what it holds.
-    ///
-    /// Whether it is so now. Where the pool's table was ever read, no server can be held down: what one client
-    /// writes elsewhere on its own, others would not find. Then this reports the server to the
-    /// daemon, which probes it, and is `false`.
-    pub fn hold(&mut self, server: ServerId, down: bool) -> bool {
-        self.tidy_up();
-        let now = clock::now();
-        self.views.refresh(now);
-        if !down {
-            self.views.release(server, now);
-            return true;
-        }
-        if self.views.may_not_hold(server) {
-            return false;
-        }
-        if self.views.hold(server, now) {
-            self.trials.give_up(server, &mut self.views, now);
-            if let Some(connection) = self.exchange.connection(server) {
-                connection.close(true);
-            }
-        }
-        self.views.held(server)
-    }
 }
 
 impl Drop for Client {
@@ -542,10 +465,6 @@ impl Drop for Client {
         }
         self.trials.leave(&self.views);
     }
-}
-
-fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn terms(options: &Options, own_timeout: Option<Duration>, nodelay: bool) -> Terms {

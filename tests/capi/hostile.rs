@@ -16,7 +16,7 @@ enum Habit {
     GreetsWith(&'static str),
 }
 
-const HABITS: [(&str, Habit); 15] = [
+const HABITS: [(&str, Habit); 17] = [
     ("closes at once", Habit::Says("")),
     ("never answers", Habit::SaysAndHangs("")),
     ("never even greets", Habit::GreetsWith("")),
@@ -26,6 +26,8 @@ const HABITS: [(&str, Habit); 15] = [
     ("garbage", Habit::Says("\u{1}\u{2}\0\u{7f} what?\r\n")),
     ("closes in the middle of a value", Habit::Says("VALUE key 0 5\r\nva")),
     ("hangs in the middle of a value", Habit::SaysAndHangs("VALUE key 0 5\r\nva")),
+    ("closes in the middle of a large value", Habit::Says("VALUE key 0 1000000\r\nva")),
+    ("hangs in the middle of a large value", Habit::SaysAndHangs("VALUE key 0 1000000\r\nva")),
     ("a length of 2^63", Habit::SaysAndHangs("VALUE key 0 9223372036854775808\r\nx")),
     ("a length of 2^64", Habit::Says("VALUE key 0 18446744073709551616\r\nx")),
     ("a negative length", Habit::Says("VALUE key 0 -1\r\nx")),

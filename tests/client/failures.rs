@@ -63,6 +63,36 @@ fn hung_is_down_for_one_who_polls_busily_too() {
 }
 
 #[test]
+fn several_are_polled_busily_and_the_one_that_hangs_is_down() {
+    let well = |pid| {
+        Fake::start(move |session| {
+            session.greet(pid, true)?;
+            while session.line().is_some() {
+                session.say("END\r\n");
+            }
+            Some(())
+        })
+    };
+    let (one, two) = (well(1), well(2));
+    let hung = Fake::start(|session| {
+        session.greet(3, true)?;
+        while session.line()? != "get c" {
+            session.say("END\r\n");
+        }
+        while session.line().is_some() {}
+        Some(())
+    });
+    let mut client = client(hurried(), [&one.address, &two.address, &hung.address]);
+    client.set_busy_poll(Duration::from_millis(10));
+    for (last, end) in [("b", reply("Miss")), ("c", UNANSWERED)] {
+        let mut questions = Questions::new(vec![(0, get("a")), (1, get("a")), (2, get(last))]);
+        assert_eq!(client.run(&mut questions), Outcome::Done);
+        assert_eq!(questions.got, [Some(reply("Miss")), Some(reply("Miss")), Some(end)]);
+    }
+    assert_eq!(client.view().state(ServerId(2)), State::Down);
+}
+
+#[test]
 fn hung_from_the_start_is_down_and_was_sent_nothing() {
     let fake = Fake::start(|session| {
         while let Some(line) = session.line() {

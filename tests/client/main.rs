@@ -4,5 +4,6 @@
 mod answers;
 mod failures;
 mod fake;
+mod large;
 mod question;
 mod returns;

@@ -1,5 +1,6 @@
 //! The tests' own operation: given questions to given servers, and what became of each.
 
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,6 +16,8 @@ use memcache::rules::wire::{Command, Reply, Verb};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Got {
     Value(Vec<u8>),
+    /// It was received in the question's room.
+    Placed(Vec<u8>),
     Reply(String),
     Failed(Failure),
 }
@@ -27,12 +30,26 @@ pub struct Questions<'a> {
     pub seen: Option<State>,
     asked: usize,
     mutates: bool,
+    rooms: Vec<Vec<MaybeUninit<u8>>>,
 }
 
 impl<'a> Questions<'a> {
     pub fn new(questions: Vec<(u16, Command<'a>)>) -> Questions<'a> {
         let mutates = questions.iter().any(|(_, command)| matches!(command, Command::Store { .. }));
-        Questions { got: vec![None; questions.len()], questions, seen: None, asked: 0, mutates }
+        Questions {
+            got: vec![None; questions.len()],
+            questions,
+            seen: None,
+            asked: 0,
+            mutates,
+            rooms: Vec::new(),
+        }
+    }
+
+    /// Each question has room for a value of that length, and for no other.
+    pub fn with_room(self, lens: impl IntoIterator<Item = usize>) -> Questions<'a> {
+        let rooms = lens.into_iter().map(|len| vec![MaybeUninit::new(0); len]).collect();
+        Questions { rooms, ..self }
     }
 
     fn settle(&mut self, tag: Tag, got: Got) {
@@ -52,8 +69,17 @@ impl Operation for Questions<'_> {
         assert!(self.got[tag as usize].is_none(), "it was answered");
         self.questions[tag as usize].1
     }
+    fn room(&mut self, tag: Tag, len: usize) -> Option<&mut [MaybeUninit<u8>]> {
+        assert!(self.got[tag as usize].is_none(), "it was answered");
+        self.rooms.get_mut(tag as usize).filter(|room| room.len() == len).map(Vec::as_mut_slice)
+    }
     fn answer(&mut self, _: &View, tag: Tag, reply: &Reply<'_>) {
         let got = match reply {
+            Reply::Value(value) if value.placed > 0 => {
+                let room = self.rooms[tag as usize].iter();
+                // SAFETY: all of it was initialised.
+                Got::Placed(room.map(|byte| unsafe { byte.assume_init() }).collect())
+            }
             Reply::Value(value) => Got::Value(value.data.to_vec()),
             Reply::Refused(text) => Got::Reply(String::from_utf8_lossy(text).into_owned()),
             reply => Got::Reply(format!("{reply:?}")),

@@ -162,7 +162,7 @@ impl Answer {
     pub fn reply(&self) -> Reply<'_> {
         match *self {
             Answer::Value { ref data, flags, cas, ttl, ttl_known, lease, stale } => {
-                Reply::Value(Value { data, flags, cas, ttl, ttl_known, lease, stale })
+                Reply::Value(Value { data, placed: 0, flags, cas, ttl, ttl_known, lease, stale })
             }
             Answer::Miss => Reply::Miss,
             Answer::Stored => Reply::Stored,

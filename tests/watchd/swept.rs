@@ -183,7 +183,7 @@ impl Batch for One<'_> {
     }
 
     fn settle(&mut self, _: usize, answer: Result<&Value<'_>, Outcome>) {
-        let owned = |value: Value<'_>| (String::from_utf8_lossy(value.data).into_owned(), value.flags);
+        let owned = |value: &Value<'_>| (String::from_utf8_lossy(value.data).into_owned(), value.flags);
         self.1 = answer.ok().map(owned);
     }
 }

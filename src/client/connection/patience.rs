@@ -20,7 +20,7 @@ impl Connection {
 
     /// One of `these` commands was sent, or partly, and is not answered.
     pub(in crate::client) fn unanswered(&self, these: impl Fn(Tag) -> bool) -> bool {
-        let sent = self.before + self.sent as u64;
+        let sent = self.outbox.sent();
         self.ready()
             && self.pending.questions().take_while(|asked| asked.start < sent).any(|asked| these(asked.tag))
     }
@@ -34,7 +34,7 @@ impl Connection {
 
     /// The oldest command was sent as a whole: what is awaited is its answer, whatever else is sent meanwhile.
     pub(super) fn owes_an_answer(&self) -> bool {
-        let sent = self.before + self.sent as u64;
+        let sent = self.outbox.sent();
         self.pending.second().is_some_and(|second| second.start <= sent)
     }
 

@@ -1,7 +1,7 @@
 //! What the short way asks of a connection: see `exchange/short.rs`.
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, recv};
 
 use super::{Composed, Connection, IDLE, Loss, Phase, ended};
 use crate::rules::operation::Tag;
@@ -18,24 +18,16 @@ impl Connection {
     /// Composes a command. False: not this one, and nothing was.
     #[inline(always)]
     pub(in crate::client) fn say(&mut self, command: &Command<'_>) -> bool {
-        self.said = self.before;
-        self.pending.say(command, self.meta, &mut self.out)
+        self.said = self.outbox.composed();
+        self.outbox.say(&self.pending, command, self.meta)
     }
 
     /// Sends what was said. False: the kernel did not take all of it.
     #[inline(always)]
     pub(in crate::client) fn send_all(&mut self) -> Result<bool, Loss> {
         let Phase::Ready(socket) = &self.phase else { return Ok(false) };
-        match send(socket, &self.out, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            Ok(sent) if sent == self.out.len() => {
-                self.before += sent as u64;
-                self.out.clear();
-                Ok(true)
-            }
-            Ok(sent) => {
-                self.sent = sent;
-                Ok(false)
-            }
+        match self.outbox.send_copied(socket) {
+            Ok(()) => Ok(!self.outbox.unsent()),
             Err(Errno::INTR | Errno::AGAIN | Errno::NOBUFS) => Ok(false),
             Err(error) => Err(ended(error)),
         }
@@ -59,7 +51,7 @@ impl Connection {
         self.asked = asked;
         self.silence.broken(asked);
         self.pending.remember(Composed { tag, start: self.said });
-        self.dirty = self.unsent();
+        self.dirty = self.outbox.unsent();
     }
 
     /// The answer to what was said, if what came is that and nothing else.

@@ -57,6 +57,8 @@ pub use read::{Batch, Read};
 pub use spread::Spread;
 pub use write::Write;
 
+use std::mem::MaybeUninit;
+
 use super::hash::KeyHash;
 use super::places::Placement;
 use super::pool::ServerId;
@@ -122,6 +124,14 @@ pub trait Operation {
     /// The command behind a tag that `next` gave and that is not yet answered. May be asked again
     /// and again: when it is composed, and as the question that an answer belongs to.
     fn command(&self, tag: Tag) -> Command<'_>;
+
+    /// Where the value that answers this command is to be received, if there is memory for its `len` bytes by now: then it is
+    /// told without its data ([`Value::placed`](super::wire::Value::placed)). Asked when the value's first line was read, and
+    /// again whenever more of it comes: the same memory as long as the command is not answered or failed. What becomes of
+    /// what was received in it then is the answer's to tell.
+    fn room(&mut self, _tag: Tag, _len: usize) -> Option<&mut [MaybeUninit<u8>]> {
+        None
+    }
 
     /// A server's answer.
     fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>);

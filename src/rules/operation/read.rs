@@ -6,6 +6,7 @@
 //! moved ([`Move`](super::Move)), so that the next read of it asks one server.
 
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 use smallvec::SmallVec;
 
@@ -25,6 +26,11 @@ pub trait Batch {
     }
     /// One key; always the same for the same index.
     fn key(&self, index: usize) -> &[u8];
+    /// Memory for the `len` bytes of a key's value, which is then settled without its data; see
+    /// [`Operation::room`].
+    fn room(&mut self, _index: usize, _len: usize) -> Option<&mut [MaybeUninit<u8>]> {
+        None
+    }
     /// A key's answer: its value, or why there is none (Miss, Unavailable, Refused). At most once
     /// per key, never for one whose time is up.
     fn settle(&mut self, index: usize, answer: Result<&Value<'_>, Outcome>);
@@ -36,6 +42,9 @@ impl<B: Batch + ?Sized> Batch for &mut B {
     }
     fn key(&self, index: usize) -> &[u8] {
         (**self).key(index)
+    }
+    fn room(&mut self, index: usize, len: usize) -> Option<&mut [MaybeUninit<u8>]> {
+        (**self).room(index, len)
     }
     fn settle(&mut self, index: usize, answer: Result<&Value<'_>, Outcome>) {
         (**self).settle(index, answer);
@@ -191,6 +200,10 @@ impl<B: Batch> Operation for Read<'_, B> {
     fn command(&self, tag: Tag) -> Command<'_> {
         let key = self.batch.key(tag as usize);
         if self.with_cas { Command::Fetch { key } } else { Command::Get { key, meta: self.meta } }
+    }
+
+    fn room(&mut self, tag: Tag, len: usize) -> Option<&mut [MaybeUninit<u8>]> {
+        self.batch.room(tag as usize, len)
     }
 
     #[inline(always)]

@@ -27,7 +27,7 @@ fn mark(key: &[u8]) -> u32 {
     crc32fast::hash(key)
 }
 
-/// Appends a command up to the last line end, which is the caller's.
+/// Appends a command's line, whose end is the caller's.
 pub(super) fn write(command: &Command<'_>, out: &mut Vec<u8>) {
     match *command {
         Command::Get { key, .. } => get(out, key, b" v f"),
@@ -48,10 +48,10 @@ pub(super) fn write(command: &Command<'_>, out: &mut Vec<u8>) {
             // What is appended to keeps its flags and its expiry time.
             let fresh = !matches!(verb, Verb::Append | Verb::Prepend);
             let kept = fresh.then_some((flags, exptime));
-            store(out, key, kept, mode(verb), value);
+            store(out, key, kept, mode(verb), value.len());
         }
         Command::StoreLeased { key, flags, exptime, value, lease } => {
-            store(out, key, Some((flags, exptime)), mode(Verb::Cas(lease)), value);
+            store(out, key, Some((flags, exptime)), mode(Verb::Cas(lease)), value.len());
         }
         Command::Delete { key } => head(out, b"md ", key),
         Command::Invalidate { key, cas } => {
@@ -114,17 +114,17 @@ fn mode(verb: Verb) -> (&'static [u8], Option<u64>) {
     }
 }
 
-/// `ms` up to the end of the value. `kept`: the flags and the expiry time that go with it.
+/// `ms` up to the end of its line. `kept`: the flags and the expiry time that go with it.
 fn store(
     out: &mut Vec<u8>,
     key: &[u8],
     kept: Option<(u32, i64)>,
     (mode, cas): (&[u8], Option<u64>),
-    value: &[u8],
+    len: usize,
 ) {
     words(out, &[b"ms "]);
     encoded(out, key);
-    flag(out, b" ", value.len());
+    flag(out, b" ", len);
     words(out, &[b" b"]);
     if let Some((flags, exptime)) = kept {
         flag(out, b" F", flags);
@@ -134,7 +134,6 @@ fn store(
     if let Some(cas) = cas {
         number(out, cas);
     }
-    words(out, &[b"\r\n", value]);
 }
 
 /// The answer to a command of this form.

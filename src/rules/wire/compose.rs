@@ -69,7 +69,17 @@ pub(super) fn form(command: &Command<'_>, meta: bool) -> Result<Form, Unsupporte
 }
 
 /// Appends the bytes of a command whose form was found.
+#[inline]
 pub(super) fn write(command: &Command<'_>, meta: bool, form: Form, out: &mut Vec<u8>) {
+    line(command, meta, form, out);
+    if let Some(value) = command.value() {
+        words(out, &[value, b"\r\n"]);
+    }
+}
+
+/// Appends a command's line: what follows is the value that it carries, and that one's line end.
+#[inline]
+pub(super) fn line(command: &Command<'_>, meta: bool, form: Form, out: &mut Vec<u8>) {
     match form {
         Form::Plain => return plain(command, meta, out),
         Form::Coded => coded::write(command, out),
@@ -77,17 +87,17 @@ pub(super) fn write(command: &Command<'_>, meta: bool, form: Form, out: &mut Vec
     words(out, &[b"\r\n"]);
 }
 
-/// Appends the bytes of a command whose key is sent as it is.
+/// The line of a command whose key is sent as it is.
 #[inline]
-pub(super) fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
+fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
     match *command {
         // What is asked every day.
         Command::Get { key, meta: true } if meta => words(out, &[b"mg ", key, b" v f k\r\n"]),
         Command::Get { key, .. } => words(out, &[b"get ", key, b"\r\n"]),
         Command::Store { verb: Verb::Set, key, flags, exptime, value } => {
             words(out, &[b"set ", key]);
-            lengths(out, flags, exptime, value);
-            words(out, &[b"\r\n", value, b"\r\n"]);
+            lengths(out, flags, exptime, value.len());
+            words(out, &[b"\r\n"]);
         }
         _ => {
             any(command, meta, out);
@@ -118,7 +128,7 @@ fn any(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
             words(out, &[b" ", key]);
         }
         Command::Store { verb, key, flags, exptime, value } => {
-            store(out, verb, key, flags, exptime, value);
+            store(out, verb, key, (flags, exptime), value.len());
         }
         Command::StoreLeased { key, flags, exptime, value, lease } => {
             words(out, &[b"ms ", key, b" "]);
@@ -129,7 +139,6 @@ fn any(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
             number(out, flags);
             words(out, &[b" C"]);
             number(out, lease);
-            words(out, &[b"\r\n", value]);
         }
         Command::Invalidate { key, cas } => {
             words(out, &[b"md ", key, b" I C"]);
@@ -167,9 +176,6 @@ fn any(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
                 number(out, value.len());
             }
             words(out, &[if flags.is_empty() || flags.starts_with(b" ") { b"" } else { b" " }, flags]);
-            if let Some(value) = value {
-                words(out, &[b"\r\n", value]);
-            }
         }
         Command::Noop => words(out, &[b"mn"]),
     }
@@ -186,8 +192,8 @@ fn meta_only(command: &Command<'_>) -> bool {
     )
 }
 
-/// A classic store up to the end of the value; the line end behind that is the caller's.
-fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], flags: u32, exptime: i64, value: &[u8]) {
+/// A classic store's line.
+fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], (flags, exptime): (u32, i64), len: usize) {
     match verb {
         Verb::Set => words(out, &[b"set "]),
         Verb::Add => words(out, &[b"add "]),
@@ -197,17 +203,16 @@ fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], flags: u32, exptime: i64, va
         Verb::Cas(_) => words(out, &[b"cas "]),
     }
     words(out, &[key]);
-    lengths(out, flags, exptime, value);
+    lengths(out, flags, exptime, len);
     if let Verb::Cas(cas) = verb {
         words(out, &[b" "]);
         number(out, cas);
     }
-    words(out, &[b"\r\n", value]);
 }
 
 /// Flags, expiry time and length of what is stored.
 #[inline]
-fn lengths(out: &mut Vec<u8>, flags: u32, exptime: i64, value: &[u8]) {
+fn lengths(out: &mut Vec<u8>, flags: u32, exptime: i64, len: usize) {
     if (flags, exptime) == (0, 0) {
         words(out, &[b" 0 0 "]);
     } else {
@@ -217,7 +222,7 @@ fn lengths(out: &mut Vec<u8>, flags: u32, exptime: i64, value: &[u8]) {
         number(out, expiry(exptime));
         words(out, &[b" "]);
     }
-    number(out, value.len());
+    number(out, len);
 }
 
 /// What the server's 32 bits can hold of an expiry time.

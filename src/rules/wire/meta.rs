@@ -70,6 +70,21 @@ pub(super) fn value<'b>(proof: Proof<'_>, full: bool, bytes: &'b [u8], limits: &
     }
 }
 
+/// The first line of a value: the value without its data, where that begins, and how long it is.
+pub(super) fn opened(
+    proof: Proof<'_>,
+    full: bool,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Option<(Value<'static>, usize, usize)> {
+    let line = line(bytes, limits).ok()??;
+    let mut words = line.text.split(|byte| *byte == b' ');
+    words.next().filter(|word| *word == b"VA")?;
+    let len = length(words.next(), limits).ok()?;
+    let value = flags(proof, full, words).ok()?;
+    Some((value, line.end, len))
+}
+
 /// The answer to a meta command that was passed on: whatever it is.
 pub(super) fn any<'b>(bytes: &'b [u8], limits: &Limits) -> Parsed<'b> {
     let Some(line) = line(bytes, limits)? else { return Ok(None) };
@@ -93,7 +108,7 @@ fn flags<'b>(
     proof: Proof<'_>,
     full: bool,
     words: impl Iterator<Item = &'b [u8]>,
-) -> Result<Value<'b>, Nonsense> {
+) -> Result<Value<'static>, Nonsense> {
     let mut value = Value { ttl_known: false, ..Value::default() };
     let (mut proven, mut flags_seen, mut cas_seen) = (false, false, false);
     for word in words {

@@ -111,13 +111,26 @@ impl<'a> Command<'a> {
             Command::FlushAll { .. } | Command::Version | Command::Stats { .. } | Command::Noop => b"",
         }
     }
+
+    /// The value that it carries.
+    #[inline]
+    pub fn value(&self) -> Option<&'a [u8]> {
+        match *self {
+            Command::Store { value, .. } | Command::StoreLeased { value, .. } => Some(value),
+            Command::Meta { value, .. } => value,
+            _ => None,
+        }
+    }
 }
 
 /// A value that a server holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Value<'a> {
-    /// Its bytes.
+    /// Its bytes; none where they were received by whoever asked: see `placed`.
     pub data: &'a [u8],
+    /// So many bytes of it are in the memory that the asker had for them
+    /// ([`Operation::room`](super::operation::Operation::room)), and none in `data`; 0: all are in `data`.
+    pub placed: usize,
     /// The 32 bits that were stored with it.
     pub flags: u32,
     /// Its CAS value, when it was asked for.
@@ -133,9 +146,19 @@ pub struct Value<'a> {
 }
 
 impl Value<'_> {
+    /// How long it is.
+    pub fn len(&self) -> usize {
+        self.data.len() + self.placed
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// It is no value but a lease's stub: to a reader, a miss with a lease under way.
     pub fn is_stub(&self) -> bool {
-        self.lease.is_some() && self.data.is_empty()
+        self.lease.is_some() && self.is_empty()
     }
 }
 

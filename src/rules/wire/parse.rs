@@ -190,11 +190,11 @@ pub(super) enum Head<'b> {
 /// `VALUE key flags length [cas]`.
 pub(super) struct Header<'b> {
     pub(super) key: &'b [u8],
-    flags: u32,
-    cas: u64,
+    pub(super) flags: u32,
+    pub(super) cas: u64,
     /// Where the data begins, and how long it is.
-    start: usize,
-    len: usize,
+    pub(super) start: usize,
+    pub(super) len: usize,
 }
 
 impl<'b> Header<'b> {

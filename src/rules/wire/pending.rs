@@ -8,11 +8,15 @@
 //! A miss is told only when the line that proves it was read whole and made sense: either `END`, or
 //! the header of a value that was asked for later in the same line.
 
-use super::compose::{Form, form, plain, write};
+mod placed;
+
+use super::compose::{Form, form, line, write};
 use super::parse::{Head, Limits, Nonsense, Parsed, Progress, ends_connection, head, resume};
 use super::queue::Queue;
 use super::{Command, Reply, everyday};
 use crate::rules::key;
+
+pub use placed::Opened;
 
 /// The longest `get` line, in bytes, with its end. memcached 1.6.18 takes lines of megabytes, but
 /// from 2048 bytes without a line end on it leaves its fixed buffer, and takes anything but a get
@@ -62,22 +66,50 @@ impl<T: Copy> Pending<T> {
     /// commands and the server has none; nothing was written or remembered.
     #[inline(always)]
     pub fn ask(&mut self, question: T, command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> bool {
+        self.ask_beside(question, command, meta, usize::MAX, out).is_some()
+    }
+
+    /// As [`Pending::ask`], but leaves a value of `large` bytes or more out of `out`: the sender has it beside. `None`:
+    /// nothing was written or remembered. Otherwise where in `out` such a value belongs, `out`'s own length if there is none.
+    #[inline(always)]
+    pub fn ask_beside(
+        &mut self,
+        question: T,
+        command: &Command<'_>,
+        meta: bool,
+        large: usize,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
         match *command {
             Command::Get { key, meta: wanted } if !(wanted && meta) && key::is_plain(key) => {
                 self.join(key, out);
                 self.questions.push(Asked { question, form: Form::Plain, joined: false });
-                true
+                Some(out.len())
             }
-            _ => self.ask_alone(question, command, meta, out),
+            _ => self.ask_alone(question, command, meta, large, out),
         }
     }
 
-    fn ask_alone(&mut self, question: T, command: &Command<'_>, meta: bool, out: &mut Vec<u8>) -> bool {
-        let Ok(form) = form(command, meta) else { return false };
+    fn ask_alone(
+        &mut self,
+        question: T,
+        command: &Command<'_>,
+        meta: bool,
+        large: usize,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        let form = form(command, meta).ok()?;
         self.close(out);
-        write(command, meta, form, out);
+        let mut place = usize::MAX;
+        if command.value().is_some_and(|value| value.len() >= large) {
+            line(command, meta, form, out);
+            place = out.len();
+            out.extend_from_slice(b"\r\n");
+        } else {
+            write(command, meta, form, out);
+        }
         self.questions.push(Asked { question, form, joined: false });
-        true
+        Some(place.min(out.len()))
     }
 
     /// Writes a command that goes alone, and remembers nothing of it: [`Pending::whole`] reads its answer, or
@@ -88,7 +120,7 @@ impl<T: Copy> Pending<T> {
         debug_assert!(self.is_empty(), "the everyday question is asked alone");
         let is_plain = form(command, meta) == Ok(Form::Plain);
         if is_plain {
-            plain(command, meta, out);
+            write(command, meta, Form::Plain, out);
         }
         is_plain
     }

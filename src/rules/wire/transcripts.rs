@@ -75,12 +75,12 @@ const fn stats(group: &'static [u8]) -> Command<'static> {
 
 /// From a classic get.
 const fn plain(data: &'static [u8], flags: u32) -> Value<'static> {
-    Value { data, flags, cas: 0, ttl: None, ttl_known: false, lease: None, stale: false }
+    Value { data, placed: 0, flags, cas: 0, ttl: None, ttl_known: false, lease: None, stale: false }
 }
 
 /// From a fetch by a meta command.
 const fn full(data: &'static [u8], flags: u32, cas: u64, ttl: Option<u32>) -> Value<'static> {
-    Value { data, flags, cas, ttl, ttl_known: true, lease: None, stale: false }
+    Value { data, placed: 0, flags, cas, ttl, ttl_known: true, lease: None, stale: false }
 }
 
 const fn hit(data: &'static [u8], flags: u32) -> Reply<'static> {
