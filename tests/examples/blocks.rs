@@ -44,12 +44,14 @@ fn of_text(page: &str, text: &str) -> Vec<Block> {
     let mut lines = (1..).zip(text.lines());
     let mut comment = "";
     while let Some((line, opening)) = lines.next() {
-        let Some(language) = opening.strip_prefix("```") else {
+        // A block may stand within a list: then all of it is indented.
+        let indent = &opening[..opening.len() - opening.trim_start().len()];
+        let Some(language) = opening.trim_start().strip_prefix("```") else {
             comment = opening;
             continue;
         };
-        let body: Vec<&str> =
-            lines.by_ref().map(|(_, text)| text).take_while(|text| *text != "```").collect();
+        let inner = lines.by_ref().map(|(_, text)| text.strip_prefix(indent).unwrap_or(text));
+        let body: Vec<&str> = inner.take_while(|text| *text != "```").collect();
         let said = |what: &str| {
             let rest = comment.strip_prefix("<!-- ")?.strip_suffix(" -->")?.strip_prefix(what)?;
             Some(rest.strip_prefix(": ")?.to_owned())
@@ -128,9 +130,11 @@ pub fn matches(shown: &str, printed: &str) -> bool {
 
 #[test]
 fn blocks_are_told_apart() {
-    let page = "x\n\n```sh\ntrue\n```\n```\nsaid\n```\n<!-- file: a.c -->\n```c\nint x;\n```\n";
-    let uses: Vec<Use> = of_text("page", page).into_iter().map(|block| block.used).collect();
-    assert_eq!(uses, [Use::Run, Use::Printed, Use::File("a.c".into())]);
+    let page = "x\n\n```sh\ntrue\n```\n```\nsaid\n```\n<!-- file: a.c -->\n```c\nint x;\n```\n- y\n\n  ```sh\n  z\n  ```\n";
+    let blocks = of_text("page", page);
+    assert_eq!(blocks.last().map(|block| block.text.as_str()), Some("z\n"));
+    let uses: Vec<Use> = blocks.into_iter().map(|block| block.used).collect();
+    assert_eq!(uses, [Use::Run, Use::Printed, Use::File("a.c".into()), Use::Run]);
     let unknown = std::panic::catch_unwind(|| of_text("page", "```python\nx\n```\n"));
     assert!(unknown.is_err(), "a block that nobody runs is no part of a page");
 }

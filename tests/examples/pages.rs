@@ -91,9 +91,8 @@ fn left_running(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| line.split('#').next()?.trim().strip_suffix(" &"))
 }
 
-/// Runs a page's blocks. Returns what each printed.
-fn run(page: &str, blocks: &[Block]) {
-    let sandbox = Sandbox::new();
+/// Runs a page's blocks.
+fn run(page: &str, blocks: &[Block], sandbox: &Sandbox) {
     let home = sandbox.path("");
     let mut script = format!(". '{}/tests/examples/stand-ins.sh'\n", cc::root().display());
     for (at, block) in blocks.iter().enumerate() {
@@ -158,9 +157,16 @@ fn run(page: &str, blocks: &[Block]) {
 
 /// Runs a page of docs/ whose blocks are all to be run.
 fn runs(page: &str) {
+    runs_beside(page, []);
+}
+
+/// The same with servers that are there already: their ports on the page, and those that they have.
+pub fn runs_beside(page: &str, ports: impl IntoIterator<Item = (u16, u16)>) {
     let blocks = blocks::of_page(page);
     assert!(blocks.iter().any(|block| block.used == Use::Run), "{page} has nothing to run");
-    run(page, &blocks);
+    let mut sandbox = Sandbox::new();
+    sandbox.ports.extend(ports);
+    run(page, &blocks, &sandbox);
 }
 
 #[test]

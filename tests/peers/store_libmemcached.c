@@ -1,7 +1,7 @@
 /*
  * Stores keys through libmemcached, as a program does that is to move over: see tests/examples/migrating.rs.
  *
- * usage: store_libmemcached KEYS HOST:PORT[/WEIGHT],... BEHAVIOR=VALUE...
+ * usage: store_libmemcached KEYS HOST:PORT/WEIGHT,... BEHAVIOR=VALUE...
  *
  * A BEHAVIOR is KETAMA or KETAMA_WEIGHTED, with 1, or HASH or DISTRIBUTION, with the name of a value. The value under each of
  * the keys session:0, session:1, ... is its own key.
@@ -36,8 +36,7 @@ static void check(memcached_st *pool, memcached_return_t rc, const char *what)
 int main(int argc, char **argv)
 {
     memcached_st *pool = memcached_create(NULL);
-    memcached_server_st *servers;
-    char key[32];
+    char key[32], *server, *rest;
     int count, i;
     size_t at;
 
@@ -52,9 +51,14 @@ int main(int argc, char **argv)
         }
         check(pool, memcached_behavior_set(pool, known[at].behavior, known[at].value), argv[i]);
     }
-    servers = memcached_servers_parse(argv[2]);
-    check(pool, memcached_server_push(pool, servers), "servers");
-    memcached_server_list_free(servers);
+    for (server = strtok_r(argv[2], ",", &rest); server; server = strtok_r(NULL, ",", &rest)) {
+        char *port = strrchr(server, ':'), *weight = strrchr(server, '/');
+        if (port == NULL || weight == NULL)
+            return 2;
+        *port = '\0';
+        check(pool, memcached_server_add_with_weight(pool, server, (in_port_t)atoi(port + 1), (uint32_t)atoi(weight + 1)),
+              server);
+    }
     count = atoi(argv[1]);
     for (i = 0; i < count; i++) {
         int length = snprintf(key, sizeof key, "session:%d", i);
