@@ -8,6 +8,8 @@ mod support;
 #[cfg(feature = "programs")]
 mod blocks;
 #[cfg(feature = "programs")]
+mod log_lines;
+#[cfg(feature = "programs")]
 mod migrating;
 #[cfg(feature = "programs")]
 mod pages;

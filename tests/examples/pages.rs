@@ -174,6 +174,11 @@ fn getting_started_runs() {
     runs("docs/getting-started.md");
 }
 
+#[test]
+fn operating_runs() {
+    runs("docs/operating.md");
+}
+
 /// Every block of every page has somebody who runs it, or stands elsewhere in the repository.
 #[test]
 fn every_block_of_every_page_is_run() {
