@@ -88,7 +88,11 @@ pub fn are_where_they_should(page: &str) {
         };
         match &block.used {
             Use::PartOf(file) => {
-                assert!(text(file).contains(&block.text), "{page}:{}: not so in {file}", block.line);
+                assert!(
+                    text(file).contains(block.text.trim_end()),
+                    "{page}:{}: not so in {file}",
+                    block.line
+                );
             }
             Use::RunBy(file) => {
                 assert!(text(file).contains(page), "{page}:{}: {file} does not name the page", block.line);

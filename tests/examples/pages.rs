@@ -179,15 +179,41 @@ fn operating_runs() {
     runs("docs/operating.md");
 }
 
+/// What a page names between backquotes or links to is there.
+#[test]
+fn what_pages_lead_to_is_there() {
+    for page in all_pages() {
+        let text = fs::read_to_string(cc::root().join(&page)).expect("a page");
+        let beside = cc::root().join(&page);
+        let beside = beside.parent().expect("a folder");
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        let links =
+            links.filter(|link| !link.is_empty() && !link.starts_with("http")).map(|link| beside.join(link));
+        let named = text.split('`').skip(1).step_by(2);
+        let folders = ["src/", "tests/", "docs/", "scripts/", "packaging/", "man/src/", "examples-c/"];
+        let named = named.filter(|name| folders.iter().any(|folder| name.starts_with(folder)));
+        let named =
+            named.filter(|name| !name.contains([' ', '*', '<', '\n'])).map(|name| cc::root().join(name));
+        let missing: Vec<_> =
+            links.chain(named).filter(|path| !path.exists() && !path.with_extension("rs").exists()).collect();
+        assert!(missing.is_empty(), "{page} leads to {missing:?}");
+    }
+}
+
+fn all_pages() -> Vec<String> {
+    let folder = fs::read_dir(cc::root().join("docs")).expect("docs");
+    let names = folder.map(|entry| entry.expect("a page").file_name().to_string_lossy().into_owned());
+    let docs = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
+    let pages: Vec<_> = docs.chain(["CONTRIBUTING.md".to_owned(), "README.md".to_owned()]).collect();
+    assert!(pages.len() > 10, "{pages:?}");
+    pages
+}
+
 /// Every block of every page has somebody who runs it, or stands elsewhere in the repository.
 #[test]
 fn every_block_of_every_page_is_run() {
-    let folder = fs::read_dir(cc::root().join("docs")).expect("docs");
-    let names = folder.map(|entry| entry.expect("a page").file_name().to_string_lossy().into_owned());
-    let mut pages: Vec<String> =
-        names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")).collect();
-    pages.push("CONTRIBUTING.md".to_owned());
-    assert!(pages.len() > 10, "{pages:?}");
+    // (Of the README other tests take what they need.)
+    let pages: Vec<_> = all_pages().into_iter().filter(|page| page != "README.md").collect();
     for page in &pages {
         blocks::are_where_they_should(page);
         let is_run = blocks::of_page(page).iter().any(|block| block.used == Use::Run);
