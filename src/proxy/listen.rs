@@ -14,6 +14,7 @@ use rustix::net::{
 
 use crate::client::resolve;
 use crate::rules::address::Address;
+use crate::table::socket_file::set_rights;
 
 /// How many clients may wait at a door.
 pub(super) const BACKLOG: i32 = 1024;
@@ -34,8 +35,7 @@ pub(super) fn open(address: &Address, mode: u32) -> Result<OwnedFd, String> {
     }
     bind(&socket, site).map_err(|error| fault("listen", error))?;
     if let Address::Unix(path) = address {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path.as_str(), fs::Permissions::from_mode(mode))
+        set_rights(Path::new(path.as_str()), None, mode)
             .map_err(|error| format!("{address}: cannot set the mode of the socket: {error}"))?;
     }
     listen(&socket, BACKLOG).map_err(|error| fault("listen", error))?;

@@ -13,6 +13,8 @@ mod log_lines;
 mod migrating;
 #[cfg(feature = "programs")]
 mod pages;
+#[cfg(feature = "programs")]
+mod units;
 
 use std::io::{Read, Write};
 use std::path::Path;
