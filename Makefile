@@ -36,7 +36,7 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests counts sim sim-share soak fuzz peers bench bench-library bench-growth \
+.PHONY: all library programs demo check format lints tests counts sim sim-share soak fuzz units deny peers bench bench-library bench-growth \
         bench-rules bench-uring bench-fleet bench-sweep bench-proxy bench-python bench-php install uninstall deb wheel dist dist-php python php \
         man clean help need-build need-demo need-check need-python need-php
 
@@ -110,6 +110,16 @@ fuzz: need-build
 	HOSTILE_SEEDS='$(CURDIR)/fuzz/corpus' $(CARGO) test --locked --features programs --test hostile_bytes
 	for target in client_bytes server_bytes pool_file; do \
 	    cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 || exit 1; done
+
+## units:     what systemd says of the units: the exposure of each, and whether they forbid what the daemons call
+units: need-build
+	@scripts/need systemd-analyze:systemd strace:strace memcached:memcached
+	$(CARGO) test --locked --features programs --test examples -- --nocapture units::
+
+## deny:      licences, sources, duplicates and advisories of every crate (cargo-deny, which is installed if missing)
+deny: need-build
+	@cargo deny --version >/dev/null 2>&1 || nice $(CARGO) install --locked cargo-deny
+	@scripts/deny
 
 ## peers:     PHP's, Python's and libmemcached's programs through memcache-proxy; installs them. PEERS="--help"
 peers: need-demo programs
@@ -215,7 +225,8 @@ need-check: need-demo
 	@scripts/need rust:rustfmt rust:clippy c++:g++ readelf:binutils strace:strace \
 	    /usr/include/libmemcached/memcached.h:libmemcached-dev \
 	    'valgrind:valgrind libc6-dbg' \
-	    man:man-db pkg-config:pkg-config dpkg-shlibdeps:dpkg-dev
+	    man:man-db pkg-config:pkg-config dpkg-shlibdeps:dpkg-dev \
+	    nutcracker:nutcracker systemd-analyze:systemd setpriv:util-linux
 need-python: need-demo
 	@scripts/need /usr/bin/python3:python3 /usr/share/doc/python3-venv:python3-venv /usr/share/doc/python3-dev:python3-dev \
 	    /usr/include/libmemcached/memcached.h:libmemcached-dev pkg-config:pkg-config setpriv:util-linux

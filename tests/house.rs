@@ -144,6 +144,33 @@ fn unsafe_code_stands_where_it_must() {
     );
 }
 
+/// How many unsafe blocks there are, and where: a new one is a line of its own in a change, and one that is gone is
+/// struck off. (What is `unsafe fn` in the C interface is so for its callers, who are C.)
+#[test]
+fn unsafe_blocks_are_counted() {
+    let places =
+        [("src/capi/", 384), ("src/client/fork.rs", 9), ("src/table/map.rs", 7), ("src/config/source.rs", 1)];
+    let mut counted = [0; 4];
+    for source in sources(&["src"], "rs") {
+        for (_, line) in source.code() {
+            let blocks = line.matches("unsafe {").count() + line.matches("unsafe impl").count();
+            let quoted = line.contains("\"unsafe");
+            if blocks > 0 && !quoted {
+                let place = places.iter().position(|(place, _)| source.is_in(place));
+                counted[place.unwrap_or_else(|| panic!("one in {}: {line}", source.path))] += blocks;
+            }
+        }
+    }
+    println!("{:?}", places.iter().map(|(place, _)| place).zip(counted).collect::<Vec<_>>());
+    for ((place, allowed), counted) in places.iter().zip(counted) {
+        assert!(counted <= *allowed, "{place} has {counted} unsafe blocks, and is to have {allowed} at most");
+        assert!(
+            counted * 10 >= allowed * 9,
+            "{place} has {counted} unsafe blocks: write that here instead of {allowed}"
+        );
+    }
+}
+
 /// An unsafe block or impl must have its argument within the comment above it.
 #[test]
 fn unsafe_code_says_why_it_is_sound() {

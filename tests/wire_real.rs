@@ -14,7 +14,7 @@ use memcache::rules::wire::{Command, Direction, Lease, Reply, Value, Verb};
 use support::server::Memcached;
 
 #[path = "../src/rules/wire/transcripts.rs"]
-#[allow(dead_code, reason = "only the story is played here")]
+#[allow(dead_code, reason = "most of it is for the codec")]
 mod transcripts;
 
 use transcripts::STORY;
@@ -225,4 +225,19 @@ impl Connection {
         assert!(self.bytes.is_empty());
         answered
     }
+}
+
+/// docs/wire.md has only what the transcripts have.
+#[test]
+fn the_page_shows_what_is_sent() {
+    let page = include_str!("../docs/wire.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    let all = || STORY.iter().chain(transcripts::ANSWERS);
+    let is_sent = |line: &str| {
+        all().any(|exchange| exchange.sent.split(|byte| *byte == b'\r').next() == Some(line.as_bytes()))
+    };
+    let shown: Vec<&str> = rows.iter().flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+    assert!(rows.len() > 10 && shown.len() > 20, "{shown:?}");
+    let wrong: Vec<_> = shown.into_iter().filter(|line| !is_sent(line)).collect();
+    assert!(wrong.is_empty(), "no transcript has {wrong:?}");
 }

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import List
 
 import pytest
 from support import ROOT, Memcached
@@ -55,3 +56,26 @@ def test_against_an_installed_library(prefix: Path, tmp_path: Path, server: Memc
     ran = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0 and ran.stderr == "", ran.stderr
     assert str(prefix / "lib/libmemcache.so.0") in ran.stdout and str(where) in ran.stdout
+
+
+def test_as_the_page_for_beginners_says(tmp_path: Path, servers: List[Memcached]) -> None:
+    page = (ROOT / "docs/getting-started.md").read_text()
+    shell, program = (page.split("## From Python")[1].split(f"```{language}\n")[1].split("```")[0] for language in ("sh", "python"))
+    # This environment stands in for the one that the page has its reader make, with what it needs offline.
+    make, install = shell.splitlines()
+    assert make == "python3 -m venv ~/with-libmemcache"
+    words = install.replace("~/with-libmemcache/bin/pip", f"{sys.executable} -m pip").split()
+    config = tmp_path / "build.cfg"
+    config.write_text(f"[build]\nbuild_base = {tmp_path}\n[egg_info]\negg_base = {tmp_path}\n")
+    offline = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_TARGET": str(tmp_path / "packages")}
+    environment = {**os.environ, **offline, "DIST_EXTRA_CONFIG": str(config)}
+    subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+    pool = tmp_path / "pool.toml"
+    sections = "".join(f'[[server]]\naddress = "{server.address}"\n' for server in servers[:2])
+    pool.write_text('[pool]\ntimeout = "20s"\n' + sections)
+    assert "/etc/memcache/pool.toml" in program
+    (tmp_path / "visits.py").write_text(program.replace("/etc/memcache/pool.toml", str(pool)))
+    environment["PYTHONPATH"] = str(tmp_path / "packages")
+    ran = [subprocess.run([sys.executable, "visits.py"], cwd=tmp_path, env=environment, capture_output=True, text=True) for _ in range(2)]
+    assert [one.stdout for one in ran] == ["visit 1\n", "visit 2\n"], ran

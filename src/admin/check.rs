@@ -3,7 +3,7 @@
 //! A finding is wrong, and the status 1; a remark is worth knowing, and no more.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use crate::config::Order;
@@ -41,6 +41,7 @@ impl Findings {
 pub fn command(path: &Path) -> Said {
     let known = Known::read(path)?;
     let mut found = Findings::default();
+    files(&mut found, path, &known);
     table(&mut found, path, &known);
     lists(&mut found, &known);
     sweeps(&mut found, &known);
@@ -62,6 +63,23 @@ pub fn command(path: &Path) -> Said {
         return Ok(Answer::done(out));
     }
     Ok(Answer { out, notes: Vec::new(), ending: Ending::Wrong })
+}
+
+/// Whether others than its owner and group can change the pool: by its file, or by what stands in the table's place.
+fn files(found: &mut Findings, path: &Path, known: &Known) {
+    let mode = |path: &Path| std::fs::metadata(path).ok().map(|about| about.mode());
+    if mode(path).is_some_and(|mode| mode & 0o002 != 0) {
+        found.wrong(format!("everybody may change {}; chmod o-w", path.display()));
+    }
+    // (In a directory such as /tmp nobody can take away what is another's, and everybody can put something there before.)
+    let directory = known.file.table.as_deref().and_then(Path::parent);
+    if let Some(directory) = directory.filter(|it| mode(it).is_some_and(|mode| mode & 0o002 != 0)) {
+        let directory = directory.display();
+        found.wrong(format!(
+            "everybody may put files into {directory}, where the table is, and so keep memcache-watchd from its work; \
+             give the pool a directory of its own, such as /run/memcache"
+        ));
+    }
 }
 
 /// The table, and the files beside it.

@@ -1,24 +1,9 @@
 //! Texts for a person: without control characters, with times and sizes that can be read.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
-/// A text that can be shown on a terminal: control characters, and those that turn the direction of
-/// what follows or cannot be seen, are written as escapes.
-pub fn clean(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(steers) {
-        return Cow::Borrowed(text);
-    }
-    let mut clean = String::with_capacity(text.len() + 16);
-    for letter in text.chars() {
-        if steers(letter) {
-            clean.extend(letter.escape_unicode());
-        } else {
-            clean.push(letter);
-        }
-    }
-    Cow::Owned(clean)
-}
+pub use crate::config::shown::clean;
+use crate::config::shown::steers;
 
 /// The same for a text of several lines, which stay lines.
 pub fn clean_lines(text: &str) -> String {
@@ -46,13 +31,6 @@ pub fn clean_json(document: &str) -> String {
         }
     }
     clean
-}
-
-/// Whether a terminal does something with it beside showing it.
-fn steers(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(letter, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// How long ago something was, roughly: `now`, `12 s ago`, `3 m ago`, `5 h ago`, `2 d ago`.

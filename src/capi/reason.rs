@@ -11,6 +11,7 @@ use std::ptr;
 use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::guard::guard;
 use super::memcache::{Cache, memcache};
+use crate::config::shown::clean;
 use crate::rules::key;
 use crate::rules::operation::{Operation, Outcome};
 
@@ -219,14 +220,7 @@ pub(super) struct Words<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for letter in String::from_utf8_lossy(self.0).chars() {
-            if letter.is_control() {
-                write!(f, "{}", letter.escape_debug())?;
-            } else {
-                f.write_char(letter)?;
-            }
-        }
-        Ok(())
+        f.write_str(&clean(&String::from_utf8_lossy(self.0)))
     }
 }
 

@@ -74,7 +74,7 @@ impl Inbox {
     /// As [`Inbox::room`], when everything was read.
     #[inline(always)]
     pub(super) fn fresh_room(&mut self) -> SpareCapacity<'_, u8> {
-        self.clear();
+        debug_assert!(self.input.is_empty(), "it was at rest");
         if self.input.capacity() < SCANT {
             self.input.reserve_exact(ROOM);
         }
@@ -105,9 +105,14 @@ impl Inbox {
     }
 
     /// The call is over: forgets everything, and gives memory back that calls have no need of.
+    #[inline]
     pub(super) fn rest(&mut self) {
-        self.clear();
-        self.spare.rest(&mut self.input);
+        if self.input.capacity() > KEPT {
+            self.clear();
+            self.spare.rest(&mut self.input);
+        }
+        self.input.clear();
+        self.taken = 0;
     }
 
     #[cfg(test)]

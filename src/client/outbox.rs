@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
 use smallvec::SmallVec;
 
-use super::inbox::Spare;
+use super::inbox::{KEPT, Spare};
 use crate::rules::operation::Tag;
 use crate::rules::wire::Command;
 use crate::rules::wire::pending::Pending;
@@ -65,7 +65,7 @@ impl Outbox {
     }
 
     /// Takes a command in, as [`Pending::ask`] does, which is told of it as `question`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn ask<T: Copy>(
         &mut self,
         pending: &mut Pending<T>,
@@ -77,11 +77,16 @@ impl Outbox {
             return false;
         };
         if place < self.bytes.len() {
-            let len = command.value().map_or(0, <[u8]>::len);
-            self.lent.push_back(Lent { place, tag, len });
-            self.lent_bytes += len as u64;
+            self.lend(place, tag, command);
         }
         true
+    }
+
+    #[cold]
+    fn lend(&mut self, place: usize, tag: Tag, command: &Command<'_>) {
+        let len = command.value().map_or(0, <[u8]>::len);
+        self.lent.push_back(Lent { place, tag, len });
+        self.lent_bytes += len as u64;
     }
 
     /// Takes in a command that goes alone and is remembered by nobody, as [`Pending::say`] does, with a value that is not lent.
@@ -125,7 +130,9 @@ impl Outbox {
             self.before = self.composed();
             (self.lent_bytes, self.lent_sent) = (0, 0);
             self.at = 0;
-            self.spare.used(self.bytes.len());
+            if self.bytes.len() > KEPT {
+                self.spare.used(self.bytes.len());
+            }
             self.bytes.clear();
         }
     }
@@ -198,8 +205,11 @@ impl Outbox {
     }
 
     /// The call is over: gives memory back that calls have no need of.
+    #[inline]
     pub(super) fn rest(&mut self) {
-        self.spare.rest(&mut self.bytes);
+        if self.bytes.capacity() > KEPT {
+            self.spare.rest(&mut self.bytes);
+        }
     }
 
     #[cfg(test)]

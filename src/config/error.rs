@@ -143,7 +143,7 @@ fn one_line(text: &str) -> String {
             line.push_str("...");
             break;
         }
-        if letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') {
+        if super::shown::steers(letter) {
             line.extend(letter.escape_debug());
         } else {
             line.push(letter);

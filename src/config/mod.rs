@@ -16,6 +16,7 @@ mod pool_section;
 mod section;
 mod server_sections;
 mod service_sections;
+pub mod shown;
 mod source;
 mod syntax;
 

@@ -1,18 +1,20 @@
 //! Where clients come in: addresses of the pool file, or sockets that systemd hands over and that outlive the process.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SocketAddrAny, SocketFlags, SocketType, accept_with, bind, connect, listen, socket_with,
-    sockopt,
+    AddressFamily, SocketAddrAny, SocketFlags, SocketType, accept_with, bind, connect, getsockname, listen,
+    socket_with, sockopt,
 };
 
 use crate::client::resolve;
 use crate::rules::address::Address;
+use crate::table::socket_file::set_rights;
 
 /// How many clients may wait at a door.
 pub(super) const BACKLOG: i32 = 1024;
@@ -33,12 +35,21 @@ pub(super) fn open(address: &Address, mode: u32) -> Result<OwnedFd, String> {
     }
     bind(&socket, site).map_err(|error| fault("listen", error))?;
     if let Address::Unix(path) = address {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(path.as_str(), fs::Permissions::from_mode(mode))
+        set_rights(Path::new(path.as_str()), None, mode)
             .map_err(|error| format!("{address}: cannot set the mode of the socket: {error}"))?;
     }
     listen(&socket, BACKLOG).map_err(|error| fault("listen", error))?;
     Ok(socket)
+}
+
+/// Whether only this machine's programs come to a door.
+pub(super) fn is_of_this_machine(door: &OwnedFd) -> bool {
+    getsockname(door).is_ok_and(is_local)
+}
+
+fn is_local(site: SocketAddrAny) -> bool {
+    let is_unix = site.address_family() == AddressFamily::UNIX;
+    is_unix || SocketAddr::try_from(site).is_ok_and(|site| site.ip().to_canonical().is_loopback())
 }
 
 /// The doors that systemd hands over; none when it does not.
@@ -83,4 +94,27 @@ pub(super) fn accept(door: &OwnedFd) -> Result<OwnedFd, Errno> {
     let _ = sockopt::set_socket_keepalive(&client, true);
     let _ = sockopt::set_tcp_keepidle(&client, Duration::from_secs(60));
     Ok(client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_door_for_others_is_told_from_one_for_this_machine() {
+        for (text, local) in [
+            ("127.0.0.1:1", true),
+            ("127.3.2.1:1", true),
+            ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("unix:/run/p.sock", true),
+            ("0.0.0.0:1", false),
+            ("[::]:1", false),
+            ("10.0.0.1:1", false),
+        ] {
+            let address: Address = text.parse().expect("an address");
+            let sites = resolve(&address).expect("a number needs no lookup");
+            assert_eq!(is_local(sites[0].clone()), local, "{text}");
+        }
+    }
 }

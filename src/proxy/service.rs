@@ -11,6 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
 
 use super::call::Call;
 use super::counters::Counters;
@@ -28,6 +29,8 @@ use crate::table::Trust;
 
 /// How long clients have, when the proxy is to end, to take what they are owed.
 const GRACE: Duration = Duration::from_secs(5);
+/// So many may ask for figures at the same time: they come in beside the clients, and must leave these their descriptors.
+const SCRAPES: usize = 16;
 /// How often a loop tells how its servers stand.
 const TELL: u64 = 100_000;
 
@@ -248,6 +251,11 @@ fn doors(path: &Path, file: &PoolFile) -> Result<(Vec<OwnedFd>, bool), String> {
     let door = |address: &Address| {
         let door = listen::open(address, file.proxy.mode)?;
         log::info!("listening on {address}");
+        if !listen::is_of_this_machine(&door) {
+            log::warn!(
+                "{address}: whoever reaches it from elsewhere may read and change every value: nobody is asked who he is"
+            );
+        }
         Ok(door)
     };
     Ok((file.proxy.listen.iter().map(door).collect::<Result<_, String>>()?, true))
@@ -397,7 +405,10 @@ fn reload(path: &Path, before: &PoolFile, shared: &Shared) {
 }
 
 async fn tell_prometheus(listener: TcpListener, shared: Arc<Shared>) {
+    let places = Arc::new(Semaphore::new(SCRAPES));
     loop {
+        // Each gives his back within five seconds, whatever he does.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let Ok((mut client, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
@@ -428,6 +439,7 @@ async fn tell_prometheus(listener: TcpListener, shared: Arc<Shared>) {
                 let _ = client.shutdown().await;
             });
             let _ = answered.await;
+            drop(place);
         });
     }
 }

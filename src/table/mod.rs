@@ -39,6 +39,7 @@ pub mod map;
 pub mod notice;
 pub mod reader;
 pub mod snapshot;
+pub mod socket_file;
 pub mod stripes;
 pub mod words;
 pub mod writer;

@@ -8,13 +8,14 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendto, socket_with};
 
 use super::lock::{Lock, beside};
+use super::socket_file::set_rights;
 use crate::rules::address::{Address, MAX_UNIX_PATH_LEN};
 
 /// The longest datagram that is one.
@@ -103,10 +104,7 @@ pub fn bind(lock: &Lock, mode: u32, owner: Option<(u32, u32)>) -> io::Result<Uni
     let socket = UnixDatagram::bind(&path).map_err(|error| failed("the socket", &error))?;
     let ready = || {
         socket.set_nonblocking(true)?;
-        if let Some((user, group)) = owner {
-            chown(&path, Some(user), Some(group))?;
-        }
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))
+        set_rights(&path, owner, mode)
     };
     if let Err(error) = ready() {
         let _ = std::fs::remove_file(&path);

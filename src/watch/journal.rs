@@ -6,6 +6,7 @@ use std::time::Duration;
 use log::{Level, LevelFilter};
 use sd_notify::NotifyState;
 
+use crate::config::shown::clean;
 use crate::rules::view::State;
 
 /// Sends the log to standard error. On a terminal with the time; else with the priorities that systemd's journal
@@ -14,11 +15,14 @@ pub fn begin(level: LevelFilter, terminal: bool) {
     let mut builder = env_logger::Builder::new();
     builder.filter(Some(env!("CARGO_CRATE_NAME")), level).target(env_logger::Target::Stderr);
     builder.format(move |out, record| {
+        // A line is one line, whoever's words are in it: a server's, the pool file's, another daemon's.
+        let text = record.args().to_string();
+        let text = clean(&text);
         if terminal {
             let (time, level) = (date(crate::table::identity::unix_millis()), record.level());
-            writeln!(out, "{time} {level:5} {}", record.args())
+            writeln!(out, "{time} {level:5} {text}")
         } else {
-            writeln!(out, "<{}>{}", priority(record.level()), record.args())
+            writeln!(out, "<{}>{text}", priority(record.level()))
         }
     });
     // Only the first one counts; there is one.

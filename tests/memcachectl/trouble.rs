@@ -254,3 +254,27 @@ fn a_hostile_server_steers_no_terminal() {
         });
     }
 }
+
+#[test]
+fn what_everybody_may_change_is_told() {
+    let world = World::new(1);
+    let _daemon = world.daemon();
+    world.demand(0, &["check"]);
+    let mode =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+    mode(&world.file, 0o666);
+    let text = world.demand(1, &["check"]);
+    assert!(
+        text.contains(&format!("wrong: everybody may change {}; chmod o-w\n", world.file.display())),
+        "{text}"
+    );
+    mode(&world.file, 0o644);
+    mode(world.scratch.path(), 0o1777);
+    let text = world.demand(1, &["check"]);
+    assert!(
+        text.contains(&format!("wrong: everybody may put files into {}", world.scratch.path().display())),
+        "{text}"
+    );
+    mode(world.scratch.path(), 0o755);
+    world.demand(0, &["check"]);
+}

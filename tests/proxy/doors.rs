@@ -280,3 +280,29 @@ fn a_pool_that_names_nowhere_to_listen_is_refused() {
     let output = Proxy::command(&fleet.scratch.path().join("none.toml"), &[]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(3));
 }
+
+/// They come in beside the clients, whose number has a limit; so theirs has one too.
+#[test]
+fn who_asks_as_prometheus_does_and_says_nothing_takes_no_more_than_a_few_places() {
+    let http = free_port();
+    let fleet = Fleet::start(1, "backup = \"none\"", &format!("http = \"127.0.0.1:{http}\""));
+    let proxy = fleet.proxy(&[]);
+    let open = || {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", proxy.pid())).expect("a process of ours");
+        let links = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+    };
+    let before = open();
+    let silent: Vec<_> =
+        (0..100).map(|_| TcpStream::connect(("127.0.0.1", http)).expect("room at the door")).collect();
+    wait::until("all places are taken", || (open() >= before + 16).then_some(()));
+    // A client is served meanwhile, and whoever came in for figures has come in by then.
+    assert_eq!(proxy.client().set("k", b"v"), "STORED");
+    assert!(open() <= before + 16 + 4, "{} more", open() - before);
+    drop(silent);
+    let mut asks = TcpStream::connect(("127.0.0.1", http)).expect("a connection");
+    asks.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("sent");
+    let mut text = String::new();
+    asks.read_to_string(&mut text).expect("an answer");
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+}

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use memcache::rules::view::State;
+use memcache::table::{Notice, notice};
 
 use crate::daemon::{Files, Watchd};
+use crate::support::server::Memcached;
 use crate::support::wait;
 
 /// Cleans the screen, sets the title, turns the direction, forges a line and a priority of the journal.
@@ -95,4 +97,26 @@ fn what_a_server_says_steers_nobody_who_reads_the_log() {
     mood.over.store(true, Ordering::SeqCst);
     let _ = TcpStream::connect(address);
     server.join().expect("it ends");
+}
+
+/// Whoever can write to the servers can write the mark by which daemons tell each other which of them sweeps.
+#[test]
+fn what_stands_in_the_place_of_another_daemons_name_steers_nobody_either() {
+    let servers = [Memcached::start(), Memcached::start()];
+    let name = format!("\u{1b}[2J\u{9b}31m\u{202e}\r\n<0>forged{}", "x".repeat(5_000));
+    let set = format!("set libmemcache:sweep:tried 0 0 {}\r\n{name}\r\n", name.len());
+    for server in &servers {
+        server.ask(&set, "STORED").expect("it stores");
+    }
+    let files = Files::new(&servers.each_ref().map(Memcached::address), "interval = \"50ms\"");
+    let watchd = Watchd::start(&files);
+    wait::until("a swept pool", || files.look()?.1.swept.then_some(()));
+    assert!(notice::send(&files.table, &Notice::Sweep(None)), "the daemon is asked");
+    watchd.wait_to_say("the pool tried is swept by another daemon: ");
+    let said = watchd.said();
+    assert!(
+        !said.contains(|letter: char| (letter.is_control() && letter != '\n') || letter == '\u{202e}'),
+        "{said:?}"
+    );
+    assert!(!said.lines().any(|line| line.starts_with("<0>") || line.len() > 1_000), "{said}");
 }

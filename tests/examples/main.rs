@@ -1,8 +1,20 @@
 //! The programs of `examples-c` in the style of the old library, built from the installed files alone, as a
 //! user would: pkg-config says how. In the oldest and in a recent dialect of C, without a warning; on real
-//! servers; and once more under valgrind.
+//! servers; and once more under valgrind. And what stands in the pages of docs/, in [`pages`].
 
+#[path = "../support/mod.rs"]
 mod support;
+
+#[cfg(feature = "programs")]
+mod blocks;
+#[cfg(feature = "programs")]
+mod log_lines;
+#[cfg(feature = "programs")]
+mod migrating;
+#[cfg(feature = "programs")]
+mod pages;
+#[cfg(feature = "programs")]
+mod units;
 
 use std::io::{Read, Write};
 use std::path::Path;
