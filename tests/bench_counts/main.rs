@@ -33,7 +33,7 @@ struct Limit {
 
 /// More than it costs today, with room for another compiler: who adds to it should notice, and who takes something
 /// away should lower it.
-const LIMITS: [Limit; 13] = [
+const LIMITS: [Limit; 11] = [
     Limit { work: "set", instructions: 3_400.0, system_calls: 2.05, allocations: 0.0 },
     Limit { work: "get", instructions: 3_400.0, system_calls: 2.05, allocations: 0.0 },
     // A send and a receive for each of eight servers, and the waiting between. A value is an allocation.
@@ -49,9 +49,6 @@ const LIMITS: [Limit; 13] = [
     Limit { work: "set of 1 MiB", instructions: 60_000.0, system_calls: 60.0, allocations: 0.0 },
     Limit { work: "get of 1 MiB", instructions: 100_000.0, system_calls: 80.0, allocations: 0.0 },
     Limit { work: "doubled 1 MiB set", instructions: 120_000.0, system_calls: 120.0, allocations: 0.0 },
-    // How often it asks before an answer comes is the machine's choice.
-    Limit { work: "set, busy", instructions: f64::INFINITY, system_calls: f64::INFINITY, allocations: 0.0 },
-    Limit { work: "get, busy", instructions: f64::INFINITY, system_calls: f64::INFINITY, allocations: 0.0 },
 ];
 
 fn sends_and_receives(counts: &Counts) -> [f64; 2] {
@@ -82,7 +79,8 @@ fn a_call_costs_no_more_than_it_did() {
     let world = World::start(8);
     let optimised = !cfg!(debug_assertions);
     let mut faults = Vec::new();
-    for work in WORKS {
+    // How often one who polls busily asks before an answer comes is the machine's choice.
+    for work in WORKS.into_iter().filter(|work| !work.kind.starts_with("busy")) {
         let limit = LIMITS.iter().find(|limit| limit.work == work.name).expect("a limit for each work");
         let ours = counts::of(&world, 0, work, optimised);
         println!("{}: {ours:?}", work.name);
