@@ -6,12 +6,11 @@
 //! once. A call's exchange and a trial's are the same thing; they differ in their [`Witness`].
 
 mod ending;
+mod in_turn;
 #[cfg(feature = "programs")]
 mod shared;
 mod short;
 mod witness;
-
-use std::time::Duration;
 
 use rustix::event::PollFlags;
 
@@ -30,6 +29,8 @@ pub(super) struct Exchange {
     connections: Vec<Connection>,
     /// Those with something outstanding, by index.
     busy: Vec<usize>,
+    /// Commands were handed over since this was looked at last.
+    handed: bool,
     /// Reused, so that a failure allocates nothing once warm.
     lost: Vec<(Tag, Failure)>,
 }
@@ -38,7 +39,7 @@ impl Exchange {
     /// With these connections, in the order of the pool.
     pub(super) fn new(connections: Vec<Connection>) -> Exchange {
         let busy = Vec::with_capacity(connections.len());
-        Exchange { connections, busy, lost: Vec::new() }
+        Exchange { connections, busy, handed: false, lost: Vec::new() }
     }
 
     pub(super) fn connection(&mut self, server: ServerId) -> Option<&mut Connection> {
@@ -103,6 +104,7 @@ impl Exchange {
             // Of no server of this pool; nothing was sent.
             return operation.fail(witness.view(), tag, Failure::Unsent);
         };
+        self.handed = true;
         if connection.is_at_work() && connection.ask_more(tag, &operation.command(tag)) {
             return;
         }
@@ -298,18 +300,6 @@ impl Exchange {
         let what = Lost { doubt, late: false, waited: false, bound: false };
         witness.lost(connection.server(), Loss::Outlived, what, now);
         self.fail(lost, operation, witness, now);
-    }
-
-    /// Whether one connection's answer is all that is awaited, as soon as may be: the everyday
-    /// case, for which one blocking receive is enough.
-    pub(super) fn sole_reader(&self, now: Instant) -> Option<usize> {
-        let [index] = self.busy[..] else { return None };
-        self.connections[index].only_answers(now).then_some(index)
-    }
-
-    /// How long that receive can take at most.
-    pub(super) fn patience(&self, index: usize) -> Duration {
-        self.connections[index].terms().patience
     }
 
     /// Receives once over one connection, and tells the operation what came. `wait`: see

@@ -313,16 +313,17 @@ impl Client {
     /// Waits until something came, or it is time for something.
     fn wait(&mut self, operation: &mut (impl Operation + ?Sized), now: Instant, deadline: Instant) {
         let left = deadline.since(now);
-        let sole = self.exchange.sole_reader(now).filter(|_| self.trials.is_empty());
+        // While all is well every server answers soon, and nothing is to be done before the last did.
+        let together = self.views.view().all_steady();
+        let reader = self.exchange.reader(together, now).filter(|_| self.trials.is_empty());
         let span = self.busy.span();
-        let sole = sole.filter(|&index| self.exchange.patience(index) + span <= left);
+        let reader = reader.filter(|&index| self.exchange.patience(index) + span <= left);
+        let sole = reader.filter(|_| self.exchange.is_alone());
         if !span.is_zero() && self.waited_busily(operation, sole, now + span.min(left)) {
             return;
         }
-        match sole {
-            Some(index) => {
-                self.exchange.read(index, true, operation, &mut self.views);
-            }
+        match reader {
+            Some(_) => self.exchange.read_in_turn(operation, &mut self.views, now, deadline),
             None => {
                 let due = if self.exchange.parked() { Some(now + LOOK) } else { None };
                 let due = self.exchange.due().into_iter().chain(due).min();
