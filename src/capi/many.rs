@@ -14,10 +14,10 @@ use super::fetch::copied;
 use super::guard::guard;
 use super::keep;
 use super::memcache::{Cache, memcache};
-use super::reason::mc_reason;
+use super::reason::{self, mc_reason};
 use super::server::{self, memcache_server};
 use super::types::{u_int32_t, u_int64_t};
-use crate::rules::operation::{Batch, Many, Operation, Outcome, Parts, Read, Spread, Write};
+use crate::rules::operation::{Batch, Many, NO_MEMORY, Operation, Outcome, Parts, Read, Spread, Write};
 use crate::rules::wire::Value;
 
 use mc_reason::*;
@@ -57,10 +57,11 @@ struct Ready<'a> {
     value: &'a [u8],
     expire: i64,
     flags: u32,
+    way: Way,
 }
 
-/// Who carries a group of items.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Who carries an item.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Way {
     Pool,
     /// The program chose it; NULL: it chose none.
@@ -94,15 +95,19 @@ impl Call<'_> {
             };
             (self.cache.key(self.ctxt, item.key, item.key_len)?, value)
         };
-        Ok(Ready { index, key, value, expire: item.expire, flags: item.flags })
+        Ok(Ready { index, key, value, expire: item.expire, flags: item.flags, way: Way::Pool })
     }
 
-    /// The items that may be sent; the others have their answer.
+    /// The items that may be sent, those together that travel together; the others have their answer.
     ///
     /// # Safety
     /// The pointers of the items are what [`mc_item`] says.
     unsafe fn ready<'k>(&mut self, with_value: bool) -> Vec<Ready<'k>> {
-        let mut ready = Vec::with_capacity(self.items.len());
+        let mut ready = Vec::new();
+        if ready.try_reserve_exact(self.items.len()).is_err() {
+            self.items.iter_mut().for_each(|item| item.reason = MC_REASON_NO_MEMORY as c_int);
+            return ready;
+        }
         for index in 0..self.items.len() {
             // SAFETY: the caller's promise.
             match unsafe { self.checked(index, with_value) } {
@@ -110,22 +115,14 @@ impl Call<'_> {
                 Err(reason) => self.items[index].reason = reason as c_int,
             }
         }
-        ready
-    }
-
-    /// Each group of items that travels together, with its way.
-    fn groups<'k>(&self, ready: &mut [Ready<'k>]) -> Vec<(Way, Vec<Ready<'k>>)> {
-        if !self.ctxt.places_keys_itself() {
-            return vec![(Way::Pool, ready.to_vec())];
+        if self.ctxt.places_keys_itself() {
+            for item in &mut ready {
+                let server = server::chosen_by_program(self.ctxt, self.cache, item.key);
+                item.way = Way::Server(server.unwrap_or(ptr::null_mut()));
+            }
+            ready.sort_unstable_by_key(|item| (item.way, item.index)); // equal keys stay in their order
         }
-        let way = |item: &Ready<'_>| {
-            let server = server::chosen_by_program(self.ctxt, self.cache, item.key);
-            server.unwrap_or(ptr::null_mut())
-        };
-        let mut chosen: Vec<_> = ready.iter().map(|item| (way(item), *item)).collect();
-        chosen.sort_by_key(|(server, _)| *server); // stable: equal keys stay in their order
-        let groups = chosen.chunk_by(|(one, _), (other, _)| one == other);
-        groups.map(|group| (Way::Server(group[0].0), group.iter().map(|(_, item)| *item).collect())).collect()
+        ready
     }
 
     fn travel(&self, way: Way, operation: &mut (impl Operation + ?Sized)) -> Outcome {
@@ -137,22 +134,30 @@ impl Call<'_> {
     }
 
     fn settle(&mut self, index: usize, outcome: Outcome, refusal: Option<&[u8]>) {
-        self.items[index].reason = mc_reason::from(outcome) as c_int;
+        self.items[index].reason = reason::of_refusal(outcome, refusal) as c_int;
         if let (Outcome::Refused, Some(words), true) = (outcome, refusal, index < self.refused) {
             (self.refused, self.refusal) = (index, words.to_vec());
         }
     }
 
     /// Carries out one operation for each item.
-    fn change<'k, O: Operation>(&mut self, ready: &mut [Ready<'k>], make: impl Fn(&Ready<'k>) -> O) {
-        for (way, group) in self.groups(ready) {
-            let mut many = Many::new(Changes { group: &group, make: &make });
-            let whole = self.travel(way, &mut many);
+    fn change<'k, O: Operation>(&mut self, ready: &[Ready<'k>], make: impl Fn(&Ready<'k>) -> O) {
+        for group in ready.chunk_by(|one, other| one.way == other.way) {
+            let Some(mut many) = Many::with_room(Changes { group, make: &make }) else {
+                self.no_memory(group);
+                continue;
+            };
+            let whole = self.travel(group[0].way, &mut many);
             for (part, item) in group.iter().enumerate() {
                 let outcome = many.outcome_of(part).unwrap_or(whole);
                 self.settle(item.index, outcome, many.refusal_of(part));
             }
         }
+    }
+
+    /// There is none for carrying out these.
+    fn no_memory(&mut self, group: &[Ready<'_>]) {
+        group.iter().for_each(|item| self.settle(item.index, Outcome::Refused, Some(NO_MEMORY)));
     }
 
     /// Fetches the value of each item.
@@ -161,20 +166,24 @@ impl Call<'_> {
             (item.value, item.bytes, item.flags, item.cas) = (ptr::null_mut(), 0, 0, 0);
         }
         // SAFETY: `many_guard`'s promise.
-        let mut ready = unsafe { self.ready(false) };
-        for (way, group) in self.groups(&mut ready) {
+        let ready = unsafe { self.ready(false) };
+        for group in ready.chunk_by(|one, other| one.way == other.way) {
             for group in group.chunks(READ_AT_ONCE) {
-                self.fetch_group(way, group, with_cas);
+                self.fetch_group(group, with_cas);
             }
         }
         // SAFETY: as above.
         unsafe { self.end(MC_REASON_HIT, false) }
     }
 
-    fn fetch_group(&mut self, way: Way, group: &[Ready<'_>], with_cas: bool) {
-        let mut values =
-            Values { ctxt: self.ctxt, items: self.items, group, settled: vec![false; group.len()] };
-        let mut read = Read::of(&mut values, with_cas);
+    fn fetch_group(&mut self, group: &[Ready<'_>], with_cas: bool) {
+        let mut settled = Vec::new();
+        if settled.try_reserve_exact(group.len()).is_err() {
+            return self.no_memory(group);
+        }
+        settled.resize(group.len(), false);
+        let mut values = Values { ctxt: self.ctxt, items: self.items, group, settled };
+        let Some(mut read) = Read::with_room(&mut values, with_cas) else { return self.no_memory(group) };
         let carrier = Call {
             ctxt: self.ctxt,
             cache: self.cache,
@@ -182,7 +191,7 @@ impl Call<'_> {
             refusal: Vec::new(),
             refused: usize::MAX,
         };
-        let whole = carrier.travel(way, &mut read);
+        let whole = carrier.travel(group[0].way, &mut read);
         let refusal = read.refusal().map(<[u8]>::to_vec);
         drop(read);
         let settled = values.settled;
@@ -322,8 +331,8 @@ pub unsafe extern "C" fn mcm_store_many(
     // SAFETY: the caller's context, handle and items.
     unsafe {
         many_guard(ctxt, mc, (items, n), |mut call| {
-            let mut ready = call.ready(true);
-            call.change(&mut ready, |item| Write::new(item.key, item.flags, item.expire, item.value));
+            let ready = call.ready(true);
+            call.change(&ready, |item| Write::new(item.key, item.flags, item.expire, item.value));
             call.end(MC_REASON_STORED, true)
         })
     }
@@ -390,8 +399,8 @@ pub unsafe extern "C" fn mcm_remove_many(
     // SAFETY: the caller's context, handle and items.
     unsafe {
         many_guard(ctxt, mc, (items, n), |mut call| {
-            let mut ready = call.ready(false);
-            call.change(&mut ready, |item| Spread::delete(item.key));
+            let ready = call.ready(false);
+            call.change(&ready, |item| Spread::delete(item.key));
             call.end(MC_REASON_DELETED, false)
         })
     }

@@ -12,7 +12,7 @@ use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::guard::guard;
 use super::memcache::{Cache, memcache};
 use crate::rules::key;
-use crate::rules::operation::{Operation, Outcome};
+use crate::rules::operation::{NO_MEMORY, Operation, Outcome};
 
 /// How a call ended. 0 and above: it was carried out, and this is the answer. Below 0: it was not, or
 /// nobody knows whether it was; then nothing may be concluded about the key: "unavailable" is
@@ -54,7 +54,8 @@ pub enum mc_reason {
     MC_REASON_BAD_KEY = -4,
     /// An argument is NULL that must not be, or a value is longer than 1 GiB; nothing was sent.
     MC_REASON_BAD_VALUE = -5,
-    /// The context's allocator gave NULL. A value that was found could not be handed out.
+    /// There is no memory: the context's allocator gave NULL, or there is none for sending or receiving so much. A
+    /// value that was found could not be handed out; of a store nothing is kept.
     MC_REASON_NO_MEMORY = -6,
     /// The handle has no servers.
     MC_REASON_NO_SERVERS = -7,
@@ -141,6 +142,14 @@ impl From<Outcome> for mc_reason {
             Outcome::Unavailable => MC_REASON_UNAVAILABLE,
             Outcome::Timeout => MC_REASON_TIMEOUT,
         }
+    }
+}
+
+/// How a call ended, by its outcome and the words of who refused: a server, or we for want of memory.
+pub(super) fn of_refusal(outcome: Outcome, words: Option<&[u8]>) -> mc_reason {
+    match words {
+        Some(NO_MEMORY) if outcome == Outcome::Refused => MC_REASON_NO_MEMORY,
+        _ => outcome.into(),
     }
 }
 
@@ -233,7 +242,7 @@ impl fmt::Display for Words<'_> {
 impl Cache {
     /// Notes how an operation on a key ended. Of a failure: for which key, and who was to be asked.
     pub(super) fn ended(self, ctxt: Context, key: &[u8], outcome: Outcome, refusal: Option<&[u8]>) {
-        let reason = mc_reason::from(outcome);
+        let reason = of_refusal(outcome, refusal);
         if !reason.is_failure() {
             return self.handle().last.set(reason);
         }
@@ -261,7 +270,8 @@ impl Cache {
         key: &[u8],
         operation: &mut (impl Operation + ?Sized),
     ) -> mc_reason {
-        let reason = mc_reason::from(self.run(ctxt, key, operation));
+        let outcome = self.run(ctxt, key, operation);
+        let reason = of_refusal(outcome, operation.refusal());
         if !reason.is_failure() {
             self.handle().last.set_for(reason, key);
         }

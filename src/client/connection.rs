@@ -23,7 +23,7 @@ use super::inbox::{Inbox, KEPT};
 use super::registry::Known;
 use super::silence::Silence;
 use crate::rules::greeting::Greeting;
-use crate::rules::operation::{Failure, Operation, Tag};
+use crate::rules::operation::{Failure, NO_MEMORY, Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
 use crate::rules::wire::parse::Limits;
@@ -39,6 +39,8 @@ const IDLE: Duration = Duration::from_secs(1);
 pub(super) enum Loss {
     /// It could not be made for want of something on this machine: file descriptors, ports, memory.
     Local,
+    /// There is no memory for what came.
+    NoMemory,
     /// What it was greeted with was too long on its way; that says nothing about the server.
     Outdated,
     /// It was greeted by another life of the server than the one that the table names.
@@ -247,10 +249,17 @@ impl Connection {
         }
     }
 
-    /// Takes in a command: into the buffer, or held back until the connection is ready. False:
-    /// the server has no meta commands.
-    /// `planned`: what it rests on.
-    pub(super) fn ask(&mut self, tag: Tag, command: &Command<'_>, planned: Planned, now: Instant) -> bool {
+    /// Takes in a command: into the buffer, or held back until the connection is ready. `planned`: what it rests on.
+    ///
+    /// # Errors
+    /// What is to be told in the server's stead: it has no meta commands, or there is no memory.
+    pub(super) fn ask(
+        &mut self,
+        tag: Tag,
+        command: &Command<'_>,
+        planned: Planned,
+        now: Instant,
+    ) -> Result<(), Reply<'static>> {
         if !self.owes() {
             self.begin(now);
         }
@@ -261,8 +270,9 @@ impl Connection {
         if self.held.is_empty() {
             self.planned = planned;
         }
+        self.held.try_reserve(1).map_err(|_| Reply::Refused(NO_MEMORY))?;
         self.held.push(tag);
-        true
+        Ok(())
     }
 
     /// The first command after a rest.
@@ -286,9 +296,13 @@ impl Connection {
         !matches!(recv(socket, &mut [0u8; 1][..], peek), Err(Errno::AGAIN | Errno::INTR))
     }
 
-    fn compose(&mut self, tag: Tag, command: &Command<'_>) -> bool {
+    fn compose(&mut self, tag: Tag, command: &Command<'_>) -> Result<(), Reply<'static>> {
+        if !self.pending.make_room(command, &mut self.out) {
+            return Err(Reply::Refused(NO_MEMORY));
+        }
         let start = self.before + self.out.len() as u64;
-        self.pending.ask(Composed { tag, start }, command, self.meta, &mut self.out)
+        let asked = self.pending.ask(Composed { tag, start }, command, self.meta, &mut self.out);
+        if asked { Ok(()) } else { Err(Reply::Unsupported) }
     }
 
     /// What the commands that are held back rest on.
@@ -365,7 +379,7 @@ impl Connection {
     pub(super) fn receive(&mut self, wait: bool) -> Result<bool, Loss> {
         let (Phase::Greeting(socket, _) | Phase::Ready(socket)) = &self.phase else { return Ok(false) };
         let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
-        match recv(socket, self.inbox.room(), flags) {
+        match recv(socket, self.inbox.room().ok_or(Loss::NoMemory)?, flags) {
             Ok((_, 0)) => Err(Loss::Broken),
             Ok(_) => Ok(true),
             Err(Errno::AGAIN | Errno::INTR) => Ok(false),
@@ -446,7 +460,6 @@ impl Connection {
         (self.parked, self.endures) = (false, false);
         (self.sent, self.before) = (0, 0);
         self.out.clear();
-        self.inbox.clear();
         self.dirty = false;
         self.ready = PollFlags::empty();
         self.shrink();
@@ -455,14 +468,13 @@ impl Connection {
     /// The call is over, and nothing is outstanding.
     pub(super) fn rest(&mut self, now: Instant) {
         self.used = now;
-        self.inbox.clear();
         self.shrink();
     }
 
     fn shrink(&mut self) {
         self.inbox.shrink();
-        if self.out.capacity() > KEPT {
-            self.out.shrink_to(KEPT);
+        if self.out.capacity() > KEPT && self.out.is_empty() {
+            self.out = Vec::new();
         }
     }
 }

@@ -17,7 +17,7 @@ use rustix::event::PollFlags;
 use super::clock;
 use super::connection::{Connection, Loss};
 use super::wait::Watch;
-use crate::rules::operation::{Failure, Operation, Tag};
+use crate::rules::operation::{Failure, NO_MEMORY, Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
 use crate::rules::wire::Reply;
@@ -112,8 +112,8 @@ impl Exchange {
         if planned.seen.unreachable && !owes {
             connection.hold_back(tag, planned);
             witness.waits_for(server, now);
-        } else if !connection.ask(tag, &operation.command(tag), planned, now) {
-            operation.answer(witness.view(), tag, &Reply::Unsupported);
+        } else if let Err(reply) = connection.ask(tag, &operation.command(tag), planned, now) {
+            operation.answer(witness.view(), tag, &reply);
         }
     }
 
@@ -160,8 +160,8 @@ impl Exchange {
                 break;
             }
             let planned = self.connections[index].planned();
-            if !self.connections[index].ask(tag, &operation.command(tag), planned, now) {
-                operation.answer(witness.view(), tag, &Reply::Unsupported);
+            if let Err(reply) = self.connections[index].ask(tag, &operation.command(tag), planned, now) {
+                operation.answer(witness.view(), tag, &reply);
                 self.take(operation, witness, now);
             }
         }
@@ -206,12 +206,18 @@ impl Exchange {
         let waited = connection.parked();
         let late = doubt && loss == Loss::Silent;
         let what = Lost { doubt, late, waited, bound: waited || operation.mutates() };
+        let too_large = too_large(operation, loss, &mut lost);
+        let loss = if loss == Loss::NoMemory { Loss::Local } else { loss };
         if witness.lost(server, loss, what, now) {
             // What has somewhere else to go goes there.
             connection.park(&mut lost, |tag| waited || operation.changes(tag));
             witness.waits_for(server, now);
         } else {
             connection.surrender(&mut lost);
+        }
+        if let Some(tag) = too_large {
+            operation.answer(witness.view(), tag, &Reply::Refused(NO_MEMORY));
+            self.take(operation, witness, now);
         }
         self.fail(lost, operation, witness, now);
     }
@@ -457,6 +463,18 @@ impl Exchange {
             owes
         });
     }
+}
+
+/// Takes out the question whose answer there is no memory for: asked again, it would be the same. What became of a change
+/// is not known for that.
+fn too_large(
+    operation: &(impl Operation + ?Sized),
+    loss: Loss,
+    lost: &mut Vec<(Tag, Failure)>,
+) -> Option<Tag> {
+    let (tag, _) = *lost.first().filter(|(tag, _)| loss == Loss::NoMemory && !operation.changes(*tag))?;
+    lost.remove(0);
+    Some(tag)
 }
 
 /// Whether what was lost leaves a doubt: a change that was sent and not answered.

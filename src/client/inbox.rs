@@ -21,8 +21,8 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Room to receive into.
-    pub(super) fn room(&mut self) -> SpareCapacity<'_, u8> {
+    /// Room to receive into; `None`: there is no memory.
+    pub(super) fn room(&mut self) -> Option<SpareCapacity<'_, u8>> {
         if self.taken == self.input.len() {
             self.clear();
         }
@@ -31,9 +31,9 @@ impl Inbox {
             self.taken = 0;
         }
         if self.spare() < SCANT {
-            self.input.reserve_exact(self.input.len().max(ROOM));
+            self.input.try_reserve_exact(self.input.len().max(ROOM)).ok()?;
         }
-        spare_capacity(&mut self.input)
+        Some(spare_capacity(&mut self.input))
     }
 
     fn spare(&self) -> usize {
@@ -52,9 +52,13 @@ impl Inbox {
         self.taken = 0;
     }
 
-    /// Gives memory back.
+    /// Forgets everything, and gives memory back. To make a buffer smaller takes an allocation, which can fail; to drop
+    /// it takes none.
     pub(super) fn shrink(&mut self) {
-        self.input.shrink_to(KEPT);
+        self.clear();
+        if self.input.capacity() > KEPT {
+            self.input = Vec::new();
+        }
     }
 
     #[cfg(test)]

@@ -72,10 +72,10 @@ fn establish(connection: &mut Connection, listener: &TcpListener) -> TcpStream {
 
 /// Asks, and sends the question.
 fn ask(connection: &mut Connection, listener: &TcpListener, now: Instant) -> TcpStream {
-    assert!(connection.ask(0, &GET, SEEN, now));
+    assert!(connection.ask(0, &GET, SEEN, now).is_ok());
     let stream = establish(connection, listener);
     for tag in connection.take_held() {
-        assert!(connection.ask(tag, &GET, SEEN, now));
+        assert!(connection.ask(tag, &GET, SEEN, now).is_ok());
     }
     connection.flush(now).unwrap();
     stream
@@ -139,7 +139,7 @@ fn an_idle_connection_that_was_closed_is_found_before_anything_is_sent() {
     connection.rest(START);
 
     // Still open: it is used again, however long it rested.
-    assert!(connection.ask(1, &GET, SEEN, START + IDLE * 3));
+    assert!(connection.ask(1, &GET, SEEN, START + IDLE * 3).is_ok());
     assert!(connection.ready());
     connection.flush(START).unwrap();
     hear(&mut stream);
@@ -149,7 +149,7 @@ fn an_idle_connection_that_was_closed_is_found_before_anything_is_sent() {
     connection.rest(START);
 
     drop(stream);
-    assert!(connection.ask(2, &GET, SEEN, START + IDLE * 3));
+    assert!(connection.ask(2, &GET, SEEN, START + IDLE * 3).is_ok());
     assert!(connection.dialing(), "a new connection is made");
     let mut lost = Vec::new();
     connection.lose(&mut lost);
@@ -172,8 +172,8 @@ fn only_what_was_sent_is_in_doubt() {
         exptime: 0,
         value: &value,
     };
-    assert!(connection.ask(1, &store, SEEN, START));
-    assert!(connection.ask(2, &Command::Version, SEEN, START));
+    assert!(connection.ask(1, &store, SEEN, START).is_ok());
+    assert!(connection.ask(2, &Command::Version, SEEN, START).is_ok());
     connection.flush(START).unwrap();
     assert!(connection.unsent());
     let mut lost = Vec::new();
@@ -189,7 +189,7 @@ fn only_what_was_sent_is_in_doubt() {
 fn refusal_and_silence_are_told_apart_while_dialing() {
     let (mut connection, listener) = pair("refusal");
     drop(listener);
-    assert!(connection.ask(0, &GET, SEEN, START));
+    assert!(connection.ask(0, &GET, SEEN, START).is_ok());
     let loss = loop {
         match connection.dial(START) {
             Ok(done) => assert!(!done),
@@ -206,13 +206,13 @@ fn the_next_address_is_tried_when_one_refuses() {
     let addresses = [refuses.local_addr().unwrap(), listener.local_addr().unwrap()];
     drop(refuses);
     connection.known.found(addresses.map(SocketAddrAny::from).to_vec());
-    assert!(connection.ask(0, &GET, SEEN, START));
+    assert!(connection.ask(0, &GET, SEEN, START).is_ok());
     while !connection.dial(START).unwrap() {
         std::thread::yield_now();
     }
     let (mut stream, _) = listener.accept().unwrap();
     for tag in connection.take_held() {
-        assert!(connection.ask(tag, &GET, SEEN, START));
+        assert!(connection.ask(tag, &GET, SEEN, START).is_ok());
     }
     connection.flush(START).unwrap();
     hear(&mut stream);
@@ -221,7 +221,7 @@ fn the_next_address_is_tried_when_one_refuses() {
 #[test]
 fn what_a_killed_process_has_not_sent_does_not_outlive_its_call() {
     let (mut connection, listener) = pair("options");
-    assert!(connection.ask(1, &GET, SEEN, START));
+    assert!(connection.ask(1, &GET, SEEN, START).is_ok());
     let _stream = establish(&mut connection, &listener);
     let socket = connection.socket().unwrap();
     assert_eq!(sockopt::socket_linger(socket), Ok(Some(Duration::ZERO)));

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use smallvec::SmallVec;
 
 use super::cursor::Cursor;
-use super::{Failure, Operation, Outcome, Tag, cas, refused};
+use super::{Failure, NO_MEMORY, Operation, Outcome, Tag, cas, refused};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply, Value};
@@ -81,13 +81,26 @@ impl<'a> Read<'a> {
 impl<B: Batch> Read<'_, B> {
     /// As [`Read::new`] or [`Read::with_cas`], with a batch of its own: [`Read::batch`].
     pub fn of(batch: B, with_cas: bool) -> Self {
-        let keys = batch.len();
+        let cursors = SmallVec::from_elem(Cursor::new(), batch.len());
+        Read::at(cursors, batch, with_cas)
+    }
+
+    /// The same of a batch of any size. `None`: there is no memory for it.
+    pub fn with_room(batch: B, with_cas: bool) -> Option<Self> {
+        let mut cursors = SmallVec::new();
+        cursors.try_reserve_exact(batch.len()).ok()?;
+        cursors.resize(batch.len(), Cursor::new());
+        Some(Read::at(cursors, batch, with_cas))
+    }
+
+    fn at(cursors: SmallVec<[Cursor; 1]>, batch: B, with_cas: bool) -> Self {
+        let keys = cursors.len();
         Read {
             batch,
             with_cas,
             shows_stubs: false,
             meta: false,
-            cursors: SmallVec::from_elem(Cursor::new(), keys),
+            cursors,
             begun: 0,
             again: SmallVec::new(),
             held_back: SmallVec::new(),
@@ -124,10 +137,16 @@ impl<B: Batch> Read<'_, B> {
 
     /// Goes on with one key.
     fn proceed(&mut self, view: &View, tag: Tag, step: Result<ServerId, Outcome>) {
-        match step {
-            Ok(server) => self.again.push((server, tag)),
-            Err(Outcome::Miss) if view.outdated => self.held_back.push(tag),
-            Err(outcome) => self.settle(tag, Err(outcome)),
+        let noted = match step {
+            Ok(server) => self.again.try_reserve(1).map(|()| self.again.push((server, tag))),
+            Err(Outcome::Miss) if view.outdated => {
+                self.held_back.try_reserve(1).map(|()| self.held_back.push(tag))
+            }
+            Err(outcome) => return self.settle(tag, Err(outcome)),
+        };
+        if noted.is_err() {
+            self.refusal = NO_MEMORY.to_vec();
+            self.settle(tag, Err(Outcome::Refused));
         }
     }
 
@@ -182,7 +201,9 @@ impl<B: Batch> Operation for Read<'_, B> {
         match reply {
             Reply::Value(value) if !value.is_stub() || (self.shows_stubs && !view.pool.options.backups) => {
                 let cursor = &self.cursors[tag as usize];
-                if cursor.displaced(view, self.batch.key(tag as usize)) {
+                if cursor.displaced(view, self.batch.key(tag as usize))
+                    && self.displaced.try_reserve(1).is_ok()
+                {
                     self.displaced.push((tag, cursor.server()));
                 }
                 // Not the life that is known now: an answer can come after news of a restart.

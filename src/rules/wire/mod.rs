@@ -110,6 +110,28 @@ impl<'a> Command<'a> {
             Command::FlushAll { .. } | Command::Version | Command::Stats { .. } | Command::Noop => b"",
         }
     }
+
+    /// The value that it carries.
+    #[inline]
+    pub fn value(&self) -> Option<&'a [u8]> {
+        match *self {
+            Command::Store { value, .. } | Command::StoreLeased { value, .. } => Some(value),
+            Command::Meta { value, .. } => value,
+            _ => None,
+        }
+    }
+
+    /// Its bytes on the wire are no more than this: coded, a key is a third longer.
+    fn room(&self) -> usize {
+        const WORDS_AND_NUMBERS: usize = 160;
+        let further = match *self {
+            Command::Meta { name, flags, .. } => name.len() + flags.len(),
+            Command::Stats { group } => group.len(),
+            _ => 0,
+        };
+        let value = self.value().map_or(0, <[u8]>::len);
+        (2 * self.key().len() + further + WORDS_AND_NUMBERS).saturating_add(value)
+    }
 }
 
 /// A value that a server holds.

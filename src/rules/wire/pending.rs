@@ -57,6 +57,15 @@ impl<T: Copy> Default for Pending<T> {
 }
 
 impl<T: Copy> Pending<T> {
+    /// Makes room for `command`, so that [`Pending::ask`] allocates nothing. False: there is no memory for it.
+    pub fn make_room(&mut self, command: &Command<'_>, out: &mut Vec<u8>) -> bool {
+        let room = command.room();
+        let has_room = out.capacity() - out.len() >= room;
+        // Twice as much as there was, for the next ones; or what is needed, where there is no more.
+        (has_room || out.try_reserve(room).or_else(|_| out.try_reserve_exact(room)).is_ok())
+            && self.questions.try_reserve(1).is_ok()
+    }
+
     /// Appends `command`'s bytes to `out` and remembers that `question` awaits its answer. A
     /// classic get that follows another one in the same unsent buffer is joined to its line: call
     /// [`Pending::close`] before the bytes are sent. False: the command, or its key, needs meta
