@@ -154,6 +154,7 @@ static void remove_many(struct memcache *mc) {
 static void without(long n, int argc, char **argv) {
     struct memcache *mc;
     long before = live;
+    u_int32_t i;
     asked = 0, failing = n;
     mc = opened(argc, argv);
     one(mc);
@@ -161,6 +162,8 @@ static void without(long n, int argc, char **argv) {
     request(mc);
     mcm_err(mc_global_ctxt(), ERR_FLAG, "here", 1, MCM_ERR_TEST, value, LONG, 0);
     remove_many(mc);
+    for (i = 0; i < mc->num_servers; i++)
+        CHECK(mc_server_state(mc, mc->servers[i]) == MC_STATE_STEADY); /* it is no fault of theirs */
     failing = 0;
     one(mc); /* as if nothing had been */
     mc_free(mc);

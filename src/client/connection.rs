@@ -297,7 +297,8 @@ impl Connection {
     }
 
     fn compose(&mut self, tag: Tag, command: &Command<'_>) -> Result<(), Reply<'static>> {
-        if !self.pending.make_room(command, &mut self.out) {
+        // Room for a short answer too: what became of a change must not be unknown for want of memory.
+        if !self.inbox.make_room() || !self.pending.make_room(command, &mut self.out) {
             return Err(Reply::Refused(NO_MEMORY));
         }
         let start = self.before + self.out.len() as u64;

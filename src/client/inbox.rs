@@ -21,8 +21,9 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Room to receive into; `None`: there is no memory.
-    pub(super) fn room(&mut self) -> Option<SpareCapacity<'_, u8>> {
+    /// Makes room for what is still to come. False: there is no memory.
+    #[inline]
+    pub(super) fn make_room(&mut self) -> bool {
         if self.taken == self.input.len() {
             self.clear();
         }
@@ -30,10 +31,12 @@ impl Inbox {
             self.input.drain(..self.taken);
             self.taken = 0;
         }
-        if self.spare() < SCANT {
-            self.input.try_reserve_exact(self.input.len().max(ROOM)).ok()?;
-        }
-        Some(spare_capacity(&mut self.input))
+        self.spare() >= SCANT || self.input.try_reserve_exact(self.input.len().max(ROOM)).is_ok()
+    }
+
+    /// Room to receive into; `None`: there is no memory.
+    pub(super) fn room(&mut self) -> Option<SpareCapacity<'_, u8>> {
+        if self.make_room() { Some(spare_capacity(&mut self.input)) } else { None }
     }
 
     fn spare(&self) -> usize {
