@@ -19,6 +19,7 @@ extern void __libc_free(void *block);
 static size_t large = SIZE_MAX;
 /* How many large ones were asked for, which of them fails, and how many there are. */
 static long asked, failing, live;
+static int pairs;
 
 static int may_have(size_t size) {
     return size < large || ++asked != failing;
@@ -92,15 +93,20 @@ static struct memcache *opened(int argc, char **argv) {
     return mc;
 }
 
+/* Without second copies it is known what became of it. With them: appended, and no memory for the second copy, it is
+ * nowhere, which the call cannot call done. */
+static void append(struct memcache *mc, size_t bytes) {
+    if (mc_append(mc, "long", 4, value, bytes) != MC_REASON_UNAVAILABLE || failing == 0 || !pairs)
+        ANSWERS(mc_reason(mc), MC_REASON_STORED);
+}
+
 /* One value that is long. */
 static void one(struct memcache *mc) {
     void *got = NULL;
     size_t bytes = 0;
     mc_remove(mc, "long", 4);
     ANSWERS(mc_store_add(mc, "long", 4, "x", 1, 0, 0), MC_REASON_STORED);
-    /* Appended, and no memory for the second copy: then it is nowhere, which the call cannot call done. */
-    if (mc_append(mc, "long", 4, value, LONG) != MC_REASON_UNAVAILABLE || failing == 0)
-        ANSWERS(mc_reason(mc), MC_REASON_STORED);
+    append(mc, LONG);
     ANSWERS(mc_store(mc, "long", 4, value, LONG, 0, 0), MC_REASON_STORED);
     if (mc_reason(mc) != MC_REASON_STORED)
         CHECK(mc_fetch(mc, "long", 4, NULL, NULL, NULL, NULL) == MC_REASON_MISS); /* what was not stored is nowhere */
@@ -109,6 +115,8 @@ static void one(struct memcache *mc) {
     CHECK(got == NULL || (bytes == LONG && memcmp(got, value, LONG) == 0));
     free(got);
     free(mc_aget(mc, "long", 4));
+    if (mc_reason(mc) == MC_REASON_HIT)
+        append(mc, 1); /* the room that the long answer took was given back, and the short one needs some */
     (void)mc_set(mc, "long", 4, value, LONG, 0, 0);
 }
 
@@ -181,6 +189,7 @@ int main(int argc, char **argv) {
     memset(value, 'v', sizeof(value));
     large = (size_t)atol(argv[1]);
     argc -= 2, argv += 2;
+    pairs = strcmp(argv[0], "none") != 0;
     without(0, argc, argv);
     without(0, argc, argv);
     total = asked;
