@@ -124,16 +124,23 @@ loom: need-build
 	CARGO_PROFILE_RELEASE_LTO=off RUSTFLAGS='--cfg loom' \
 	    $(CARGO) test --locked --release --target-dir '$(TARGET)/loom' --test table_loom
 
-## miri:      the rules, the table and the pointers of the C interface under Miri, which sees undefined behaviour (nightly)
+## miri:      rules, table and the pointers of the C interface under Miri, which sees undefined behaviour (nightly, minutes)
+# What takes it hours is left out: searches through all bits, all tags, all of a large list.
+MIRI = capi:: buffers_that requests_with texts_hashes table:: rules::bytes rules::wire::pending \
+       --skip flipped_bit --skip tags_come_around
 miri: need-build
 	@cargo +nightly miri --version >/dev/null 2>&1 || { echo 'rustup component add miri rust-src --toolchain nightly' >&2; exit 1; }
 	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=3 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 \
-	    cargo +nightly miri test --locked --target-dir '$(TARGET)/miri' --lib -- $(MIRI)
+	    cargo +nightly miri test --locked --target-dir '$(TARGET)/miri' --lib --test capi_pointers -- $(MIRI)
 
-## tsan:      the proxy's threads and those of a program under ThreadSanitizer (nightly with rust-src)
-## asan:      the library itself under AddressSanitizer and LeakSanitizer, C programs with it (nightly with rust-src)
-tsan asan: need-demo
-	@scripts/sanitized $@ '$(abspath $(TARGET))/$@'
+## tsan:      the proxy, and what the clients of one process share, under ThreadSanitizer (nightly with rust-src)
+tsan: need-demo
+	@scripts/tsan '$(abspath $(TARGET))/tsan'
+
+## asan:      what was kept of `make fuzz`, C calls too, under AddressSanitizer and LeakSanitizer (nightly Rust, cargo-fuzz)
+asan: need-fuzz
+	HOSTILE_SEEDS='$(CURDIR)/fuzz/corpus' HOSTILE_ROUNDS=0 $(CARGO) test --locked --features programs --test hostile_bytes -- changed lie
+	for target in $(FUZZED); do cargo +nightly fuzz run $$target -- -runs=0 || exit 1; done
 
 ## peers:     PHP's, Python's and libmemcached's programs through memcache-proxy; installs them. PEERS="--help"
 peers: need-demo programs
