@@ -98,6 +98,7 @@ fn buffers_that_grow_out_of_themselves() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no strnlen")]
 fn texts_hashes_servers_and_errors() {
     let errors = within(|ctxt| {
         // SAFETY: live texts and structs, each freed once.
