@@ -36,9 +36,10 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests counts sim sim-share soak fuzz units deny peers bench bench-library bench-growth \
-        bench-rules bench-uring bench-fleet bench-sweep bench-proxy bench-python bench-php install uninstall deb wheel dist dist-php python php \
-        man clean help need-build need-demo need-check need-python need-php
+.PHONY: all library programs demo check format lints tests counts sim sim-share soak loom miri tsan asan fuzz fuzz-keep units deny peers \
+        bench bench-library bench-growth bench-rules bench-uring bench-fleet bench-sweep bench-proxy bench-python bench-php \
+        install uninstall deb wheel dist dist-php python php \
+        man clean help need-build need-demo need-fuzz need-check need-python need-php
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
 all: library programs
@@ -56,7 +57,7 @@ demo: need-demo
 
 ## check:     every check there is; the last line says how it went
 check: need-check
-	@MAKE='$(MAKE)' exec scripts/check format lints tests counts sim-share python php
+	@MAKE='$(MAKE)' exec scripts/check format lints tests counts sim-share loom python php
 
 ## format:    (part of check) the sources are formatted
 format:
@@ -98,18 +99,49 @@ sim-share:
 
 ## soak:      eight servers restarted one after another under load, then whatever can happen by chance, then that through
 ##            proxies which are killed too, SOAK_MINUTES (20) each; prints seed (EXACT_SEED chooses one) and figures,
-##            and ends at the first answer that is wrong
+##            and ends at the first answer that is wrong, or when descriptors, memory or threads of a process grow
+##            without bound; draws these: target/soak-*.svg
 soak: need-demo
 	SOAK_MINUTES='$(or $(SOAK_MINUTES),20)' $(CARGO) test --locked --profile programs --features programs --test exact -- \
 	    --nocapture --test-threads=1 rolling:: chaos::one_failure through::servers_and
 
 ## fuzz:      random bytes for all that reads foreign ones, a minute each (nightly Rust, cargo-fuzz); FUZZ_SECONDS=600
 FUZZ_SECONDS = 60
-fuzz: need-build
-	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo 'rustup toolchain install nightly; cargo install cargo-fuzz' >&2; exit 1; }
-	HOSTILE_SEEDS='$(CURDIR)/fuzz/corpus' $(CARGO) test --locked --features programs --test hostile_bytes
-	for target in client_bytes server_bytes pool_file; do \
-	    cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 || exit 1; done
+FUZZED = client_bytes server_bytes pool_file c_calls table table_file stripes datagram key_list
+fuzz: need-fuzz
+	HOSTILE_SEEDS='$(CURDIR)/fuzz/corpus' HOSTILE_ROUNDS=0 $(CARGO) test --locked --features programs --test hostile_bytes -- changed lie
+	for target in $(FUZZED); do \
+	    cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -print_final_stats=1 || exit 1; done
+
+## fuzz-keep: what `make fuzz` found worth keeping, the shortest of it, goes to fuzz/kept, which `make check` goes through
+fuzz-keep: need-fuzz
+	for target in $(FUZZED); do cargo +nightly fuzz cmin $$target || exit 1; done
+	@mkdir -p fuzz/kept
+	HOSTILE_KEEP='$(CURDIR)/fuzz/corpus' $(CARGO) test --locked --features programs --test hostile_bytes what_was_found_before
+
+## loom:      (part of check) every order of loads and stores in the shared table, its stripes and journals that the memory
+##            model allows; built with --cfg loom, in target/loom
+loom: need-build
+	CARGO_PROFILE_RELEASE_LTO=off RUSTFLAGS='--cfg loom' \
+	    $(CARGO) test --locked --release --target-dir '$(TARGET)/loom' --test table_loom
+
+## miri:      rules, table and the pointers of the C interface under Miri, which sees undefined behaviour (nightly, minutes)
+# What takes it hours is left out: searches through all bits, all tags, all of a large list.
+MIRI = capi:: buffers_that requests_with texts_hashes table:: rules::bytes \
+       --skip flipped_bit --skip tags_come_around
+miri: need-build
+	@cargo +nightly miri --version >/dev/null 2>&1 || { echo 'rustup component add miri rust-src --toolchain nightly' >&2; exit 1; }
+	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=3 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 \
+	    cargo +nightly miri test --locked --target-dir '$(TARGET)/miri' --lib --test capi_pointers -- $(MIRI)
+
+## tsan:      the proxy, and what the clients of one process share, under ThreadSanitizer (nightly with rust-src)
+tsan: need-demo
+	@scripts/tsan '$(abspath $(TARGET))/tsan'
+
+## asan:      what was kept of `make fuzz`, C calls too, under AddressSanitizer and LeakSanitizer (nightly Rust, cargo-fuzz)
+asan: need-fuzz
+	HOSTILE_SEEDS='$(CURDIR)/fuzz/corpus' HOSTILE_ROUNDS=0 $(CARGO) test --locked --features programs --test hostile_bytes -- changed lie
+	for target in $(FUZZED); do cargo +nightly fuzz run $$target -- -runs=0 || exit 1; done
 
 ## units:     what systemd says of the units: the exposure of each, and whether they forbid what the daemons call
 units: need-build
@@ -221,6 +253,8 @@ need-build:
 	@scripts/need cargo cc:build-essential
 need-demo: need-build
 	@scripts/need memcached:memcached
+need-fuzz: need-build
+	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo 'rustup toolchain install nightly; cargo install cargo-fuzz' >&2; exit 1; }
 need-check: need-demo
 	@scripts/need rust:rustfmt rust:clippy c++:g++ readelf:binutils strace:strace \
 	    /usr/include/libmemcached/memcached.h:libmemcached-dev \

@@ -34,6 +34,7 @@
 #define mc_store_many(...) mcm_store_many(mc_global_ctxt(), __VA_ARGS__)
 #define mc_fetch_many(...) mcm_fetch_many(mc_global_ctxt(), __VA_ARGS__)
 #define mc_fetch_values(...) mcm_fetch_values(mc_global_ctxt(), __VA_ARGS__)
+#define mc_fetch_into_many(...) mcm_fetch_into_many(mc_global_ctxt(), __VA_ARGS__)
 #define mc_remove_many(...) mcm_remove_many(mc_global_ctxt(), __VA_ARGS__)
 #define mc_where(...) mcm_where(mc_global_ctxt(), __VA_ARGS__)
 #define mc_server_state(...) mcm_server_state(mc_global_ctxt(), __VA_ARGS__)

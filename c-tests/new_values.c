@@ -102,7 +102,7 @@ static void counters(struct memcache *mc, const char *key, size_t len) {
 #define MANY 2500 /* more than are under way at once */
 
 static void many(struct memcache *mc) {
-    static char keys[MANY][16];
+    static char keys[MANY][16], into[MANY][16];
     static struct mc_item items[MANY];
     u_int64_t token = 0;
     size_t i;
@@ -143,6 +143,25 @@ static void many(struct memcache *mc) {
         CHECK(items[i].reason == (i == 7 ? MC_REASON_BAD_KEY : i == 11 ? MC_REASON_MISS : MC_REASON_HIT));
         CHECK(i == 7 || i == 11 || (items[i].flags == (u_int32_t)i << 16 && strcmp(items[i].value, keys[i]) == 0));
         free(items[i].value);
+    }
+    /* The same into memory of our own: too little of it for the fourth, none for the fifth. */
+    for (i = 0; i < MANY; i++) {
+        items[i].value = into[i];
+        items[i].bytes = i == 3 ? 2 : sizeof(into[i]);
+        memset(into[i], '#', sizeof(into[i]));
+    }
+    items[4].value = NULL;
+    items[5].value = NULL;
+    items[5].bytes = 0;
+    CHECK(mc_fetch_into_many(mc, items, MANY) == MANY - 3 && mc_reason(mc) == MC_REASON_BAD_VALUE);
+    CHECK(items[4].reason == MC_REASON_BAD_VALUE && items[4].bytes == 0 && items[4].value == NULL);
+    for (i = 0; i < MANY; i++) {
+        size_t full = i == 4 || i == 7 || i == 11 ? 0 : strlen(keys[i]);
+        size_t fits = i == 3 ? 2 : i == 5 ? 0 : full;
+        CHECK(items[i].bytes == full && items[i].cas == 0);
+        CHECK((items[i].reason == MC_REASON_HIT) == (full > 0));
+        CHECK(i == 4 || i == 5 || items[i].value == into[i]);
+        CHECK(memcmp(into[i], keys[i], fits) == 0 && into[i][fits] == '#');
     }
     REASON(mc, mc_cas(mc, keys[3], strlen(keys[3]), "x", 1, 0, 0, token), MC_REASON_STORED);
     items[7].key_len = strlen(keys[7]);

@@ -5,6 +5,15 @@
 
 #![allow(dead_code, reason = "every target uses its own part")]
 
+#[path = "calls.rs"]
+pub mod calls;
+#[path = "liar.rs"]
+mod liar;
+#[path = "reader.rs"]
+mod reader;
+#[path = "tables.rs"]
+pub mod tables;
+
 use memcache::proxy::request::{self, Parsed, Request, SHORT_LINE};
 use memcache::rules::wire::parse::Limits;
 use memcache::rules::wire::pending::Pending;

@@ -284,7 +284,8 @@ enum mc_reason {
      */
     MC_REASON_BAD_VALUE = -5,
     /*
-     The context's allocator gave NULL. A value that was found could not be handed out.
+     There is no memory: the context's allocator gave NULL, or there is none for sending or receiving so much. A
+     value that was found could not be handed out; of a store nothing is kept.
      */
     MC_REASON_NO_MEMORY = -6,
     /*

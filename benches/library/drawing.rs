@@ -1,10 +1,7 @@
-//! What grows, as a drawing: a panel for each axis, a line for each subject, both scales logarithmic. SVG, so that it
-//! can be looked at in a browser and compared as text.
+//! Lines as a drawing: panels, two in a row, each with its lines and scales. SVG, so that it can be looked at in a browser
+//! and compared as text. What `make bench-growth` and `make soak` draw.
 
 use std::fmt::Write as _;
-
-use crate::growth::Grown;
-use crate::programs::SUBJECTS;
 
 /// A panel, in pixels, without what is written around it.
 const WIDTH: f64 = 360.0;
@@ -13,38 +10,80 @@ const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 60.0;
 const TOP: f64 = 40.0;
 const BELOW: f64 = 40.0;
-const COLOURS: [&str; SUBJECTS.len()] = ["#c22", "#26c", "#888"];
 
-/// From the least value to the greatest, in powers of ten.
+/// What a panel's scales are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scales {
+    /// Both logarithmic; a mark at each point.
+    #[allow(dead_code, reason = "each program that draws has its own")]
+    Logarithmic,
+    /// Both from zero on.
+    #[allow(dead_code, reason = "each program that draws has its own")]
+    Linear,
+}
+
+/// A line of a panel.
+pub struct Line {
+    /// As SVG has it.
+    pub colour: &'static str,
+    /// From left to right.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// One drawing of several.
+pub struct Panel {
+    /// What stands above it.
+    pub title: String,
+    /// Its scales.
+    pub scales: Scales,
+    /// What is in it.
+    pub lines: Vec<Line>,
+}
+
+/// From the least value to the greatest.
 struct Scale {
+    scales: Scales,
     low: f64,
     high: f64,
     pixels: f64,
 }
 
 impl Scale {
-    fn of(values: impl Iterator<Item = f64> + Clone, whole: bool, pixels: f64) -> Scale {
-        let logs = values.map(|value| value.max(1e-6).log10());
-        let (low, high) =
-            (logs.clone().fold(f64::INFINITY, f64::min), logs.fold(f64::NEG_INFINITY, f64::max));
-        let (low, high) = if whole { (low.floor(), high.ceil()) } else { (low, high) };
+    fn of(scales: Scales, values: impl Iterator<Item = f64>, whole: bool, pixels: f64) -> Scale {
+        let (low, high) = values
+            .map(|value| place(scales, value))
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        let (low, high) = match scales {
+            Scales::Logarithmic if whole => (low.floor(), high.ceil()),
+            Scales::Logarithmic => (low, high),
+            Scales::Linear => (0.0, high),
+        };
         // One value alone, or none, has no extent.
         let (low, high) = if low < high { (low, high) } else { (-0.5, 0.5) };
-        Scale { low, high, pixels }
+        Scale { scales, low, high, pixels }
     }
 
     fn at(&self, value: f64) -> f64 {
-        (value.max(1e-6).log10() - self.low) / (self.high - self.low) * self.pixels
+        (place(self.scales, value) - self.low) / (self.high - self.low) * self.pixels
     }
 
-    /// Powers of ten within it.
-    fn tens(&self) -> impl Iterator<Item = f64> + use<> {
-        (self.low.ceil() as i32..=self.high.floor() as i32).map(|power| 10f64.powi(power))
+    /// Where its lines are: at powers of ten, or at quarters.
+    fn marks(&self) -> Vec<f64> {
+        match self.scales {
+            Scales::Logarithmic => {
+                (self.low.ceil() as i32..=self.high.floor() as i32).map(|power| 10f64.powi(power)).collect()
+            }
+            Scales::Linear => (0..=4).map(|quarter| self.high * f64::from(quarter) / 4.0).collect(),
+        }
     }
 }
 
-/// Draws them, two in a row.
-pub fn svg(all: &[Grown]) -> String {
+fn place(scales: Scales, value: f64) -> f64 {
+    if scales == Scales::Logarithmic { value.max(1e-6).log10() } else { value }
+}
+
+/// Draws them. `legend`: names and their colours.
+pub fn svg(all: &[Panel], legend: &[(&str, &str)]) -> String {
     let (across, down) = (LEFT + WIDTH + 30.0, TOP + HEIGHT + BELOW);
     let rows = all.len().div_ceil(2) as f64;
     let mut text = format!(
@@ -53,13 +92,13 @@ pub fn svg(all: &[Grown]) -> String {
         across * 2.0,
         down * rows + 30.0
     );
-    for (number, grown) in all.iter().enumerate() {
+    for (number, panel) in all.iter().enumerate() {
         let (x, y) = ((number % 2) as f64 * across + LEFT, (number / 2) as f64 * down + TOP);
         let _ = writeln!(text, "<g transform=\"translate({x:.0} {y:.0})\">");
-        panel(&mut text, grown);
+        draw(&mut text, panel);
         text.push_str("</g>\n");
     }
-    for (number, (name, colour)) in SUBJECTS.iter().zip(COLOURS).enumerate() {
+    for (number, (name, colour)) in legend.iter().enumerate() {
         let (x, y) = (LEFT + number as f64 * 130.0, down * rows + 15.0);
         let _ = writeln!(text, "<text x=\"{x:.0}\" y=\"{y:.0}\" fill=\"{colour}\">&#9632; {name}</text>");
     }
@@ -67,30 +106,33 @@ pub fn svg(all: &[Grown]) -> String {
     text
 }
 
-fn panel(text: &mut String, grown: &Grown) {
-    let across = Scale::of(grown.points.iter().map(|(at, _)| *at as f64), false, WIDTH);
-    let up = Scale::of(grown.points.iter().flat_map(|(_, micros)| *micros), true, HEIGHT);
-    let _ = writeln!(text, "<text y=\"-12\" font-weight=\"bold\">{}</text>", grown.grows.title());
-    for ten in up.tens() {
-        let y = HEIGHT - up.at(ten);
+fn draw(text: &mut String, panel: &Panel) {
+    let points = || panel.lines.iter().flat_map(|line| &line.points);
+    let across = Scale::of(panel.scales, points().map(|(at, _)| *at), false, WIDTH);
+    let up = Scale::of(panel.scales, points().map(|(_, value)| *value), true, HEIGHT);
+    let _ = writeln!(text, "<text y=\"-12\" font-weight=\"bold\">{}</text>", panel.title);
+    for mark in up.marks() {
+        let y = HEIGHT - up.at(mark);
         let _ = writeln!(
             text,
-            "<path d=\"M0 {y:.1}H{WIDTH}\" stroke=\"#ddd\"/><text x=\"-6\" y=\"{:.1}\" text-anchor=\"end\">{ten}</text>",
+            "<path d=\"M0 {y:.1}H{WIDTH}\" stroke=\"#ddd\"/><text x=\"-6\" y=\"{:.1}\" text-anchor=\"end\">{mark}</text>",
             y + 4.0
         );
     }
-    for (at, _) in &grown.points {
-        let (x, y) = (across.at(*at as f64), HEIGHT + 18.0);
+    let marks = match (panel.scales, panel.lines.first()) {
+        (Scales::Logarithmic, Some(line)) => line.points.iter().map(|(at, _)| *at).collect(),
+        _ => across.marks(),
+    };
+    for mark in marks {
+        let (x, y) = (across.at(mark), HEIGHT + 18.0);
         let _ = writeln!(
             text,
             "<path d=\"M{x:.1} 0V{HEIGHT}\" stroke=\"#eee\"/><text x=\"{x:.1}\" y=\"{y:.1}\" \
-             text-anchor=\"middle\">{at}</text>"
+             text-anchor=\"middle\">{mark}</text>"
         );
     }
-    for (subject, colour) in COLOURS.iter().enumerate() {
-        let places = grown.points.iter().map(|(at, micros)| {
-            format!("{:.1},{:.1}", across.at(*at as f64), HEIGHT - up.at(micros[subject]))
-        });
+    for Line { colour, points } in &panel.lines {
+        let places = points.iter().map(|(x, y)| format!("{:.1},{:.1}", across.at(*x), HEIGHT - up.at(*y)));
         let places: Vec<_> = places.collect();
         let _ = writeln!(
             text,

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use crate::drawing::{self, Line, Panel, Scales};
 use crate::programs::{Running, SUBJECTS, Work, World};
 use crate::report::middle;
 
@@ -154,4 +155,21 @@ pub fn json(all: &[Grown]) -> String {
     };
     let all: Vec<_> = all.iter().map(of_one).collect();
     format!("\"subjects\":{SUBJECTS:?},\"growth\":[\n{}\n]", all.join(",\n"))
+}
+
+const COLOURS: [&str; SUBJECTS.len()] = ["#c22", "#26c", "#888"];
+
+/// A drawing: a panel for each axis, a line for each subject.
+pub fn svg(all: &[Grown]) -> String {
+    let line = |grown: &Grown, subject: usize| {
+        let points = grown.points.iter().map(|(at, micros)| (*at as f64, micros[subject]));
+        Line { colour: COLOURS[subject], points: points.collect() }
+    };
+    let panels = all.iter().map(|grown| Panel {
+        title: grown.grows.title().to_owned(),
+        scales: Scales::Logarithmic,
+        lines: (0..SUBJECTS.len()).map(|subject| line(grown, subject)).collect(),
+    });
+    let legend: Vec<_> = SUBJECTS.into_iter().zip(COLOURS).collect();
+    drawing::svg(&panels.collect::<Vec<_>>(), &legend)
 }

@@ -107,7 +107,7 @@ fn main() {
     let (text, json) = if asked.growth {
         let all = growth::measure(&axes, &world, plan.rounds, plan.seconds, said);
         if let Some(path) = &asked.svg {
-            write(path, &drawing::svg(&all));
+            write(path, &growth::svg(&all));
         }
         (growth::text(&all), growth::json(&all))
     } else {

@@ -82,10 +82,11 @@ impl Text {
         }
     }
 
-    /// Appends bytes, which may be part of this very text.
-    pub(super) fn append(&mut self, more: &[u8]) -> bool {
+    /// Appends bytes, which may be part of this very text: a pointer, for a reference must see nothing change while
+    /// it is an argument. They are readable.
+    pub(super) fn append(&mut self, more: *const [u8]) -> bool {
         let start = self.fields().ptr as usize;
-        let within = (more.as_ptr() as usize).checked_sub(start).filter(|at| *at < self.fields().size);
+        let within = (more.cast::<u8>() as usize).checked_sub(start).filter(|at| *at < self.fields().size);
         let len = self.len();
         let Some(total) = len.checked_add(more.len()) else { return false };
         if !self.reserve(total) {
@@ -96,7 +97,7 @@ impl Text {
         unsafe {
             let from = match within {
                 Some(at) => fields.ptr.add(at).cast_const().cast(),
-                None => more.as_ptr(),
+                None => more.cast(),
             };
             ptr::copy(from, fields.ptr.add(len).cast::<u8>(), more.len());
         }
@@ -155,7 +156,7 @@ pub(super) unsafe fn c_text<'a>(text: *const c_char) -> Option<&'a [u8]> {
 }
 
 /// Makes `new` the text; it may be part of the old one.
-pub(super) fn replace_text(text: &mut Text, new: &[u8]) -> bool {
+pub(super) fn replace_text(text: &mut Text, new: *const [u8]) -> bool {
     // Appended first: without memory the old text stays, and a part of it is still there to copy.
     let old = text.len();
     if !text.append(new) {

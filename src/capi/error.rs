@@ -297,7 +297,10 @@ pub unsafe extern "C" fn mcm_err(
         };
         // A length need not end at a NUL, and a handler prints with %s.
         let end = message.iter().position(|byte| *byte == 0).unwrap_or(message.len());
-        let text = CString::new(&message[..end]).ok()?;
+        let mut text = Vec::new();
+        text.try_reserve_exact(end + 1).ok()?;
+        text.extend_from_slice(&message[..end]);
+        text.push(0);
         let error = memcache_err_ctxt {
             funcname: if funcname.is_null() { c"".as_ptr() } else { funcname },
             lineno,
@@ -306,7 +309,7 @@ pub unsafe extern "C" fn mcm_err(
             severity: level as c_char,
             sysexit,
             errstr: errstr.as_ptr(),
-            errmsg: if msg.is_null() { ptr::null() } else { text.as_ptr() },
+            errmsg: if msg.is_null() { ptr::null() } else { text.as_ptr().cast() },
             errlen: end,
             ..NOTHING
         };

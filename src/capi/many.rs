@@ -13,10 +13,10 @@ use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::guard::guard;
 use super::keep;
 use super::memcache::{Cache, memcache};
-use super::reason::mc_reason;
+use super::reason::{self, mc_reason};
 use super::server::{self, memcache_server};
 use super::types::{u_int32_t, u_int64_t};
-use crate::rules::operation::{Many, Operation, Outcome, Parts, Spread, Write};
+use crate::rules::operation::{Many, NO_MEMORY, Operation, Outcome, Parts, Spread, Write};
 
 use mc_reason::*;
 
@@ -51,10 +51,11 @@ struct Ready<'a> {
     value: &'a [u8],
     expire: i64,
     flags: u32,
+    way: Way,
 }
 
-/// Who carries a group of items.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Who carries an item.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Way {
     Pool,
     /// The program chose it; NULL: it chose none.
@@ -99,15 +100,19 @@ impl Call<'_> {
             };
             (self.cache.key(self.ctxt, item.key, item.key_len)?, value)
         };
-        Ok(Ready { index, key, value, expire: item.expire, flags: item.flags })
+        Ok(Ready { index, key, value, expire: item.expire, flags: item.flags, way: Way::Pool })
     }
 
-    /// The items that may be sent; the others have their answer.
+    /// The items that may be sent, those together that travel together; the others have their answer.
     ///
     /// # Safety
     /// The pointers of the items are what [`mc_item`] says.
     unsafe fn ready<'k>(&mut self, with_value: bool) -> Vec<Ready<'k>> {
-        let mut ready = Vec::with_capacity(self.items.len());
+        let mut ready = Vec::new();
+        if ready.try_reserve_exact(self.items.len()).is_err() {
+            self.items.iter_mut().for_each(|item| item.reason = MC_REASON_NO_MEMORY as c_int);
+            return ready;
+        }
         for index in 0..self.items.len() {
             // SAFETY: the caller's promise.
             match unsafe { self.checked(index, with_value) } {
@@ -115,42 +120,42 @@ impl Call<'_> {
                 Err(reason) => self.items[index].reason = reason as c_int,
             }
         }
+        if self.ctxt.places_keys_itself() {
+            for item in &mut ready {
+                let server = server::chosen_by_program(self.ctxt, self.cache, item.key);
+                item.way = Way::Server(server.unwrap_or(ptr::null_mut()));
+            }
+            ready.sort_unstable_by_key(|item| (item.way, item.index)); // equal keys stay in their order
+        }
         ready
     }
 
-    /// Each group of items that travels together, with its way.
-    fn groups<'k>(&self, ready: &mut [Ready<'k>]) -> Vec<(Way, Vec<Ready<'k>>)> {
-        if !self.ctxt.places_keys_itself() {
-            return vec![(Way::Pool, ready.to_vec())];
-        }
-        let way = |item: &Ready<'_>| {
-            let server = server::chosen_by_program(self.ctxt, self.cache, item.key);
-            server.unwrap_or(ptr::null_mut())
-        };
-        let mut chosen: Vec<_> = ready.iter().map(|item| (way(item), *item)).collect();
-        chosen.sort_by_key(|(server, _)| *server); // stable: equal keys stay in their order
-        let groups = chosen.chunk_by(|(one, _), (other, _)| one == other);
-        groups.map(|group| (Way::Server(group[0].0), group.iter().map(|(_, item)| *item).collect())).collect()
-    }
-
-    /// How an item ended, and a server's words if it refused.
+    /// How an item ended, and the words of who refused.
     pub(super) fn settle(&mut self, index: usize, outcome: Outcome, refusal: Option<&[u8]>) {
-        self.items[index].reason = mc_reason::from(outcome) as c_int;
+        self.items[index].reason = reason::of_refusal(outcome, refusal) as c_int;
         if let (Outcome::Refused, Some(words), true) = (outcome, refusal, index < self.refused) {
             (self.refused, self.refusal) = (index, words.to_vec());
         }
     }
 
     /// Carries out one operation for each item.
-    fn change<'k, O: Operation>(&mut self, ready: &mut [Ready<'k>], make: impl Fn(&Ready<'k>) -> O) {
-        for (way, group) in self.groups(ready) {
-            let mut many = Many::new(Changes { group: &group, make: &make });
-            let whole = way.carry(self.cache, &mut many);
+    fn change<'k, O: Operation>(&mut self, ready: &[Ready<'k>], make: impl Fn(&Ready<'k>) -> O) {
+        for group in ready.chunk_by(|one, other| one.way == other.way) {
+            let Some(mut many) = Many::with_room(Changes { group, make: &make }) else {
+                self.no_memory(group);
+                continue;
+            };
+            let whole = group[0].way.carry(self.cache, &mut many);
             for (part, item) in group.iter().enumerate() {
                 let outcome = many.outcome_of(part).unwrap_or(whole);
                 self.settle(item.index, outcome, many.refusal_of(part));
             }
         }
+    }
+
+    /// There is none for carrying out these.
+    fn no_memory(&mut self, group: &[Ready<'_>]) {
+        group.iter().for_each(|item| self.settle(item.index, Outcome::Refused, Some(NO_MEMORY)));
     }
 
     /// The handle's reason: that of the first item that failed. How many items have `success`.
@@ -250,8 +255,8 @@ pub unsafe extern "C" fn mcm_store_many(
     // SAFETY: the caller's context, handle and items.
     unsafe {
         many_guard(ctxt, mc, (items, n), |mut call| {
-            let mut ready = call.ready(true);
-            call.change(&mut ready, |item| Write::new(item.key, item.flags, item.expire, item.value));
+            let ready = call.ready(true);
+            call.change(&ready, |item| Write::new(item.key, item.flags, item.expire, item.value));
             call.end(MC_REASON_STORED, true)
         })
     }
@@ -277,8 +282,8 @@ pub unsafe extern "C" fn mcm_remove_many(
     // SAFETY: the caller's context, handle and items.
     unsafe {
         many_guard(ctxt, mc, (items, n), |mut call| {
-            let mut ready = call.ready(false);
-            call.change(&mut ready, |item| Spread::delete(item.key));
+            let ready = call.ready(false);
+            call.change(&ready, |item| Spread::delete(item.key));
             call.end(MC_REASON_DELETED, false)
         })
     }

@@ -10,7 +10,7 @@ use super::many::{Call, Way, many_guard, mc_item};
 use super::memcache::memcache;
 use super::reason::mc_reason;
 use super::server;
-use crate::rules::operation::{Batch, Operation, Outcome, Read};
+use crate::rules::operation::{Batch, NO_MEMORY, Operation, Outcome, Read};
 use crate::rules::wire::Value;
 
 use mc_reason::*;
@@ -40,9 +40,17 @@ fn fetch(mut call: Call<'_>, with_cas: bool, place: Place) -> usize {
             fetch_group(&mut call, Way::Pool, Group::Row(group), with_cas, place);
         }
     } else if open > 0 {
-        for (way, which) in groups(&call) {
-            for which in which.chunks(READ_AT_ONCE) {
-                fetch_group(&mut call, way, Group::These(which), with_cas, place);
+        match ways(&call) {
+            Some(ways) => {
+                for which in ways.chunk_by(|(one, _), (other, _)| one == other) {
+                    for which in which.chunks(READ_AT_ONCE) {
+                        fetch_group(&mut call, which[0].0, Group::These(which), with_cas, place);
+                    }
+                }
+            }
+            None => {
+                let all = 0..call.items.len();
+                no_memory(&mut call, all);
             }
         }
     }
@@ -73,20 +81,18 @@ fn begin(call: &mut Call<'_>, place: Place) -> usize {
     open
 }
 
-/// The items that may be asked for, as they travel together, with their way.
-fn groups(call: &Call<'_>) -> Vec<(Way, Vec<usize>)> {
-    let open = (0..call.items.len()).filter(|&index| call.items[index].reason == OPEN);
-    if !call.ctxt.places_keys_itself() {
-        return vec![(Way::Pool, open.collect())];
+/// The items that may be asked for, with their way, those together that travel together. `None`: there is no memory for it.
+fn ways(call: &Call<'_>) -> Option<Vec<(Way, usize)>> {
+    let mut ways = Vec::new();
+    ways.try_reserve_exact(call.items.len()).ok()?;
+    let program_places = call.ctxt.places_keys_itself();
+    for (index, item) in call.items.iter().enumerate().filter(|(_, item)| item.reason == OPEN) {
+        let server = || server::chosen_by_program(call.ctxt, call.cache, key_of(item));
+        let way = if program_places { Way::Server(server().unwrap_or(ptr::null_mut())) } else { Way::Pool };
+        ways.push((way, index));
     }
-    let server = |index: usize| {
-        let chosen = server::chosen_by_program(call.ctxt, call.cache, key_of(&call.items[index]));
-        chosen.unwrap_or(ptr::null_mut())
-    };
-    let mut chosen: Vec<_> = open.map(|index| (server(index), index)).collect();
-    chosen.sort_unstable();
-    let groups = chosen.chunk_by(|(one, _), (other, _)| one == other);
-    groups.map(|group| (Way::Server(group[0].0), group.iter().map(|(_, index)| *index).collect())).collect()
+    ways.sort_unstable();
+    Some(ways)
 }
 
 /// The key of an item that may be asked for.
@@ -100,7 +106,7 @@ fn key_of(item: &mc_item) -> &[u8] {
 #[derive(Clone)]
 enum Group<'a> {
     Row(std::ops::Range<usize>),
-    These(&'a [usize]),
+    These(&'a [(Way, usize)]),
 }
 
 impl Group<'_> {
@@ -115,7 +121,7 @@ impl Group<'_> {
     fn at(&self, index: usize) -> usize {
         match self {
             Group::Row(row) => row.start + index,
-            Group::These(these) => these[index],
+            Group::These(these) => these[index].1,
         }
     }
 }
@@ -123,7 +129,10 @@ impl Group<'_> {
 fn fetch_group(call: &mut Call<'_>, way: Way, group: Group<'_>, with_cas: bool, place: Place) {
     let landings = Landings::new(call.ctxt);
     let mut values = Values { landings, items: call.items, group: group.clone(), place };
-    let mut read = Read::of(&mut values, with_cas);
+    let Some(mut read) = Read::with_room(&mut values, with_cas) else {
+        drop(values);
+        return no_memory(call, (0..group.len()).map(|index| group.at(index)));
+    };
     let whole = way.carry(call.cache, &mut read);
     let refusal = read.refusal().map(<[u8]>::to_vec);
     drop(read);
@@ -140,6 +149,15 @@ fn fetch_group(call: &mut Call<'_>, way: Way, group: Group<'_>, with_cas: bool, 
             call.settle(index, whole, None);
         } else if item.reason == MC_REASON_REFUSED as i32 {
             call.settle(index, Outcome::Refused, refusal.as_deref());
+        }
+    }
+}
+
+/// There is none for fetching these.
+fn no_memory(call: &mut Call<'_>, these: impl Iterator<Item = usize>) {
+    for index in these {
+        if call.items[index].reason == OPEN {
+            call.settle(index, Outcome::Refused, Some(NO_MEMORY));
         }
     }
 }

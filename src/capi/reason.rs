@@ -13,7 +13,7 @@ use super::guard::guard;
 use super::memcache::{Cache, memcache};
 use crate::config::shown::clean;
 use crate::rules::key;
-use crate::rules::operation::{Operation, Outcome};
+use crate::rules::operation::{NO_MEMORY, Operation, Outcome};
 
 /// How a call ended. 0 and above: it was carried out, and this is the answer. Below 0: it was not, or
 /// nobody knows whether it was; then nothing may be concluded about the key: "unavailable" is
@@ -55,7 +55,8 @@ pub enum mc_reason {
     MC_REASON_BAD_KEY = -4,
     /// An argument is NULL that must not be, or a value is longer than 1 GiB; nothing was sent.
     MC_REASON_BAD_VALUE = -5,
-    /// The context's allocator gave NULL. A value that was found could not be handed out.
+    /// There is no memory: the context's allocator gave NULL, or there is none for sending or receiving so much. A
+    /// value that was found could not be handed out; of a store nothing is kept.
     MC_REASON_NO_MEMORY = -6,
     /// The handle has no servers.
     MC_REASON_NO_SERVERS = -7,
@@ -145,6 +146,14 @@ impl From<Outcome> for mc_reason {
     }
 }
 
+/// How a call ended, by its outcome and the words of who refused: a server, or we for want of memory.
+pub(super) fn of_refusal(outcome: Outcome, words: Option<&[u8]>) -> mc_reason {
+    match words {
+        Some(NO_MEMORY) if outcome == Outcome::Refused => MC_REASON_NO_MEMORY,
+        _ => outcome.into(),
+    }
+}
+
 /// How the last call of a handle ended.
 pub(super) struct Last {
     reason: mc_reason,
@@ -227,7 +236,7 @@ impl fmt::Display for Words<'_> {
 impl Cache {
     /// Notes how an operation on a key ended. Of a failure: for which key, and who was to be asked.
     pub(super) fn ended(self, ctxt: Context, key: &[u8], outcome: Outcome, refusal: Option<&[u8]>) {
-        let reason = mc_reason::from(outcome);
+        let reason = of_refusal(outcome, refusal);
         if !reason.is_failure() {
             return self.handle().last.set(reason);
         }
@@ -257,12 +266,12 @@ impl Cache {
         operation: &mut (impl Operation + ?Sized),
     ) -> mc_reason {
         let outcome = self.carry(ctxt, key, operation);
-        let reason = mc_reason::from(outcome);
         if outcome.is_failure() {
             self.ended(ctxt, key, outcome, operation.refusal());
-        } else {
-            self.handle().last.set_for(reason, key);
+            return of_refusal(outcome, operation.refusal());
         }
+        let reason = mc_reason::from(outcome);
+        self.handle().last.set_for(reason, key);
         reason
     }
 

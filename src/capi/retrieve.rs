@@ -14,7 +14,7 @@ use super::request::{memcache_req, memcache_res};
 use super::response;
 use super::server;
 use super::store::unavailable;
-use crate::rules::operation::{Batch, Operation, Outcome, Read};
+use crate::rules::operation::{Batch, NO_MEMORY, Operation, Outcome, Read};
 use crate::rules::wire::Value;
 
 /// One key whose value goes into memory of its own.
@@ -48,6 +48,10 @@ fn tell(ctxt: Context, function: &CStr, outcome: Outcome, refusal: &str) {
     match outcome {
         Outcome::Unavailable | Outcome::Timeout => {
             unavailable(ctxt, function, outcome);
+        }
+        Outcome::Refused if refusal.as_bytes() == NO_MEMORY => {
+            let what = format_args!("no memory for receiving so much");
+            ctxt.raise(function, MCM_ERR_MEM_MALLOC, what);
         }
         Outcome::Refused => {
             ctxt.raise(function, MCM_ERR_MC_STORE, format_args!("a server refused: {refusal}"));
@@ -182,12 +186,7 @@ const GET: &CStr = c"mc_get";
 /// Fetches responses by one operation, or by one a server when the program's own functions choose them.
 fn fetch(ctxt: Context, cache: Cache, responses: &mut [*mut memcache_res]) {
     if !ctxt.places_keys_itself() {
-        let mut many = Many { landings: Landings::new(ctxt), responses, no_memory: 0, worst: None };
-        let mut read = Read::new(&mut many);
-        let outcome = cache.run_in_pool(&mut read);
-        let refusal = refusal_of(&read, outcome);
-        drop(read);
-        return tell_many(ctxt, cache, &many, outcome, &refusal);
+        return fetch_group(ctxt, cache, responses, |read| cache.run_in_pool(read));
     }
     let server = |res: &*mut memcache_res| {
         // SAFETY: a live response of the request.
@@ -196,16 +195,28 @@ fn fetch(ctxt: Context, cache: Cache, responses: &mut [*mut memcache_res]) {
     };
     responses.sort_by_cached_key(server);
     for group in responses.chunk_by(|one, other| server(one) == server(other)) {
-        let mut many = Many { landings: Landings::new(ctxt), responses: group, no_memory: 0, worst: None };
-        let mut read = Read::new(&mut many);
-        let outcome = match server(&group[0]) {
+        fetch_group(ctxt, cache, group, |read| match server(&group[0]) {
             server if server.is_null() => Outcome::Unavailable,
-            server => cache.run_on(server, &mut read),
-        };
-        let refusal = refusal_of(&read, outcome);
-        drop(read);
-        tell_many(ctxt, cache, &many, outcome, &refusal);
+            server => cache.run_on(server, read),
+        });
     }
+}
+
+/// Fetches responses in one way.
+fn fetch_group(
+    ctxt: Context,
+    cache: Cache,
+    responses: &[*mut memcache_res],
+    travel: impl FnOnce(&mut dyn Operation) -> Outcome,
+) {
+    let mut many = Many { landings: Landings::new(ctxt), responses, no_memory: 0, worst: None };
+    let Some(mut read) = Read::with_room(&mut many, false) else {
+        return ctxt.out_of_memory(GET, responses.len());
+    };
+    let outcome = travel(&mut read);
+    let refusal = refusal_of(&read, outcome);
+    drop(read);
+    tell_many(ctxt, cache, &many, outcome, &refusal);
 }
 
 fn tell_many(ctxt: Context, cache: Cache, many: &Many<'_>, outcome: Outcome, refusal: &str) {
@@ -235,8 +246,12 @@ pub unsafe extern "C" fn mcm_get(ctxt: *const memcache_ctxt, mc: *mut memcache, 
             // SAFETY: a live response.
             let response = unsafe { &mut *res };
             response.begin(ctxt);
-            if cache.refuses_key(ctxt, GET, response.key_bytes()) == 0 {
-                batch.push(res);
+            if cache.refuses_key(ctxt, GET, response.key_bytes()) != 0 {
+                continue;
+            }
+            match batch.try_reserve(1) {
+                Ok(()) => batch.push(res),
+                Err(_) => ctxt.out_of_memory(GET, size_of_val(&res)),
             }
         }
         if !batch.is_empty() {

@@ -10,7 +10,7 @@ use super::error::replaced;
 use super::guard::{FAILED, bytes, guard};
 use super::memcache::{Cache, memcache};
 use super::types::u_int16_t;
-use crate::rules::operation::{Conditional, Operation, Outcome, Spread, Write};
+use crate::rules::operation::{Conditional, NO_MEMORY, Operation, Outcome, Spread, Write};
 use crate::rules::wire::Verb;
 use crate::rules::wire::parse::Limits;
 
@@ -34,7 +34,12 @@ pub(super) fn unavailable(ctxt: Context, function: &CStr, outcome: Outcome) -> c
 
 /// A server refused: its text goes to the handler.
 pub(super) fn refused(ctxt: Context, function: &CStr, operation: &dyn Operation, result: c_int) -> c_int {
-    let text = String::from_utf8_lossy(operation.refusal().unwrap_or_default());
+    let words = operation.refusal().unwrap_or_default();
+    if words == NO_MEMORY {
+        let what = format_args!("no memory for sending or receiving so much");
+        return replaced(ctxt.raise(function, MCM_ERR_MEM_MALLOC, what), result);
+    }
+    let text = String::from_utf8_lossy(words);
     replaced(ctxt.raise(function, MCM_ERR_MC_STORE, format_args!("a server refused: {text}")), result)
 }
 

@@ -28,7 +28,7 @@ use super::outbox::Outbox;
 use super::registry::Known;
 use super::silence::Silence;
 use crate::rules::greeting::Greeting;
-use crate::rules::operation::{Operation, Tag};
+use crate::rules::operation::{NO_MEMORY, Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
 use crate::rules::wire::parse::Limits;
@@ -44,6 +44,8 @@ const IDLE: Duration = Duration::from_secs(1);
 pub(super) enum Loss {
     /// It could not be made for want of something on this machine: file descriptors, ports, memory.
     Local,
+    /// There is no memory for what came.
+    NoMemory,
     /// What it was greeted with was too long on its way; that says nothing about the server.
     Outdated,
     /// It was greeted by another life of the server than the one that the table names.
@@ -252,22 +254,32 @@ impl Connection {
         }
     }
 
-    /// Takes in a command: into the buffer, or held back until the connection is ready. False:
-    /// the server has no meta commands.
-    /// `planned`: what it rests on.
-    pub(super) fn ask(&mut self, tag: Tag, command: &Command<'_>, planned: Planned, now: Instant) -> bool {
+    /// Takes in a command: into the buffer, or held back until the connection is ready. `planned`: what it rests on.
+    ///
+    /// # Errors
+    /// What is to be told in the server's stead: it has no meta commands, or there is no memory.
+    pub(super) fn ask(
+        &mut self,
+        tag: Tag,
+        command: &Command<'_>,
+        planned: Planned,
+        now: Instant,
+    ) -> Result<(), Reply<'static>> {
         if !self.owes() {
             self.begin(now);
         }
         self.dirty = true;
         if self.ready() {
-            return self.compose(tag, command);
+            // Room for a short answer too: what became of a change must not be unknown for want of memory.
+            let has_room = self.inbox.make_room();
+            return if has_room { self.compose(tag, command) } else { Err(Reply::Refused(NO_MEMORY)) };
         }
         if self.held.is_empty() {
             self.planned = planned;
         }
+        self.held.try_reserve(1).map_err(|_| Reply::Refused(NO_MEMORY))?;
         self.held.push(tag);
-        true
+        Ok(())
     }
 
     /// Whether it is ready and owes something.
@@ -280,7 +292,7 @@ impl Connection {
     #[inline(always)]
     pub(super) fn ask_more(&mut self, tag: Tag, command: &Command<'_>) -> bool {
         self.dirty = true;
-        self.compose(tag, command)
+        self.compose(tag, command).is_ok()
     }
 
     /// The first command after a rest.
@@ -305,9 +317,13 @@ impl Connection {
     }
 
     #[inline(always)]
-    fn compose(&mut self, tag: Tag, command: &Command<'_>) -> bool {
+    fn compose(&mut self, tag: Tag, command: &Command<'_>) -> Result<(), Reply<'static>> {
+        if !self.outbox.make_room(&mut self.pending, command) {
+            return Err(Reply::Refused(NO_MEMORY));
+        }
         let composed = Composed { tag, start: self.outbox.composed() };
-        self.outbox.ask(&mut self.pending, (composed, tag), command, self.meta)
+        let asked = self.outbox.ask(&mut self.pending, (composed, tag), command, self.meta);
+        if asked { Ok(()) } else { Err(Reply::Unsupported) }
     }
 
     /// What the commands that are held back rest on.
@@ -389,7 +405,10 @@ impl Connection {
         let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
         let received = match &mut self.placing {
             Some(placing) if !placing.is_filled() => placing.receive(socket, flags, operation)?,
-            _ => recv(socket, self.inbox.room(), flags).map(|(_, came)| came),
+            _ => {
+                let room = self.inbox.room().ok_or(Loss::NoMemory)?;
+                recv(socket, room, flags).map(|(_, came)| came)
+            }
         };
         match received {
             Ok(0) => Err(Loss::Broken),

@@ -7,6 +7,7 @@
 
 mod ending;
 mod in_turn;
+mod losing;
 #[cfg(feature = "programs")]
 mod shared;
 mod short;
@@ -20,8 +21,8 @@ use super::wait::Watch;
 use crate::rules::operation::{Failure, Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
-use crate::rules::wire::Reply;
 
+use self::losing::doubtful;
 pub(super) use self::witness::{Lost, Planned, Welcome, Witness};
 
 /// The connections of an exchange. See the module.
@@ -133,8 +134,8 @@ impl Exchange {
         if planned.seen.unreachable && !owes {
             connection.hold_back(tag, planned);
             witness.waits_for(server, now);
-        } else if !connection.ask(tag, &operation.command(tag), planned, now) {
-            operation.answer(witness.view(), tag, &Reply::Unsupported);
+        } else if let Err(reply) = connection.ask(tag, &operation.command(tag), planned, now) {
+            operation.answer(witness.view(), tag, &reply);
         }
     }
 
@@ -181,8 +182,8 @@ impl Exchange {
                 break;
             }
             let planned = self.connections[index].planned();
-            if !self.connections[index].ask(tag, &operation.command(tag), planned, now) {
-                operation.answer(witness.view(), tag, &Reply::Unsupported);
+            if let Err(reply) = self.connections[index].ask(tag, &operation.command(tag), planned, now) {
+                operation.answer(witness.view(), tag, &reply);
                 self.take(operation, witness, now);
             }
         }
@@ -207,52 +208,6 @@ impl Exchange {
             self.take(operation, witness, now);
         }
         self.connections[index].spare(held);
-    }
-
-    /// A connection is gone: its server's health hears of it first, then the operation.
-    #[cold]
-    fn lose(
-        &mut self,
-        index: usize,
-        loss: Loss,
-        operation: &mut (impl Operation + ?Sized),
-        witness: &mut impl Witness,
-        now: Instant,
-    ) {
-        let mut lost = std::mem::take(&mut self.lost);
-        let connection = &mut self.connections[index];
-        let server = connection.server();
-        connection.lose(&mut lost);
-        let doubt = doubtful(operation, &lost);
-        let waited = connection.parked();
-        let late = doubt && loss == Loss::Silent;
-        let what = Lost { doubt, late, waited, bound: waited || operation.mutates() };
-        if witness.lost(server, loss, what, now) {
-            // What has somewhere else to go goes there.
-            connection.park(&mut lost, |tag| waited || operation.changes(tag));
-            witness.waits_for(server, now);
-        } else {
-            connection.surrender(&mut lost);
-        }
-        self.fail(lost, operation, witness, now);
-    }
-
-    /// Tells the operation what will not be answered.
-    fn fail(
-        &mut self,
-        mut lost: Vec<(Tag, Failure)>,
-        operation: &mut (impl Operation + ?Sized),
-        witness: &mut impl Witness,
-        now: Instant,
-    ) {
-        for (tag, failure) in lost.drain(..) {
-            if operation.outcome().is_some() {
-                break;
-            }
-            operation.fail(witness.view(), tag, failure);
-            self.take(operation, witness, now);
-        }
-        self.lost = lost;
     }
 
     /// Whether commands wait for the table's word, or for an answer that was due.
@@ -480,9 +435,4 @@ impl Exchange {
             owes
         });
     }
-}
-
-/// Whether what was lost leaves a doubt: a change that was sent and not answered.
-fn doubtful(operation: &(impl Operation + ?Sized), lost: &[(Tag, Failure)]) -> bool {
-    lost.iter().any(|(tag, failure)| *failure == Failure::Unanswered && operation.changes(*tag))
 }

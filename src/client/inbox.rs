@@ -40,7 +40,9 @@ impl Spare {
             let keeps = if self.idle < CALLS { KEPT_IN_USE } else { KEPT };
             if buffer.capacity() > keeps {
                 self.idle = 0;
-                buffer.shrink_to(KEPT);
+                // To make it smaller would take an allocation, which can fail; to drop it takes none.
+                debug_assert!(buffer.is_empty(), "nobody has a use for it");
+                *buffer = Vec::new();
             }
         }
     }
@@ -56,8 +58,9 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Room to receive into.
-    pub(super) fn room(&mut self) -> SpareCapacity<'_, u8> {
+    /// Makes room for what is still to come. False: there is no memory.
+    #[inline]
+    pub(super) fn make_room(&mut self) -> bool {
         if self.taken == self.input.len() {
             self.clear();
         }
@@ -65,19 +68,23 @@ impl Inbox {
             self.input.drain(..self.taken);
             self.taken = 0;
         }
-        if self.left() < SCANT {
-            self.input.reserve_exact(self.input.len().max(ROOM));
-        }
-        spare_capacity(&mut self.input)
+        self.has_room() || self.input.try_reserve_exact(self.input.len().max(ROOM)).is_ok()
     }
 
-    /// As [`Inbox::room`], when everything was read.
+    /// Room to receive into; `None`: there is no memory.
+    pub(super) fn room(&mut self) -> Option<SpareCapacity<'_, u8>> {
+        if self.make_room() { Some(spare_capacity(&mut self.input)) } else { None }
+    }
+
+    /// Whether there is room for an answer as they mostly are.
     #[inline(always)]
-    pub(super) fn fresh_room(&mut self) -> SpareCapacity<'_, u8> {
-        debug_assert!(self.input.is_empty(), "it was at rest");
-        if self.input.capacity() < SCANT {
-            self.input.reserve_exact(ROOM);
-        }
+    pub(super) fn has_room(&self) -> bool {
+        self.left() >= SCANT
+    }
+
+    /// The room that there is.
+    #[inline(always)]
+    pub(super) fn own_room(&mut self) -> SpareCapacity<'_, u8> {
         spare_capacity(&mut self.input)
     }
 

@@ -44,6 +44,8 @@ pub(super) struct Outbox {
     lent_sent: u64,
     /// How many bytes were sent before `bytes` began.
     before: u64,
+    /// What is to be sent next is lost.
+    spoiled: bool,
     spare: Spare,
 }
 
@@ -89,10 +91,22 @@ impl Outbox {
         self.lent_bytes += len as u64;
     }
 
+    /// Makes room for `command`, so that [`Outbox::ask`] allocates nothing. False: there is no memory for it.
+    #[inline(always)]
+    pub(super) fn make_room<T: Copy>(&mut self, pending: &mut Pending<T>, command: &Command<'_>) -> bool {
+        let copied = command.value().map_or(0, <[u8]>::len);
+        match copied < LENT {
+            true => pending.make_room(command, copied, &mut self.bytes),
+            false => pending.make_room(command, 0, &mut self.bytes) && self.lent.try_reserve(1).is_ok(),
+        }
+    }
+
     /// Takes in a command that goes alone and is remembered by nobody, as [`Pending::say`] does, with a value that is not lent.
     #[inline(always)]
     pub(super) fn say<T: Copy>(&mut self, pending: &Pending<T>, command: &Command<'_>, meta: bool) -> bool {
-        command.value().is_none_or(|value| value.len() < LENT) && pending.say(command, meta, &mut self.bytes)
+        let copied = command.value().map_or(0, <[u8]>::len);
+        let has_room = self.bytes.capacity() - self.bytes.len() >= command.room(copied);
+        copied < LENT && has_room && pending.say(command, meta, &mut self.bytes)
     }
 
     /// Ends what further questions could have joined.
@@ -107,6 +121,9 @@ impl Outbox {
         socket: &OwnedFd,
         value: impl Fn(Tag) -> Option<&'v [u8]>,
     ) -> Result<(), Errno> {
+        if self.spoiled {
+            return Err(Errno::INVAL);
+        }
         if self.lent.is_empty() {
             return self.send_copied(socket);
         }
@@ -189,6 +206,10 @@ impl Outbox {
         let sent = if index == 0 { std::mem::take(&mut self.within) } else { 0 };
         let rest =
             value.filter(|value| value.len() == len).and_then(|value| value.get(sent..)).unwrap_or_default();
+        if self.bytes.try_reserve(rest.len()).is_err() {
+            // The server would take what is sent next for what it still waits for.
+            return self.spoiled = true;
+        }
         self.bytes.splice(place..place, rest.iter().copied());
         self.lent_bytes -= rest.len() as u64;
         for lent in self.lent.iter_mut().skip(index) {
@@ -200,6 +221,7 @@ impl Outbox {
     pub(super) fn clear(&mut self) {
         (self.at, self.within, self.before) = (0, 0, 0);
         (self.lent_bytes, self.lent_sent) = (0, 0);
+        self.spoiled = false;
         self.lent.clear();
         self.bytes.clear();
     }

@@ -150,7 +150,7 @@ fn what_grows_is_measured_and_drawn() {
     assert_eq!(growth::servers(&growth::axes()), 256);
     let all = growth::measure(&axes, &World::start(8), 1, 0.001, |_| {});
     assert!(all.iter().flat_map(|grown| &grown.points).all(|(_, micros)| micros.iter().all(|us| *us > 0.0)));
-    let (text, json, svg) = (growth::text(&all), growth::json(&all), drawing::svg(&all));
+    let (text, json, svg) = (growth::text(&all), growth::json(&all), growth::svg(&all));
     println!("{text}");
     assert!([&text, &json, &svg].iter().all(|text| !text.contains("NaN") && !text.contains("inf")), "{svg}");
     assert_eq!(svg.matches("<polyline").count(), axes.len() * SUBJECTS.len());

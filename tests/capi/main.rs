@@ -15,6 +15,7 @@ mod processes;
 mod support;
 mod table;
 
+use support::scratch::Scratch;
 use support::server::Memcached;
 
 use memcache::capi::reason::mc_reason;
@@ -254,10 +255,57 @@ fn servers_out_of_use_and_back() {
 #[test]
 fn out_of_memory_at_every_allocation() {
     let (_servers, addresses) = three();
+    let scratch = Scratch::new();
+    let pool =
+        format!("[[server]]\naddress = {:?}\n[[server]]\naddress = {:?}\n", addresses[0], addresses[1]);
+    let pool = scratch.write("pool.toml", &pool).display().to_string();
     run_all("memory", |watch| {
-        let step = if watch == Watch::Valgrind { "7" } else { "1" };
-        [step.to_owned()].into_iter().chain(addresses.iter().cloned()).collect()
+        let step = if watch == Watch::Valgrind { "41" } else { "1" };
+        [step.to_owned(), pool.clone()].into_iter().chain(addresses.iter().cloned()).collect()
     });
+}
+
+/// What is large: more than what an opened handle of three servers consists of, less than what a call with many items
+/// or a long value takes.
+#[test]
+fn malloc_itself_fails_at_every_large_allocation() {
+    for backups in ["none", "pairs"] {
+        let (_servers, addresses) = three();
+        let arguments = [vec!["4096".to_owned(), backups.to_owned()], addresses].concat();
+        run_watched(Source { name: "memory_large", family: Family::Mc }, Watch::None, &arguments);
+    }
+}
+
+/// Every name that the library exports, but those that the one before covers.
+#[test]
+fn the_session_without_memory_makes_every_call() {
+    let source = std::fs::read_to_string(root().join("c-tests/memory.c")).expect("a source");
+    let kit = std::fs::read_to_string(root().join("c-tests/kit.h")).expect("a source");
+    let said = |words: &str| source.contains(words) || kit.contains(words);
+    let headers = ["include/memcache.h", "include/memcache/buffer.h"]
+        .map(|header| std::fs::read_to_string(root().join(header)).expect("a header"));
+    let mut names = 0;
+    for word in
+        headers.iter().flat_map(|text| text.split(|letter: char| !letter.is_alphanumeric() && letter != '_'))
+    {
+        let exported = ["mc_", "mcm_", "mcMem", "mcErr"].iter().any(|start| word.starts_with(start));
+        if !exported || !headers.iter().any(|text| is_declared(text, word)) {
+            continue;
+        }
+        let name = word.trim_start_matches("mcm_").trim_start_matches("mc_");
+        let called = [format!("MC({name},"), format!("MC0({name})"), format!("{word}(")];
+        assert!(called.iter().any(|call| said(call)), "{word} is not called without memory");
+        names += 1;
+    }
+    assert!(names >= 200, "{names} names");
+}
+
+/// Whether a header declares a function.
+fn is_declared(header: &str, name: &str) -> bool {
+    let starts = [format!(" {name}("), format!("*{name}(")];
+    header
+        .lines()
+        .any(|line| !line.starts_with([' ', '#']) && starts.iter().any(|start| line.contains(start.as_str())))
 }
 
 #[test]

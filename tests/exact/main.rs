@@ -6,7 +6,7 @@
 //! knows when what happened and since when the processes could know it. Both together are a [`history`], and
 //! the [`checker`] reads nothing else. Faults, mix and seed are printed; `EXACT_SEED` chooses another one, and `EXACT_REJOIN=keep`
 //! lets servers keep what they held. `make soak`
-//! plays the same for long: `SOAK_MINUTES`.
+//! plays the same for long: `SOAK_MINUTES`; what every process has of the machine meanwhile is sampled ([`samples`]) and drawn.
 
 #![cfg(feature = "programs")]
 
@@ -16,6 +16,8 @@ mod chance;
 mod chaos;
 mod checker;
 mod crowd;
+#[path = "../../benches/library/drawing.rs"]
+mod drawing;
 mod fairness;
 mod faults;
 mod growing;
@@ -25,6 +27,7 @@ mod mixed;
 mod plain;
 mod proxies;
 mod rolling;
+mod samples;
 #[path = "../support/mod.rs"]
 mod support;
 mod through;

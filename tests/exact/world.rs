@@ -14,6 +14,7 @@ use crate::crowd::{self, Crowd, Shape};
 use crate::history::{Fault, History};
 use crate::link::Door;
 use crate::proxies::Proxy;
+use crate::samples::Sampler;
 use crate::support::crowd::now_ns;
 use crate::support::relay::Relay;
 use crate::support::scratch::Scratch;
@@ -67,6 +68,8 @@ pub struct World {
     pub lenient: bool,
     /// Crowds whose history did not count because of them.
     spoilt: u64,
+    /// In a soak: what the processes have of the machine.
+    sampler: Option<Sampler>,
     /// The last to go: everything above lies in it.
     _scratch: Scratch,
     _alone: MutexGuard<'static, ()>,
@@ -108,6 +111,7 @@ impl World {
             epochs: Vec::new(),
             uninvited: 0,
             spoilt: 0,
+            sampler: soak().map(|_| Sampler::every(Duration::from_secs(1))),
             lenient: false,
             _scratch: scratch,
             _alone: alone,
@@ -282,6 +286,11 @@ impl World {
             self.begin(shape);
             play(self);
             let report = self.end();
+            if let Some(sampler) = &self.sampler {
+                let drawing =
+                    format!("soak-{}.svg", std::thread::current().name().unwrap_or("all").replace("::", "-"));
+                sampler.check(&Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name(drawing));
+            }
             if self.is_right(&report) {
                 return report;
             }

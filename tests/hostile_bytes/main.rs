@@ -3,7 +3,8 @@
 //! fuzzer choose the bytes; here it is some thousands of the same ones each time, on stable Rust.
 //!
 //! `HOSTILE_ROUNDS=1000000 HOSTILE_SEED=7`: more of them, or others. `HOSTILE_SEEDS=FOLDER` leaves the
-//! unchanged ones there, for the fuzzer to begin with.
+//! unchanged ones there, for the fuzzer to begin with; `HOSTILE_KEEP=FOLDER` takes over what it found from there
+//! (`make fuzz-keep`).
 
 #![cfg(feature = "programs")]
 
@@ -140,6 +141,94 @@ fn answers_changed_at_random() {
         seeds.push(bytes);
     }
     hostile("server_bytes", &seeds, 30_000, checks::server_bytes);
+}
+
+/// Bytes that mean something to a target whose input is what to do: so many of them, each once.
+fn orders(count: u64, length: usize) -> Vec<Vec<u8>> {
+    let mut random = Random(99);
+    (0..count).map(|_| (0..1 + random.below(length)).map(|_| random.below(256) as u8).collect()).collect()
+}
+
+#[test]
+fn calls_at_random_and_servers_that_lie() {
+    hostile("c_calls", &orders(40, 400), 100, checks::calls::calls);
+}
+
+#[test]
+fn tables_changed_at_random() {
+    let seeds: Vec<_> = (1..12).map(checks::tables::good_body).collect();
+    hostile("table", &seeds, 5_000, checks::tables::table_body);
+    hostile("table_file", &orders(100, 360), 3_000, checks::tables::table_file);
+    hostile("stripes", &orders(60, 500), 200, checks::tables::stripes_file);
+}
+
+#[test]
+fn datagrams_and_lists_of_keys_changed_at_random() {
+    let seeds = [
+        "mc1 failed 127.0.0.1:11211\n",
+        "mc1 failed unix:/a\n",
+        "mc1 reload\n",
+        "mc1 sweep [::1]:1\n",
+        "mc1 sweep\n",
+    ];
+    let seeds = seeds.map(|text| text.as_bytes().to_vec());
+    hostile("datagram", &seeds, 50_000, checks::tables::datagram);
+    let lines =
+        b"key=a%20b exp=-1 la=1700000000 cas=3 fetch=no cls=1 size=63\nkey=k exp=1700000000 size=9 flags=0\n";
+    hostile("key_list", &[lines.to_vec()], 50_000, checks::tables::key_list);
+}
+
+/// So much is kept of what a fuzzer found for one target, in bytes: the shortest inputs.
+const KEPT: usize = 20_000;
+
+/// Puts the inputs of a folder into one file, one behind the other, each with its length.
+fn keep(folder: &Path, file: &Path) {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut inputs: Vec<_> =
+        entries.map(|entry| std::fs::read(entry.expect("an entry").path()).expect("an input")).collect();
+    inputs.sort_by(|one, other| (one.len(), one).cmp(&(other.len(), other)));
+    let mut kept = Vec::new();
+    for input in inputs {
+        let Ok(length) = u16::try_from(input.len()) else { break };
+        if kept.len() + 2 + input.len() > KEPT {
+            break;
+        }
+        kept.extend_from_slice(&length.to_le_bytes());
+        kept.extend_from_slice(&input);
+    }
+    std::fs::write(file, kept).expect("a file to keep them in");
+}
+
+/// What a fuzzer has found worth keeping.
+#[test]
+fn what_was_found_before() {
+    type Check = fn(&[u8]);
+    let checks: [(&str, Check); 9] = [
+        ("client_bytes", checks::client_bytes),
+        ("server_bytes", checks::server_bytes),
+        ("pool_file", checks::pool_file),
+        ("c_calls", checks::calls::calls),
+        ("table", checks::tables::table_body),
+        ("table_file", checks::tables::table_file),
+        ("stripes", checks::tables::stripes_file),
+        ("datagram", checks::tables::datagram),
+        ("key_list", checks::tables::key_list),
+    ];
+    let found = std::env::var_os("HOSTILE_KEEP");
+    for (name, check) in checks {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/kept").join(name);
+        if let Some(folder) = &found {
+            keep(&Path::new(folder).join(name), &file);
+        }
+        let kept = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let (mut rest, mut count) = (&kept[..], 0);
+        while let Some((length, more)) = rest.split_first_chunk::<2>() {
+            let (input, more) = more.split_at(usize::from(u16::from_le_bytes(*length)));
+            (rest, count) = (more, count + 1);
+            check(input);
+        }
+        assert!(count > 5, "{name}: {count} inputs");
+    }
 }
 
 #[test]

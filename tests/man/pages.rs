@@ -159,7 +159,13 @@ pub const PAGES: &[Page] = &[
     Page {
         name: "mc_fetch_many",
         about: "store, fetch and delete many items in one call",
-        functions: &["mc_fetch_many", "mc_fetch_values", "mc_store_many", "mc_remove_many"],
+        functions: &[
+            "mc_fetch_many",
+            "mc_fetch_values",
+            "mc_fetch_into_many",
+            "mc_store_many",
+            "mc_remove_many",
+        ],
         types: &["mc_item"],
         see: &["mc_reason", "mc_fetch", "mc_store", "mc_req_add"],
         ..NOTHING

@@ -19,7 +19,7 @@ impl Connection {
     #[inline(always)]
     pub(in crate::client) fn say(&mut self, command: &Command<'_>) -> bool {
         self.said = self.outbox.composed();
-        self.outbox.say(&self.pending, command, self.meta)
+        self.inbox.has_room() && self.outbox.say(&self.pending, command, self.meta)
     }
 
     /// Sends what was said. False: the kernel did not take all of it.
@@ -37,7 +37,7 @@ impl Connection {
     #[inline(always)]
     pub(in crate::client) fn receive_first(&mut self) -> Result<bool, Loss> {
         let Phase::Ready(socket) = &self.phase else { return Ok(false) };
-        match recv(socket, self.inbox.fresh_room(), RecvFlags::empty()) {
+        match recv(socket, self.inbox.own_room(), RecvFlags::empty()) {
             Ok((_, 1..)) => Ok(true),
             Ok(_) => Err(Loss::Broken),
             Err(Errno::AGAIN | Errno::INTR) => Ok(false),

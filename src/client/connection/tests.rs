@@ -76,10 +76,10 @@ fn establish(connection: &mut Connection, listener: &TcpListener) -> TcpStream {
 
 /// Asks, and sends the question.
 fn ask(connection: &mut Connection, listener: &TcpListener, now: Instant) -> TcpStream {
-    assert!(connection.ask(0, &GET, SEEN, now));
+    assert!(connection.ask(0, &GET, SEEN, now).is_ok());
     let stream = establish(connection, listener);
     for tag in connection.take_held() {
-        assert!(connection.ask(tag, &GET, SEEN, now));
+        assert!(connection.ask(tag, &GET, SEEN, now).is_ok());
     }
     connection.flush(&Gets, now).unwrap();
     stream
@@ -134,7 +134,7 @@ fn room_doubles_as_bytes_come_and_is_given_back() {
     let mut stream = writer.join().unwrap();
     for call in 1..=CALLS {
         assert_eq!(connection.inbox.capacity(), kept, "call {call}");
-        assert!(connection.ask(0, &GET, SEEN, START));
+        assert!(connection.ask(0, &GET, SEEN, START).is_ok());
         connection.flush(&Gets, START).unwrap();
         hear(&mut stream);
         stream.write_all(b"END\r\n").unwrap();
@@ -156,7 +156,7 @@ fn an_idle_connection_that_was_closed_is_found_before_anything_is_sent() {
     connection.rest(START);
 
     // Still open: it is used again, however long it rested.
-    assert!(connection.ask(1, &GET, SEEN, START + IDLE * 3));
+    assert!(connection.ask(1, &GET, SEEN, START + IDLE * 3).is_ok());
     assert!(connection.ready());
     connection.flush(&Gets, START).unwrap();
     hear(&mut stream);
@@ -166,7 +166,7 @@ fn an_idle_connection_that_was_closed_is_found_before_anything_is_sent() {
     connection.rest(START);
 
     drop(stream);
-    assert!(connection.ask(2, &GET, SEEN, START + IDLE * 3));
+    assert!(connection.ask(2, &GET, SEEN, START + IDLE * 3).is_ok());
     assert!(connection.dialing(), "a new connection is made");
     let mut lost = Vec::new();
     connection.lose(&mut lost);
@@ -182,8 +182,8 @@ fn only_what_was_sent_is_in_doubt() {
     hear(&mut stream);
     // More than the kernel's buffers hold: the second command is sent in part, the third not at all.
     let value = vec![b'v'; 64 << 20];
-    assert!(connection.ask(1, &store(&value), SEEN, START));
-    assert!(connection.ask(2, &Command::Version, SEEN, START));
+    assert!(connection.ask(1, &store(&value), SEEN, START).is_ok());
+    assert!(connection.ask(2, &Command::Version, SEEN, START).is_ok());
     connection.flush(&Large::stores(&value), START).unwrap();
     assert!(connection.unsent());
     let mut lost = Vec::new();
@@ -199,7 +199,7 @@ fn only_what_was_sent_is_in_doubt() {
 fn refusal_and_silence_are_told_apart_while_dialing() {
     let (mut connection, listener) = pair("refusal");
     drop(listener);
-    assert!(connection.ask(0, &GET, SEEN, START));
+    assert!(connection.ask(0, &GET, SEEN, START).is_ok());
     let loss = loop {
         match connection.dial(START) {
             Ok(done) => assert!(!done),
@@ -216,13 +216,13 @@ fn the_next_address_is_tried_when_one_refuses() {
     let addresses = [refuses.local_addr().unwrap(), listener.local_addr().unwrap()];
     drop(refuses);
     connection.known.found(addresses.map(SocketAddrAny::from).to_vec());
-    assert!(connection.ask(0, &GET, SEEN, START));
+    assert!(connection.ask(0, &GET, SEEN, START).is_ok());
     while !connection.dial(START).unwrap() {
         std::thread::yield_now();
     }
     let (mut stream, _) = listener.accept().unwrap();
     for tag in connection.take_held() {
-        assert!(connection.ask(tag, &GET, SEEN, START));
+        assert!(connection.ask(tag, &GET, SEEN, START).is_ok());
     }
     connection.flush(&Gets, START).unwrap();
     hear(&mut stream);
@@ -231,7 +231,7 @@ fn the_next_address_is_tried_when_one_refuses() {
 #[test]
 fn what_a_killed_process_has_not_sent_does_not_outlive_its_call() {
     let (mut connection, listener) = pair("options");
-    assert!(connection.ask(1, &GET, SEEN, START));
+    assert!(connection.ask(1, &GET, SEEN, START).is_ok());
     let _stream = establish(&mut connection, &listener);
     let socket = connection.socket().unwrap();
     assert_eq!(sockopt::socket_linger(socket), Ok(Some(Duration::ZERO)));

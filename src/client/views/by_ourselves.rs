@@ -67,7 +67,7 @@ impl Views {
     pub(in crate::client) fn lose(&mut self, server: ServerId, loss: Loss, doubt: bool, now: Instant) {
         let known = &self.known[server.index()];
         match loss {
-            Loss::Local | Loss::Outdated | Loss::Stranger | Loss::Outlived => {}
+            Loss::Local | Loss::NoMemory | Loss::Outdated | Loss::Stranger | Loss::Outlived => {}
             Loss::Refused => known.tell(now, Event::Refused, &self.settings),
             Loss::Silent => known.tell(now, Event::Silent, &self.settings),
             Loss::Broken => known.tell(now, Event::Broken, &self.settings),

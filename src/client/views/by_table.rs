@@ -83,7 +83,7 @@ impl Views {
         let news = match loss {
             Loss::Outdated | Loss::Outlived => false,
             // Want of something on this machine is no news to anybody, but it does keep us from the server.
-            Loss::Local => {
+            Loss::Local | Loss::NoMemory => {
                 if what.bound {
                     known.unreached(word, now);
                 }

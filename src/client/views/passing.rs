@@ -83,10 +83,15 @@ impl Views {
         }
         changing.until = until;
         let all = operation.keys(&mut |key| {
+            let room = changing.bytes.try_reserve(key.len()).and_then(|()| changing.ends.try_reserve(1));
+            if room.is_err() {
+                // As if it told none: then all that it may have changed is emptied.
+                return changing.unknown = true;
+            }
             changing.bytes.extend_from_slice(key);
             changing.ends.push(changing.bytes.len());
         });
-        changing.unknown = !all;
+        changing.unknown |= !all;
     }
 
     /// Whether the call must end without having sent anything.

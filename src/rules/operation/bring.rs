@@ -35,8 +35,12 @@ pub(super) struct Copied {
 }
 
 impl Copied {
-    pub(super) fn of(value: &Value<'_>) -> Copied {
-        Copied { data: value.data.to_vec(), flags: value.flags, ttl: value.ttl }
+    /// `None`: there is no memory for it.
+    pub(super) fn of(value: &Value<'_>) -> Option<Copied> {
+        let mut data = Vec::new();
+        data.try_reserve_exact(value.data.len()).ok()?;
+        data.extend_from_slice(value.data);
+        Some(Copied { data, flags: value.flags, ttl: value.ttl })
     }
 }
 
@@ -256,7 +260,10 @@ impl<'a> Bring<'a> {
             // Marked as stale: copied, it would pass for a fresh one.
             Reply::Value(value) if value.stale => self.search(view, placement, index + 1),
             Reply::Value(value) if !value.is_stub() => {
-                self.copy = Copied::of(value);
+                let Some(copy) = Copied::of(value) else {
+                    return self.enter(Stage::Over(Err(Outcome::Unavailable)));
+                };
+                self.copy = copy;
                 match self.lease {
                     Some(_) if value.ttl_known => self.enter(Stage::Storing),
                     None if self.leases && value.ttl_known => self.enter(Stage::Leasing),

@@ -27,6 +27,7 @@ mod turns;
 #[cfg(test)]
 mod tests;
 
+use std::alloc::{Layout, handle_alloc_error};
 use std::collections::BTreeMap;
 
 use turns::Turns;
@@ -43,6 +44,10 @@ const WINDOW: usize = 1 << SLOT_BITS;
 /// A further part begins while the values that parts under way had the driver send, counted once
 /// for each server, have fewer bytes than this. The last one to begin may go beyond.
 const WINDOW_BYTES: usize = 8 << 20;
+
+/// So many of the parts that were refused keep the server's text, the first ones: a server that refuses a million items
+/// in two thousand bytes each is not worth two gigabytes.
+const TEXTS: usize = 16;
 
 /// A tag's lower bits name the slot, the upper ones are the part's own tag.
 const SLOT_BITS: u32 = 10;
@@ -105,23 +110,44 @@ pub struct Many<P: Parts> {
     mutates: bool,
 }
 
+/// Room for so many; `None`: there is no memory for it.
+fn room<T>(count: usize) -> Option<Vec<T>> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(count).ok()?;
+    Some(list)
+}
+
+/// So many of the same.
+fn filled<T: Clone>(count: usize, with: T) -> Option<Vec<T>> {
+    let mut list = room(count)?;
+    list.resize(count, with);
+    Some(list)
+}
+
 impl<P: Parts> Many<P> {
-    /// Nothing is made or asked before the first [`Operation::next`].
+    /// Of a number of parts that was chosen with regard to memory. Nothing is made or asked before the first
+    /// [`Operation::next`].
     pub fn new(parts: P) -> Many<P> {
+        let layout = Layout::new::<Option<Outcome>>();
+        Many::with_room(parts).unwrap_or_else(|| handle_alloc_error(layout))
+    }
+
+    /// The same of any number. `None`: there is no memory for so many.
+    pub fn with_room(parts: P) -> Option<Many<P>> {
         let (count, window) = (parts.len(), parts.len().min(WINDOW));
-        Many {
+        Some(Many {
             parts,
             begun: 0,
-            slots: Vec::with_capacity(window),
-            free: Vec::with_capacity(window),
-            ready: Vec::with_capacity(window),
-            turns: Turns::new(window),
+            slots: room(window)?,
+            free: room(window)?,
+            ready: room(window)?,
+            turns: Turns::new(window)?,
             bytes: 0,
-            outcomes: vec![None; count],
+            outcomes: filled(count, None)?,
             ended: 0,
             refusals: BTreeMap::new(),
             mutates: false,
-        }
+        })
     }
 
     /// Each part's outcome, by index. `None`: it has not ended; for a call whose time is up, that
@@ -135,7 +161,7 @@ impl<P: Parts> Many<P> {
         self.outcomes.get(index).copied().flatten()
     }
 
-    /// The text of the server that refused a part.
+    /// The text of the server that refused a part, if it is one of the first that were refused.
     pub fn refusal_of(&self, index: usize) -> Option<&[u8]> {
         self.refusals.get(&index).map(Vec::as_slice)
     }
@@ -199,7 +225,7 @@ impl<P: Parts> Many<P> {
                 operation.fail(view, tag, Failure::Unsent);
                 continue;
             }
-            let sent = value_len(&operation.command(tag));
+            let sent = operation.command(tag).value().map_or(0, <[u8]>::len);
             slot.bytes = slot.bytes.saturating_add(sent);
             self.bytes = self.bytes.saturating_add(sent);
             slot.open += 1;
@@ -240,6 +266,9 @@ impl<P: Parts> Many<P> {
         let Some(outcome) = operation.outcome() else { return false };
         if let (Outcome::Refused, Some(text)) = (outcome, operation.refusal()) {
             self.refusals.insert(slot.part, text.to_vec());
+            if self.refusals.len() > TEXTS {
+                self.refusals.pop_last();
+            }
         }
         self.outcomes[slot.part] = Some(outcome);
         self.ended += 1;
@@ -260,14 +289,6 @@ impl<P: Parts> Many<P> {
             slot.operation = None;
             self.free.push(id);
         }
-    }
-}
-
-/// The bytes that the driver copies for a command beside a line or two.
-fn value_len(command: &Command<'_>) -> usize {
-    match command {
-        Command::Store { value, .. } | Command::StoreLeased { value, .. } => value.len(),
-        _ => 0,
     }
 }
 

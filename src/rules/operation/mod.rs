@@ -201,6 +201,10 @@ fn decides_alone(view: &View, placement: &Placement) -> Option<ServerId> {
 const UNABLE: &[u8] = b"the server has no meta commands (memcached 1.6 and later), \
 which a key with spaces, control characters or NUL needs";
 
+/// What is told of a server that was not asked, or whose answer was not taken in: that would take more memory than
+/// this process can have. Its server is none the worse for it.
+pub const NO_MEMORY: &[u8] = b"this process has no memory for it";
+
 /// The text of a reply that refuses.
 fn refused<'r>(reply: &Reply<'r>) -> Option<&'r [u8]> {
     match reply {

@@ -411,7 +411,8 @@ impl<'a> Move<'a> {
             // It would be taken for a fresh one where it came to.
             Reply::Value(value) if value.stale => {}
             Reply::Value(value) if !value.is_stub() && value.ttl_known => {
-                self.copy = Copied::of(value);
+                let Some(copy) = Copied::of(value) else { return self.refuse(view) };
+                self.copy = copy;
                 if self.generation == view.generation {
                     self.store(view);
                 }

@@ -125,7 +125,9 @@ impl<'a> Publish<'a> {
                 self.clear_others(view);
             }
             Reply::Value(value) if !value.is_stub() && value.ttl_known => {
-                let Copied { data, flags, ttl } = Copied::of(value);
+                let Some(Copied { data, flags, ttl }) = Copied::of(value) else {
+                    return self.stage = Stage::Over(End::Failed(Outcome::Unavailable));
+                };
                 let put = Put::new(self.key.clone(), flags, expiry::remaining(view, ttl), data);
                 self.stage = Stage::Putting(Box::new(put.from(self.source)));
                 self.settle_put();

@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 use smallvec::SmallVec;
 
 use super::cursor::Cursor;
-use super::{Failure, Operation, Outcome, Tag, cas, refused};
+use super::{Failure, NO_MEMORY, Operation, Outcome, Tag, cas, refused};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply, Value};
@@ -91,13 +91,24 @@ impl<B: Batch> Read<'_, B> {
     /// As [`Read::new`] or [`Read::with_cas`], with a batch of its own: [`Read::batch`].
     pub fn of(batch: B, with_cas: bool) -> Self {
         let keys = batch.len();
+        Read::begun_by_none(SmallVec::with_capacity(keys), keys, batch, with_cas)
+    }
+
+    /// The same of a batch of any size. `None`: there is no memory for it.
+    pub fn with_room(batch: B, with_cas: bool) -> Option<Self> {
+        let (keys, mut cursors) = (batch.len(), SmallVec::new());
+        cursors.try_reserve_exact(keys).ok()?;
+        Some(Read::begun_by_none(cursors, keys, batch, with_cas))
+    }
+
+    fn begun_by_none(cursors: SmallVec<[Cursor; 1]>, keys: usize, batch: B, with_cas: bool) -> Self {
         Read {
             batch,
             with_cas,
             shows_stubs: false,
             meta: false,
             keys,
-            cursors: SmallVec::with_capacity(keys),
+            cursors,
             again: SmallVec::new(),
             held_back: SmallVec::new(),
             displaced: SmallVec::new(),
@@ -134,10 +145,16 @@ impl<B: Batch> Read<'_, B> {
 
     /// Goes on with one key.
     fn proceed(&mut self, view: &View, tag: Tag, step: Result<ServerId, Outcome>) {
-        match step {
-            Ok(server) => self.again.push((server, tag)),
-            Err(Outcome::Miss) if view.outdated => self.held_back.push(tag),
-            Err(outcome) => self.settle(tag, Err(outcome)),
+        let noted = match step {
+            Ok(server) => self.again.try_reserve(1).map(|()| self.again.push((server, tag))),
+            Err(Outcome::Miss) if view.outdated => {
+                self.held_back.try_reserve(1).map(|()| self.held_back.push(tag))
+            }
+            Err(outcome) => return self.settle(tag, Err(outcome)),
+        };
+        if noted.is_err() {
+            self.refusal = NO_MEMORY.to_vec();
+            self.settle(tag, Err(Outcome::Refused));
         }
     }
 
@@ -249,7 +266,9 @@ impl<B: Batch> Read<'_, B> {
         match reply {
             Reply::Value(value) if !value.is_stub() || (self.shows_stubs && !view.pool.options.backups) => {
                 let cursor = &self.cursors[tag as usize];
-                if cursor.displaced(view, self.batch.key(tag as usize)) {
+                if cursor.displaced(view, self.batch.key(tag as usize))
+                    && self.displaced.try_reserve(1).is_ok()
+                {
                     self.displaced.push((tag, cursor.server()));
                 }
                 let mut value = *value;

@@ -121,6 +121,18 @@ impl<'a> Command<'a> {
             _ => None,
         }
     }
+
+    /// Its bytes on the wire are no more than this, with so many of a value: coded, a key is a third longer.
+    #[inline]
+    pub fn room(&self, value: usize) -> usize {
+        const WORDS_AND_NUMBERS: usize = 160;
+        let further = match *self {
+            Command::Meta { name, flags, .. } => name.len() + flags.len(),
+            Command::Stats { group } => group.len(),
+            _ => 0,
+        };
+        (2 * self.key().len() + further + WORDS_AND_NUMBERS).saturating_add(value)
+    }
 }
 
 /// A value that a server holds.

@@ -60,6 +60,17 @@ impl<T: Copy> Default for Pending<T> {
 }
 
 impl<T: Copy> Pending<T> {
+    /// Makes room for `command`, with so many bytes of a value, so that [`Pending::ask`] allocates nothing. False: there is
+    /// no memory for it.
+    #[inline]
+    pub fn make_room(&mut self, command: &Command<'_>, value: usize, out: &mut Vec<u8>) -> bool {
+        let room = command.room(value);
+        let has_room = out.capacity() - out.len() >= room;
+        // Twice as much as there was, for the next ones; or what is needed, where there is no more.
+        (has_room || out.try_reserve(room).or_else(|_| out.try_reserve_exact(room)).is_ok())
+            && self.questions.make_room()
+    }
+
     /// Appends `command`'s bytes to `out` and remembers that `question` awaits its answer. A
     /// classic get that follows another one in the same unsent buffer is joined to its line: call
     /// [`Pending::close`] before the bytes are sent. False: the command, or its key, needs meta

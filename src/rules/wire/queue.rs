@@ -15,9 +15,19 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T: Copy> Queue<T> {
+    /// Makes room for one more, so that [`Queue::push`] allocates nothing. False: there is no memory for it.
+    #[inline]
+    pub(super) fn make_room(&mut self) -> bool {
+        self.all.len() < self.all.capacity() || self.is_half_free() || self.all.try_reserve(1).is_ok()
+    }
+
+    fn is_half_free(&self) -> bool {
+        self.taken > 0 && self.taken * 2 >= self.all.len()
+    }
+
     #[inline]
     pub(super) fn push(&mut self, item: T) {
-        if self.all.len() == self.all.capacity() && self.taken * 2 >= self.all.len() {
+        if self.all.len() == self.all.capacity() && self.is_half_free() {
             // Half of it is free, or more: each item is moved once at most for one that was taken out.
             self.all.drain(..self.taken);
             self.taken = 0;

@@ -89,6 +89,22 @@ fn every_part_goes_out_before_any_answer_and_ends_in_its_own_way() {
 }
 
 #[test]
+fn of_all_that_a_server_refuses_the_first_ones_keep_its_words() {
+    let mut story = Story::new([STEADY; 4]);
+    let (key, words) = (key(&story), [b'x'; 2000]);
+    let items: Vec<_> = (0..500).map(|_| item(&key, "v")).collect();
+    let mut counters = many(&items, |key, _| Conditional::new(Verb::Add, key, 0, 0, b"v"));
+    while counters.outcome().is_none() {
+        assert!(!story.asks(&mut counters).is_empty());
+        story.answer(&mut counters, 1, Reply::Refused(&words));
+    }
+    assert_eq!(counters.outcomes(), [Some(Outcome::Refused); 500]);
+    assert_eq!(counters.refusal_of(TEXTS - 1), Some(&words[..]));
+    assert_eq!(counters.refusal_of(TEXTS), None, "or a server could make us keep any number of them");
+    assert_eq!(counters.refusal(), Some(&words[..]));
+}
+
+#[test]
 fn a_part_whose_server_dies_goes_elsewhere_and_the_others_do_not_care() {
     let mut story = Story::new([STEADY; 4]);
     let items = [item(&key(&story), "a"), item(&other_key(&story), "b")];

@@ -5,7 +5,7 @@
 //! behind it go, or, being the last, takes the entry out. An entry is one key's, so a bucket is as
 //! short as a hash table's buckets are, however often one key occurs.
 
-use super::SlotId;
+use super::{SlotId, filled};
 use crate::rules::hash::KeyHash;
 
 /// No slot.
@@ -27,10 +27,11 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// For slots below `slots`.
-    pub(super) fn new(slots: usize) -> Turns {
+    /// For slots below `slots`. `None`: there is no memory.
+    pub(super) fn new(slots: usize) -> Option<Turns> {
         let link = Link { bucket: 0, next: NONE, follower: NONE };
-        Turns { buckets: vec![NONE; (2 * slots).next_power_of_two()], links: vec![link; slots] }
+        let buckets = filled((2 * slots).next_power_of_two(), NONE)?;
+        Some(Turns { buckets, links: filled(slots, link)? })
     }
 
     /// A slot takes its place in the queue of its key; `same` tells whether another slot has that

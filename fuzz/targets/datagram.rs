@@ -1,0 +1,7 @@
+//! What comes to the daemon's socket.
+#![no_main]
+
+#[path = "../checks.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::tables::datagram(bytes));

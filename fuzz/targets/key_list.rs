@@ -1,0 +1,7 @@
+//! A server's list of its keys.
+#![no_main]
+
+#[path = "../checks.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::tables::key_list(bytes));

@@ -1,0 +1,7 @@
+//! A damaged stripes file.
+#![no_main]
+
+#[path = "../checks.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::tables::stripes_file(bytes));
