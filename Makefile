@@ -36,7 +36,7 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests counts sim sim-share soak fuzz peers bench bench-library bench-growth \
+.PHONY: all library programs demo check format lints tests counts sim sim-share soak fuzz hostile peers bench bench-library bench-growth \
         bench-rules bench-fleet bench-sweep bench-proxy bench-python bench-php install uninstall deb wheel dist dist-php python php \
         man clean help need-build need-demo need-check need-python need-php
 
@@ -110,6 +110,10 @@ fuzz: need-build
 	HOSTILE_SEEDS='$(CURDIR)/fuzz/corpus' $(CARGO) test --locked --features programs --test hostile_bytes
 	for target in client_bytes server_bytes pool_file; do \
 	    cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 || exit 1; done
+
+## hostile:   every operation against a server that lies, floods, hangs and closes, in every role (six minutes; a share is part of check)
+hostile: need-demo
+	HOSTILE_FULL=1 $(CARGO) test --locked --features programs --test hostile -- --nocapture
 
 ## peers:     PHP's, Python's and libmemcached's programs through memcache-proxy; installs them. PEERS="--help"
 peers: need-demo programs

@@ -6,13 +6,13 @@ use crate::front::{Act, Acts, Behaviour, Stage};
 use crate::outcomes::What;
 
 /// A flood ends after so many bytes: more of them would tell nothing new.
-pub const FLOOD: usize = 24 << 20;
+pub const FLOOD: usize = 4 << 20;
 
 struct List(Vec<Behaviour>);
 
 impl List {
     fn add(&mut self, name: impl Into<String>, stage: Stage, acts: Acts) -> &mut Behaviour {
-        self.0.push(Behaviour { name: name.into(), stage, acts, truthful: false, means: &[] });
+        self.0.push(Behaviour { name: name.into(), stage, acts, truthful: false, cuts: false, means: &[] });
         self.0.last_mut().expect("one was pushed")
     }
 
@@ -29,8 +29,12 @@ impl List {
     }
 
     /// One that says something in place of the first answer, and hangs.
-    fn hangs(&mut self, name: &str, make: impl Fn(&[u8]) -> Vec<u8> + Send + Sync + 'static) {
-        self.add(name, Stage::Answer, Box::new(move |true_one| vec![Act::Say(make(true_one)), Act::Hang]));
+    fn hangs(
+        &mut self,
+        name: &str,
+        make: impl Fn(&[u8]) -> Vec<u8> + Send + Sync + 'static,
+    ) -> &mut Behaviour {
+        self.add(name, Stage::Answer, Box::new(move |true_one| vec![Act::Say(make(true_one)), Act::Hang]))
     }
 }
 
@@ -135,7 +139,7 @@ fn truthful(list: &mut List) {
 
 /// Answers to questions that nobody asked, or not this one.
 fn other_questions(list: &mut List) {
-    use What::{Deleted, Done, Exists, Miss, NotFound, NotStored, Number, Stored, Touched};
+    use What::{Deleted, Done, Exists, Hit, Miss, NotFound, NotStored, Number, Stored, Touched};
     list.says(b"STORED\r\n", &[Stored]);
     list.says(b"NOT_STORED\r\n", &[NotStored]);
     list.says(b"EXISTS\r\n", &[Exists]);
@@ -153,7 +157,7 @@ fn other_questions(list: &mut List) {
     list.says(b"7\r\n", &[Number(7)]);
     list.says(b"VERSION 1.6.18\r\n", &[Done]);
     list.says(b"STAT pid 1\r\nEND\r\n", &[Done]);
-    list.says(b"VA 0\r\n\r\n", &[]);
+    list.says(b"VA 0\r\n\r\n", &[Hit]);
     list.says(b"VALUE key 0 3\r\nabc\r\nEND\r\n", &[]);
     list.says(b"ERROR\r\n", &[]);
     list.says(b"CLIENT_ERROR bad data chunk\r\n", &[]);
@@ -193,12 +197,14 @@ fn numbers(list: &mut List) {
     list.hangs("a CAS number beyond 64 bits", |answer| {
         let text = String::from_utf8_lossy(&answer[..line(answer)]).trim_end().to_owned();
         format!("{text} c18446744073709551616\r\nabc\r\n").into_bytes()
-    });
+    })
+    .means = &[What::Miss];
     list.hangs("answers about another key", with_other_key);
     list.hangs("more values than asked", |answer| {
         let value = answer.strip_suffix(b"END\r\n").unwrap_or(answer);
         [value, b"VALUE yek 0 5\r\nwrong\r\n", answer].concat()
-    });
+    })
+    .truthful = true;
     list.hangs("values behind the end", |answer| [b"VALUE yek 0 5\r\nwrong\r\nEND\r\n", answer].concat());
 }
 
@@ -298,7 +304,7 @@ pub fn all() -> Vec<Behaviour> {
     for (where_, cut) in CUTS {
         for (name, end) in ENDS {
             let acts = move |answer: &[u8]| vec![Act::Say(answer[..cut(answer)].to_vec()), end.clone()];
-            list.add(format!("{name} {where_}"), Stage::Answer, Box::new(acts));
+            list.add(format!("{name} {where_}"), Stage::Answer, Box::new(acts)).cuts = true;
         }
     }
     other_questions(&mut list);

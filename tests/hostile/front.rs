@@ -54,6 +54,8 @@ pub struct Behaviour {
     pub acts: Acts,
     /// The true answer is among what it says.
     pub truthful: bool,
+    /// It says a part of the true answer.
+    pub cuts: bool,
     /// What else it can be understood to say.
     pub means: &'static [What],
 }

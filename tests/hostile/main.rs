@@ -4,6 +4,8 @@
 //! crashes, nothing is told that was neither true nor said by the hostile server, memory stays bounded, and the
 //! handle goes on, with the other servers at once and with that one as soon as it is honest.
 //!
+//! Without `HOSTILE_FULL=1` (`make hostile`) each operation of the library meets each behaviour in one of the roles, which take
+//! turns; a proxy, which has to be started for each, meets every third.
 //! `HOSTILE_ONLY=TEXT`: only those cells whose names contain it. `HOSTILE_BENCHES=N`: so many at a time.
 
 #![cfg(feature = "programs")]
@@ -71,12 +73,18 @@ fn cells() -> Vec<Work> {
     let only = std::env::var("HOSTILE_ONLY").unwrap_or_default();
     let operations: Vec<_> = operations::all().into_iter().map(Arc::new).collect();
     let behaviours: Vec<_> = behaviours::all().into_iter().map(Arc::new).collect();
+    let full = std::env::var_os("HOSTILE_FULL").is_some();
     let mut cells = Vec::new();
-    for operation in &operations {
-        for behaviour in &behaviours {
-            for role in Role::of(operation) {
-                let (operation, behaviour) = (Arc::clone(operation), Arc::clone(behaviour));
-                cells.push(Work { operation, behaviour, role: *role });
+    for (first, operation) in operations.iter().enumerate() {
+        for (second, behaviour) in behaviours.iter().enumerate() {
+            let roles = Role::of(operation);
+            for (third, role) in roles.iter().enumerate() {
+                let proxied = matches!(operation.door, Door::Proxy(_));
+                let takes_part = !proxied || (first + second) % 3 == 0;
+                if full || (takes_part && third == (first / 3 + second / 3) % roles.len()) {
+                    let (operation, behaviour) = (Arc::clone(operation), Arc::clone(behaviour));
+                    cells.push(Work { operation, behaviour, role: *role });
+                }
             }
         }
     }
@@ -128,7 +136,7 @@ fn work(
 fn no_hang_no_crash_no_wrong_answer() {
     let cells = cells();
     let begun = Instant::now();
-    let benches = std::env::var("HOSTILE_BENCHES").ok().and_then(|text| text.parse().ok()).unwrap_or(16);
+    let benches = std::env::var("HOSTILE_BENCHES").ok().and_then(|text| text.parse().ok()).unwrap_or(24);
     let benches = usize::min(benches, cells.len());
     let next = AtomicUsize::new(0);
     let now: Vec<_> = (0..benches).map(|_| Mutex::new(None)).collect();

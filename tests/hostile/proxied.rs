@@ -123,7 +123,8 @@ impl Client {
                     (said.what, said.value) = (What::Hit, value);
                 }
             }
-            Line::Says(line) => said.what = word(&line, What::Broken),
+            // A server may leave out what was asked for, and say so.
+            Line::Says(line) => said.what = word(&line, What::Done),
             Line::Over => {}
             Line::Never => said.what = What::Broken,
         }
