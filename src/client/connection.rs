@@ -122,6 +122,8 @@ pub(super) struct Connection {
     /// That was for too long, and the answer is waited for all the same.
     endures: bool,
     used: Instant,
+    /// Its server is not able to take something that was asked of it. Another one may be in its place by now.
+    lacking: bool,
     /// What poll said last.
     pub(super) ready: PollFlags,
     /// Something was added that was not tried to be sent.
@@ -151,6 +153,7 @@ impl Connection {
             silence: Silence::default(),
             endures: false,
             used: Instant(0),
+            lacking: false,
             ready: PollFlags::empty(),
             dirty: false,
         }
@@ -256,7 +259,9 @@ impl Connection {
         }
         self.dirty = true;
         if self.ready() {
-            return self.compose(tag, command);
+            let composed = self.compose(tag, command);
+            self.lacking |= !composed;
+            return composed;
         }
         if self.held.is_empty() {
             self.planned = planned;
@@ -269,10 +274,11 @@ impl Connection {
     fn begin(&mut self, now: Instant) {
         self.silence.broken(now);
         self.asked = now;
-        if self.ready() && now.since(self.used) > IDLE && self.closed_meanwhile() {
+        if self.ready() && (self.lacking || now.since(self.used) > IDLE) && self.closed_meanwhile() {
             self.close(false);
         }
         if let Phase::Closed = self.phase {
+            self.lacking = false;
             let limit = self.terms.connect.min(self.terms.patience);
             self.begun = now;
             self.enter(Phase::Dialing(Dial::new(self.known.sites(), now, limit, self.terms.call)));
