@@ -36,7 +36,7 @@ PLACES     = VERSION='$(VERSION)' SONAME='$(SONAME)' $(BUILT) DESTDIR='$(DESTDIR
              BINDIR='$(BINDIR)' SBINDIR='$(SBINDIR)' UNITDIR='$(UNITDIR)' DOCDIR='$(DOCDIR)' \
              ZSHDIR='$(ZSHDIR)'
 
-.PHONY: all library programs demo check format lints tests counts sim sim-share soak loom miri tsan asan fuzz fuzz-keep units deny peers \
+.PHONY: all library programs demo check format lints tests counts sim sim-share soak loom miri tsan asan fuzz fuzz-keep hostile units deny peers \
         bench bench-library bench-growth bench-rules bench-uring bench-fleet bench-sweep bench-proxy bench-python bench-php \
         install uninstall deb wheel dist dist-php python php \
         man clean help need-build need-demo need-fuzz need-check need-python need-php
@@ -152,6 +152,10 @@ units: need-build
 deny: need-build
 	@cargo deny --version >/dev/null 2>&1 || nice $(CARGO) install --locked cargo-deny
 	@scripts/deny
+
+## hostile:   every operation against a server that lies, floods, hangs and closes, in every role (six minutes; a share is part of check)
+hostile: need-demo
+	HOSTILE_FULL=1 $(CARGO) test --locked --features programs --test hostile -- --nocapture
 
 ## peers:     PHP's, Python's and libmemcached's programs through memcache-proxy; installs them. PEERS="--help"
 peers: need-demo programs

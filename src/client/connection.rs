@@ -129,6 +129,8 @@ pub(super) struct Connection {
     /// That was for too long, and the answer is waited for all the same.
     endures: bool,
     used: Instant,
+    /// Its server is not able to take something that was asked of it. Another one may be in its place by now.
+    lacking: bool,
     /// What poll said last.
     pub(super) ready: PollFlags,
     /// Something was added that was not tried to be sent.
@@ -158,6 +160,7 @@ impl Connection {
             silence: Silence::default(),
             endures: false,
             used: Instant(0),
+            lacking: false,
             ready: PollFlags::empty(),
             dirty: false,
         }
@@ -272,7 +275,9 @@ impl Connection {
         if self.ready() {
             // Room for a short answer too: what became of a change must not be unknown for want of memory.
             let has_room = self.inbox.make_room();
-            return if has_room { self.compose(tag, command) } else { Err(Reply::Refused(NO_MEMORY)) };
+            let asked = if has_room { self.compose(tag, command) } else { Err(Reply::Refused(NO_MEMORY)) };
+            self.lacking |= asked == Err(Reply::Unsupported);
+            return asked;
         }
         if self.held.is_empty() {
             self.planned = planned;
@@ -299,10 +304,11 @@ impl Connection {
     fn begin(&mut self, now: Instant) {
         self.silence.broken(now);
         self.asked = now;
-        if self.ready() && now.since(self.used) > IDLE && self.closed_meanwhile() {
+        if self.ready() && (self.lacking || now.since(self.used) > IDLE) && self.closed_meanwhile() {
             self.close(false);
         }
         if let Phase::Closed = self.phase {
+            self.lacking = false;
             let limit = self.terms.connect.min(self.terms.patience);
             self.begun = now;
             self.enter(Phase::Dialing(Dial::new(self.known.sites(), now, limit, self.terms.call)));

@@ -21,6 +21,7 @@ use super::session::{Session, Socket};
 use crate::client::crowd::{Crowd, Ended};
 use crate::rules::operation::Operation;
 use crate::rules::pool::ServerId;
+use crate::rules::time::Instant;
 
 /// What is read of a client at a time, in bytes.
 const ROOM: usize = 64 << 10;
@@ -30,6 +31,8 @@ const MOST_READS: usize = 256;
 const MOST_MOVES: usize = 16;
 /// How many events are taken in at a time.
 const EVENTS: usize = 256;
+/// How long nobody is let in where there is no descriptor for them.
+const REST: Duration = Duration::from_millis(100);
 /// What the loop's own descriptors are known by.
 const WAKE: u64 = u64::MAX;
 const DOOR: u64 = 1 << 40;
@@ -46,6 +49,10 @@ pub(super) struct Hall {
     /// Where this loop lets clients in: one loop does, and deals them out.
     doors: Vec<OwnedFd>,
     binary: Binary,
+    /// When the doors are looked at again, after a moment without a descriptor for who came in.
+    rests_until: Option<Instant>,
+    /// That was said, and nobody was let in since.
+    short: bool,
     deals_to: usize,
     sessions: Vec<Option<Session>>,
     free: Vec<u32>,
@@ -83,6 +90,8 @@ impl Hall {
             epoll,
             doors,
             binary: Binary::default(),
+            rests_until: None,
+            short: false,
             deals_to: 0,
             sessions: Vec::new(),
             free: Vec::new(),
@@ -103,10 +112,12 @@ impl Hall {
         let mut events = Vec::with_capacity(EVENTS);
         loop {
             let limit = if self.leaving { Duration::from_millis(50) } else { Duration::from_secs(1) };
+            let limit = if self.rests_until.is_some() { limit.min(REST) } else { limit };
             let limit = if self.marked.is_empty() { limit } else { Duration::ZERO };
             if self.crowd.wait(&self.epoll, limit) {
                 self.take_events(&mut events);
             }
+            self.open_again();
             self.go_on_with_marked();
             self.round();
             self.send_marked();

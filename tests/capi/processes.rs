@@ -27,7 +27,7 @@ fn the_library_is_loaded_forked_and_unloaded_again_and_again() {
     let library = program.folder.join("libmemcache.so.0");
     let output = command(&program, Watch::None)
         .arg(library)
-        .args(["50", &server.address()])
+        .args(["100", &server.address()])
         .output()
         .expect("it runs");
     passed("reload", &output);

@@ -170,6 +170,33 @@ fn a_server_without_meta_commands_is_not_sent_any() {
     assert_eq!(ask(&mut client, 0, lease), reply("Unsupported"));
 }
 
+/// Nothing is sent to a server that cannot take it, so nothing else tells that another one has taken its place.
+#[test]
+fn a_server_that_has_meta_commands_since_it_was_replaced_is_sent_them() {
+    let (go, replaced) = mpsc::channel::<()>();
+    let replaced = std::sync::Mutex::new(replaced);
+    let fake = Fake::start(move |session| {
+        session.greet(1 + session.nth as u32, session.nth > 0)?;
+        if session.nth == 0 {
+            return replaced.lock().unwrap().recv().ok();
+        }
+        while session.line().is_some() {
+            session.say("EN\r\n");
+        }
+        Some(())
+    });
+    let mut client = client(unhurried(), [&fake.address]);
+    let lease = Command::Lease { key: b"k", seconds: 3 };
+    assert_eq!(ask(&mut client, 0, lease), reply("Unsupported"));
+    go.send(()).unwrap();
+    // Far more often than a connection is looked at that rests.
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while ask(&mut client, 0, lease) == reply("Unsupported") {
+        assert!(std::time::Instant::now() < limit, "it is never asked again");
+    }
+    assert_eq!(ask(&mut client, 0, lease), reply("Miss"));
+}
+
 #[test]
 fn a_refusal_is_an_answer_and_leaves_the_connection_in_step() {
     let fake = Fake::start(|session| {

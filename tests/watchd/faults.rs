@@ -232,3 +232,45 @@ fn without_a_socket_it_goes_on() {
     wait::until("the socket", || notice::send(&files.table, &Notice::Reload).then_some(()));
     watchd.wait_to_say("a program asks for it");
 }
+
+/// A daemon that is out of descriptors can ask nobody: that says nothing about the servers.
+#[test]
+fn without_descriptors_it_blames_no_server_and_goes_on_afterwards() {
+    let mut servers = [Memcached::start(), Memcached::start()];
+    let addresses = servers.each_ref().map(Memcached::address);
+    let files = Files::new(&addresses, "interval = \"20ms\"\nfall = 2");
+    let watchd = Watchd::start(&files);
+    files.wait_until_met(2);
+    let descriptors = |count: u64| {
+        let limit = libc::rlimit { rlim_cur: count, rlim_max: 1024 };
+        // SAFETY: `limit` lives as long as the call, and the old limit is not asked for.
+        let failed = unsafe {
+            libc::prlimit(watchd.pid() as libc::pid_t, libc::RLIMIT_NOFILE, &limit, std::ptr::null_mut())
+        };
+        assert_eq!(failed, 0, "a child of ours");
+    };
+    descriptors(3);
+    // What it asks over connections that it has is still answered; from now on it needs new ones.
+    servers.iter_mut().for_each(Memcached::restart);
+    let connections = || servers.each_ref().map(|server| server.stat("total_connections").unwrap_or(0));
+    // Each round of probes wakes it some times.
+    let woken = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", watchd.pid())).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|count| count.trim().parse::<u64>().ok()).expect("a number")
+    };
+    let begun = woken();
+    wait::until("a daemon that lives for some rounds", || (woken() > begun + 100).then_some(()));
+    let asked = connections();
+    for index in 0..2 {
+        assert_ne!(files.entry(index).state, State::Down, "{}", watchd.said());
+    }
+    let (attendance, _) = files.look().expect("a table that can be read");
+    assert_eq!(attendance, Attendance::Attended, "{}", watchd.said());
+    descriptors(1024);
+    wait::until("probes", || {
+        connections().iter().zip(asked).all(|(now, then)| *now > then + 3).then_some(())
+    });
+    servers[0].kill();
+    files.wait_for(0, State::Down);
+}

@@ -9,10 +9,10 @@ use crate::rules::time::Instant;
 use crate::rules::wire::{Command, Reply};
 
 impl Connection {
-    /// Whether it is ready, owes nothing, and was in use a moment ago.
+    /// Whether it is ready, owes nothing, was in use a moment ago, and nothing speaks for another server at its other end.
     #[inline]
     pub(in crate::client) fn is_at_rest(&self, now: Instant) -> bool {
-        self.ready() && !self.owes() && now.since(self.used) <= IDLE
+        self.ready() && !self.owes() && !self.lacking && now.since(self.used) <= IDLE
     }
 
     /// Composes a command. False: not this one, and nothing was.

@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
-use super::Hall;
+use super::{DOOR, Hall, REST};
 use crate::proxy::listen;
 use crate::proxy::session::Session;
 
@@ -53,7 +54,15 @@ impl Hall {
     pub(super) fn let_in(&mut self, door: usize) -> bool {
         for _ in 0..AT_ONCE {
             let Some(door) = self.doors.get(door) else { return false };
-            let Ok(client) = listen::accept(door) else { return false };
+            let client = match listen::accept(door) {
+                Ok(client) => client,
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    self.rest();
+                    return false;
+                }
+                Err(_) => return false,
+            };
+            self.short = false;
             let all: u64 = self.shared.loops.iter().map(|other| other.counters.clients.get()).sum();
             if all >= self.allowed.clients as u64 {
                 self.counters.turned_away.add(1);
@@ -78,6 +87,32 @@ impl Hall {
             }
         }
         true
+    }
+
+    /// There is no descriptor, or no memory, for one more client. Who stands at a door stays there, and would wake this
+    /// loop again and again: nobody is looked for there for a moment.
+    fn rest(&mut self) {
+        if !std::mem::replace(&mut self.short, true) {
+            log::warn!(
+                "no descriptors are left for more clients (ulimit -n, LimitNOFILE=): they wait until there are"
+            );
+        }
+        self.look_at_doors(EventFlags::empty());
+        self.rests_until = Some(self.crowd.now() + REST);
+    }
+
+    /// The rest is over.
+    pub(super) fn open_again(&mut self) {
+        if self.rests_until.is_some_and(|until| self.crowd.now() >= until) {
+            self.rests_until = None;
+            self.look_at_doors(EventFlags::IN);
+        }
+    }
+
+    fn look_at_doors(&self, flags: EventFlags) {
+        for (number, door) in (0..).zip(&self.doors) {
+            let _ = epoll::modify(&self.epoll, door, EventData::new_u64(DOOR + number), flags);
+        }
     }
 
     fn welcome(&mut self, client: OwnedFd) {

@@ -13,6 +13,9 @@ use crate::rules::pool::ServerId;
 use crate::rules::view::{State, View};
 use crate::rules::wire::{Command, Reply};
 
+/// With so many flags a server may have no room for one more.
+const MOST_WORDS: usize = 16;
+
 /// What is passed on.
 #[derive(Clone, Debug)]
 pub struct Passed<'a> {
@@ -62,10 +65,21 @@ impl Relay<'_> {
         self.passed.letter == b'd' && !marks()
     }
 
-    /// The answer, with CAS values as tokens.
+    /// Whether the client asked for the key beside the answer. We do in any case, where it can be told: by it an
+    /// answer is known to belong to what was asked.
+    fn asks_key(&self) -> bool {
+        let mut words = self.passed.flags.split(|byte| *byte == b' ');
+        self.passed.letter == b'e' || words.any(|word| word.first() == Some(&b'k'))
+    }
+
+    /// The answer, with CAS values as tokens, and without what the client did not ask for: the key, and that it is in base64.
     fn tell(&mut self, life: u16, line: &[u8], data: Option<&[u8]>) {
         self.reply.clear();
+        let asks_key = self.asks_key();
         for word in line.split(|byte| *byte == b' ') {
+            if !asks_key && (word.starts_with(b"k") || word == b"b") {
+                continue;
+            }
             if !self.reply.is_empty() {
                 self.reply.push(b' ');
             }
@@ -104,6 +118,9 @@ impl<'a> Question<'a> for Relay<'a> {
         let Passed { letter, flags, .. } = &self.passed;
         let placement = writable(view, &self.passed.key)?;
         expiry::in_flags(view, &placement, server, (*letter, flags), &mut self.sent);
+        if !self.asks_key() && self.sent.split(|byte| *byte == b' ').count() < MOST_WORDS {
+            self.sent.extend_from_slice(b" k");
+        }
         if let Some(token) = self.passed.cas {
             // One from elsewhere is compared all the same: the server says whether there is anything.
             // And 0 is nobody's, but means something to some commands.

@@ -85,13 +85,29 @@ pub(super) fn opened(
     Some((value, line.end, len))
 }
 
-/// The answer to a meta command that was passed on: whatever it is.
-pub(super) fn any<'b>(bytes: &'b [u8], limits: &Limits) -> Parsed<'b> {
+/// The answer to a meta command that was passed on: whatever it is. Where the key is asked for with it and told, it is
+/// that one, in base64 or as it is; with a value it must be told.
+pub(super) fn any<'b>(
+    (letter, flags): (u8, &[u8]),
+    (key, name): (&[u8], &[u8]),
+    bytes: &'b [u8],
+    limits: &Limits,
+) -> Parsed<'b> {
     let Some(line) = line(bytes, limits)? else { return Ok(None) };
-    let mut words = line.text.split(|byte| *byte == b' ');
-    match words.next() {
+    let asked = letter != b'e' && flags.split(|byte| *byte == b' ').any(|word| word.first() == Some(&b'k'));
+    let words =
+        || line.text.split(|byte| *byte == b' ').skip(1).filter(|word| asked && word.starts_with(b"k"));
+    let fits = |word: &[u8]| word[1..] == *name || Proof::key(key).fits(&word[1..]);
+    if !words().all(fits) {
+        return Err(WRONG_KEY);
+    }
+    let mut all = line.text.split(|byte| *byte == b' ');
+    match all.next() {
         Some(b"VA") => {
-            let len = length(words.next(), limits)?;
+            let len = length(all.next(), limits)?;
+            if asked && words().next().is_none() {
+                return Err(Nonsense("a value without what was asked for beside it"));
+            }
             let Some((data, end)) = data(bytes, line.end, len)? else { return Ok(None) };
             Ok(Some((Reply::Meta { line: line.text, data: Some(data) }, end)))
         }

@@ -114,7 +114,9 @@ pub(super) fn with_care<'b>(
         Command::Get { key, .. } | Command::GetAndTouch { key, .. } => classic(key, false, bytes, limits),
         Command::Fetch { key } => classic(key, true, bytes, limits),
         Command::Stats { .. } => block(progress, bytes, limits),
-        Command::Meta { .. } => meta::any(bytes, limits),
+        Command::Meta { letter, key, name, flags, .. } => {
+            meta::any((letter, flags), (key, name), bytes, limits)
+        }
         _ => single(command, bytes, limits),
     }
 }

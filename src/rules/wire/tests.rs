@@ -401,3 +401,22 @@ proptest! {
         }
     }
 }
+
+/// A server that is out of step is found out by the key, whatever the command was.
+#[test]
+fn the_answer_to_a_meta_command_that_was_passed_on_is_about_its_key() {
+    let (key, name) = (&b"a b"[..], &b"YSBi"[..]);
+    let command = |letter, flags| Command::Meta { letter, key, name, flags, value: None };
+    let reads = |command: Command<'_>, bytes: &[u8]| parse(&command, true, bytes, &Limits::default()).is_ok();
+    for letter in [b'g', b'd', b'a'] {
+        let asked = command(letter, b" b v k");
+        for good in ["VA 1 kYSBi b\r\nx\r\n", "HD kYSBi b\r\n", "HD\r\n", "EN\r\n", "NF kYSBi b\r\n"] {
+            assert!(reads(asked, good.as_bytes()), "{good:?}");
+        }
+        for bad in ["VA 1 kother\r\nx\r\n", "VA 1 t5\r\nx\r\n", "HD kother\r\n", "NF kYSBj b\r\n"] {
+            assert!(!reads(asked, bad.as_bytes()), "{bad:?}");
+        }
+        assert!(reads(command(letter, b" v t"), b"VA 1 t5 kother\r\nx\r\n"), "it was not asked for");
+    }
+    assert!(reads(command(b'e', b""), b"ME key exp=-1\r\n"));
+}

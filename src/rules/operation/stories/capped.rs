@@ -11,7 +11,7 @@ fn short_lived() -> Story {
     Story::with(options, [STEADY; 4])
 }
 
-/// What the server that decides is sent of a command with these flags.
+/// What the server that decides is sent of a command with these flags, but for the key that we ask for beside them.
 fn sent(story: &Story, letter: u8, flags: &str) -> String {
     let key = key(story);
     let passed = Passed {
@@ -26,6 +26,7 @@ fn sent(story: &Story, letter: u8, flags: &str) -> String {
     let mut pass = Pass::new(passed);
     let (server, tag) = pass.next(&story.view).expect("it decides alone");
     let Command::Meta { letter, flags, .. } = pass.command(tag) else { panic!("another command") };
+    let flags = flags.strip_suffix(b" k").unwrap_or(flags);
     format!("s{} m{}{}", server.0 + 1, char::from(letter), String::from_utf8_lossy(flags))
 }
 

@@ -44,7 +44,7 @@ fn what_is_marked_as_stale_is_deleted_nowhere_by_that_name() {
     let mut story = Story::new([STEADY; 4]);
     let key = key(&story);
     let mut mark = Pass::new(passed(b'd', &key, b" I T30"));
-    assert_eq!(story.asks(&mut mark), ["s1 md I T30"]);
+    assert_eq!(story.asks(&mut mark), ["s1 md I T30 k"]);
     story.answer(&mut mark, 1, told(b"HD"));
     assert_eq!(story.asks(&mut mark), ["s1 fetch"]);
     let Reply::Value(fresh) = value(b"v") else { unreachable!() };
@@ -63,4 +63,20 @@ fn what_was_marked_as_stale_is_stored_nowhere_else() {
     let Reply::Value(fresh) = value(b"ab") else { unreachable!() };
     story.answer(&mut append, 1, Reply::Value(Value { stale: true, lease: Some(Lease::Won), ..fresh }));
     assert_eq!(story.asks(&mut append), ["s1 invalidate", "s2 delete"]);
+}
+
+#[test]
+fn the_key_is_asked_for_in_any_case_and_told_to_who_asked() {
+    let mut story = Story::new([STEADY; 4]);
+    let key = key(&story);
+    for (flags, sent, reply) in [
+        (&b" v t"[..], "s1 mg v t k", &b"VA 1 t5\r\nx\r\n"[..]),
+        (b" k v t", "s1 mg k v t", b"VA 1 t5 kKEY b\r\nx\r\n"),
+    ] {
+        let mut get = Pass::new(Passed { changes: false, ..passed(b'g', &key, flags) });
+        assert_eq!(story.asks(&mut get), [sent]);
+        story.answer(&mut get, 1, Reply::Meta { line: b"VA 1 t5 kKEY b", data: Some(b"x") });
+        assert_eq!(get.outcome(), Some(Outcome::Done));
+        assert_eq!(get.reply(), reply);
+    }
 }
