@@ -34,6 +34,13 @@ pub(super) fn answer<'b>(
         Command::Get { key, .. } => alone(key, false, bytes, limits),
         Command::Fetch { key } => alone(key, true, bytes, limits),
         Command::Store { .. } => bytes.starts_with(b"STORED\r\n").then_some((Reply::Stored, 8)),
+        Command::Delete { .. } => bytes.starts_with(b"DELETED\r\n").then_some((Reply::Deleted, 9)),
+        Command::Arithmetic { .. } => {
+            let mut scan = Scan { rest: bytes };
+            let number = scan.number()?;
+            scan.skip(b"\r\n")?;
+            Some((Reply::Number(number), bytes.len() - scan.rest.len()))
+        }
         _ => None,
     }
 }
@@ -221,14 +228,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rules::wire::Verb;
     use crate::rules::wire::parse::{Progress, with_care};
+    use crate::rules::wire::{Direction, Verb};
 
     const KEY: &[u8] = b"a:key";
+    const INCR: Command<'_> = Command::Arithmetic { direction: Direction::Incr, key: KEY, delta: 1 };
     const SET: Command<'_> = Command::Store { verb: Verb::Set, key: KEY, flags: 0, exptime: 0, value: b"v" };
 
     /// Commands, whether they go to a server with meta commands, and how a hit is told.
-    fn hits(flags: u32, ttl: i64, cas: u64, data: &str) -> [(Command<'static>, bool, String); 5] {
+    fn hits(flags: u32, ttl: i64, cas: u64, data: &str) -> [(Command<'static>, bool, String); 7] {
         let len = data.len();
         let get = |meta| Command::Get { key: KEY, meta };
         let fetch = Command::Fetch { key: KEY };
@@ -238,6 +246,8 @@ mod tests {
             (get(true), true, format!("VA {len} f{flags} ka:key\r\n{data}\r\n")),
             (fetch, true, format!("VA {len} f{flags} t{ttl} c{cas} ka:key\r\n{data}\r\n")),
             (SET, true, "STORED\r\n".to_owned()),
+            (Command::Delete { key: KEY }, true, "DELETED\r\n".to_owned()),
+            (INCR, false, format!("{}\r\n", cas % 1_000_000_000)),
         ]
     }
 
@@ -282,7 +292,7 @@ mod tests {
         for (command, meta, whole) in hits(7, 60, 99, "data") {
             assert_eq!(answer(&command, meta, whole.as_bytes(), &short), None);
             let taken = answer(&command, meta, whole.as_bytes(), &small);
-            assert!(taken.is_none_or(|(reply, _)| reply == Reply::Stored));
+            assert!(taken.is_none_or(|(reply, _)| !matches!(reply, Reply::Value(_))));
         }
     }
 }
