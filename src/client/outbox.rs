@@ -13,12 +13,17 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
 use smallvec::SmallVec;
 
 use super::inbox::{KEPT, Spare};
+use crate::rules::key::MAX_KEY_LEN;
 use crate::rules::operation::Tag;
 use crate::rules::wire::Command;
 use crate::rules::wire::pending::Pending;
 
 /// A value of so many bytes is not copied: less is copied in less time than a further piece costs the kernel.
 pub(super) const LENT: usize = 16 << 10;
+/// For a command of a key alone so much room is enough, whatever key it is: [`Command::room`].
+const AMPLE: usize = 2 * MAX_KEY_LEN + 160;
+/// The room to begin with, in bytes: a whole line of keys fits.
+const FIRST: usize = 4 << 10;
 const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 /// So many lent values are sent with one system call at most.
 const AT_ONCE: usize = 8;
@@ -94,6 +99,17 @@ impl Outbox {
     /// Makes room for `command`, so that [`Outbox::ask`] allocates nothing. False: there is no memory for it.
     #[inline(always)]
     pub(super) fn make_room<T: Copy>(&mut self, pending: &mut Pending<T>, command: &Command<'_>) -> bool {
+        let is_get = matches!(command, Command::Get { .. });
+        let is_ample = self.bytes.capacity() - self.bytes.len() >= AMPLE;
+        (is_get && is_ample && pending.has_room()) || self.make_more_room(pending, command)
+    }
+
+    #[inline(never)]
+    fn make_more_room<T: Copy>(&mut self, pending: &mut Pending<T>, command: &Command<'_>) -> bool {
+        if self.bytes.capacity() < FIRST {
+            // If there is none, what is needed may still be had.
+            let _ = self.bytes.try_reserve_exact(FIRST);
+        }
         let copied = command.value().map_or(0, <[u8]>::len);
         match copied < LENT {
             true => pending.make_room(command, copied, &mut self.bytes),
@@ -244,6 +260,11 @@ impl Outbox {
 mod tests {
     use super::*;
     use crate::rules::wire::Verb;
+
+    #[test]
+    fn ample_room_is_enough_for_the_longest_key() {
+        assert!(Command::Get { key: &[b'k'; MAX_KEY_LEN], meta: true }.room(0) <= AMPLE);
+    }
 
     fn store(value: &[u8]) -> Command<'_> {
         Command::Store { verb: Verb::Set, key: b"k", flags: 0, exptime: 0, value }

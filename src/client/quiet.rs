@@ -42,7 +42,9 @@ impl Client {
         now: Instant,
         deadline: Instant,
     ) -> Result<Outcome, Instant> {
-        if self.short_wait.is_none_or(|wait| now.0.saturating_add(wait) > deadline.0) {
+        let in_time = self.short_wait.is_some_and(|wait| now.0.saturating_add(wait) <= deadline.0);
+        // A trial that rides along is watched while a call waits.
+        if !in_time || !self.trials.is_empty() {
             return Err(now);
         }
         let later = self.exchange.go_short(operation, &mut self.views, now);

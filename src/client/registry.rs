@@ -244,7 +244,7 @@ impl Known {
     }
 
     /// A good answer came.
-    #[inline]
+    #[inline(always)]
     pub(super) fn answered(&self, now: Instant, settings: &Settings) {
         if self.troubled.load(Ordering::Relaxed) {
             self.recovered(now, settings);

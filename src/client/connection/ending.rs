@@ -52,7 +52,7 @@ impl Connection {
         self.give_back();
     }
 
-    #[inline]
+    #[inline(always)]
     fn give_back(&mut self) {
         self.inbox.rest();
         self.outbox.rest();

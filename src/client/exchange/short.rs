@@ -39,8 +39,8 @@ impl Exchange {
             return None;
         }
         let received = connection.receive_first();
-        let later = clock::now();
         if received == Ok(true) {
+            let later = witness.time_since(now);
             witness.look(later);
             if !witness.outlived(server, connection.life())
                 && let Some(reply) = connection.whole_answer(&command)
@@ -51,6 +51,7 @@ impl Exchange {
                 return Some(later);
             }
         }
+        let later = clock::now();
         connection.remember(tag, now);
         self.busy.push(server.index());
         self.told(server.index(), received, operation, witness, later);

@@ -1,5 +1,6 @@
 //! Who an exchange speaks with about its servers: a client's views, or, for a trial, nobody but itself.
 
+use super::super::clock;
 use super::super::connection::{Connection, Loss};
 use crate::rules::greeting::Greeting;
 use crate::rules::pool::ServerId;
@@ -21,6 +22,11 @@ pub(in crate::client) trait Witness {
     /// silent.
     fn judges_for_others(&self) -> bool {
         false
+    }
+    /// The time after an answer that came soon; `asked`: when it was asked for, which will do where nobody goes by the time.
+    #[inline]
+    fn time_since(&self, _asked: Instant) -> Instant {
+        clock::now()
     }
     /// An answer came: the view shows what is known by now.
     fn look(&mut self, _now: Instant) {}

@@ -344,7 +344,7 @@ impl Witness for Views {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn answered(&mut self, server: ServerId, now: Instant) {
         self.known[server.index()].answered(now, &self.settings);
     }
@@ -370,6 +370,12 @@ impl Witness for Views {
     fn endures(&mut self, server: ServerId, now: Instant) -> bool {
         self.refresh(now);
         self.waits && self.keeps_silent(server, now)
+    }
+
+    /// Without a table there is no heartbeat to compare it with.
+    #[inline(always)]
+    fn time_since(&self, asked: Instant) -> Instant {
+        if self.ledger.is_some() { clock::now() } else { asked }
     }
 
     #[inline]

@@ -97,7 +97,7 @@ impl<Job: Copy> Round<Job> {
     }
 
     /// Adds a question.
-    #[inline]
+    #[inline(always)]
     pub(super) fn ask(&mut self, server: ServerId, job: Job) {
         self.legs.push(Leg { server, job, fate: Fate::Open });
         self.open += 1;
@@ -117,7 +117,7 @@ impl<Job: Copy> Round<Job> {
     }
 
     /// Settles one question. True when it was the round's last.
-    #[inline]
+    #[inline(always)]
     pub(super) fn settle(&mut self, tag: Tag, fate: Fate) -> bool {
         let leg = &mut self.legs[tag as usize];
         debug_assert_eq!(leg.fate, Fate::Open, "one answer a question");

@@ -69,7 +69,7 @@ pub(super) fn form(command: &Command<'_>, meta: bool) -> Result<Form, Unsupporte
 }
 
 /// Appends the bytes of a command whose form was found.
-#[inline]
+#[inline(always)]
 pub(super) fn write(command: &Command<'_>, meta: bool, form: Form, out: &mut Vec<u8>) {
     line(command, meta, form, out);
     if let Some(value) = command.value() {
@@ -78,7 +78,7 @@ pub(super) fn write(command: &Command<'_>, meta: bool, form: Form, out: &mut Vec
 }
 
 /// Appends a command's line: what follows is the value that it carries, and that one's line end.
-#[inline]
+#[inline(always)]
 pub(super) fn line(command: &Command<'_>, meta: bool, form: Form, out: &mut Vec<u8>) {
     match form {
         Form::Plain => return plain(command, meta, out),
@@ -88,7 +88,7 @@ pub(super) fn line(command: &Command<'_>, meta: bool, form: Form, out: &mut Vec<
 }
 
 /// The line of a command whose key is sent as it is.
-#[inline]
+#[inline(never)]
 fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
     match *command {
         // What is asked every day.

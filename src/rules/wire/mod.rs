@@ -113,7 +113,7 @@ impl<'a> Command<'a> {
     }
 
     /// The value that it carries.
-    #[inline]
+    #[inline(always)]
     pub fn value(&self) -> Option<&'a [u8]> {
         match *self {
             Command::Store { value, .. } | Command::StoreLeased { value, .. } => Some(value),
@@ -123,7 +123,7 @@ impl<'a> Command<'a> {
     }
 
     /// Its bytes on the wire are no more than this, with so many of a value: coded, a key is a third longer.
-    #[inline]
+    #[inline(always)]
     pub fn room(&self, value: usize) -> usize {
         const WORDS_AND_NUMBERS: usize = 160;
         let further = match *self {

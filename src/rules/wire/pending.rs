@@ -60,6 +60,12 @@ impl<T: Copy> Default for Pending<T> {
 }
 
 impl<T: Copy> Pending<T> {
+    /// Whether one more question can be remembered without an allocation.
+    #[inline(always)]
+    pub fn has_room(&self) -> bool {
+        self.questions.has_room()
+    }
+
     /// Makes room for `command`, with so many bytes of a value, so that [`Pending::ask`] allocates nothing. False: there is
     /// no memory for it.
     #[inline]

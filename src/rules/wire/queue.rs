@@ -18,7 +18,13 @@ impl<T: Copy> Queue<T> {
     /// Makes room for one more, so that [`Queue::push`] allocates nothing. False: there is no memory for it.
     #[inline]
     pub(super) fn make_room(&mut self) -> bool {
-        self.all.len() < self.all.capacity() || self.is_half_free() || self.all.try_reserve(1).is_ok()
+        self.has_room() || self.is_half_free() || self.all.try_reserve(1).is_ok()
+    }
+
+    /// Whether there is some.
+    #[inline(always)]
+    pub(super) fn has_room(&self) -> bool {
+        self.all.len() < self.all.capacity()
     }
 
     fn is_half_free(&self) -> bool {
