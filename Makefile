@@ -57,7 +57,7 @@ demo: need-demo
 
 ## check:     every check there is; the last line says how it went
 check: need-check
-	@MAKE='$(MAKE)' exec scripts/check format lints tests counts sim-share loom python php
+	@MAKE='$(MAKE)' exec scripts/check format lints tests counts sim-share python php
 
 ## format:    (part of check) the sources are formatted
 format:
@@ -119,7 +119,7 @@ fuzz-keep: need-fuzz
 	@mkdir -p fuzz/kept
 	HOSTILE_KEEP='$(CURDIR)/fuzz/corpus' $(CARGO) test --locked --features programs --test hostile_bytes what_was_found_before
 
-## loom:      (part of check) every order of loads and stores in the shared table, its stripes and journals that the memory
+## loom:      every order of loads and stores in the shared table, its stripes and journals that the memory
 ##            model allows; built with --cfg loom, in target/loom
 loom: need-build
 	CARGO_PROFILE_RELEASE_LTO=off RUSTFLAGS='--cfg loom' \

@@ -149,7 +149,7 @@ fn unsafe_code_stands_where_it_must() {
 #[test]
 fn unsafe_blocks_are_counted() {
     let places =
-        [("src/capi/", 384), ("src/client/fork.rs", 9), ("src/table/map.rs", 7), ("src/config/source.rs", 1)];
+        [("src/capi/", 395), ("src/client/fork.rs", 9), ("src/table/map.rs", 7), ("src/config/source.rs", 1)];
     let mut counted = [0; 4];
     for source in sources(&["src"], "rs") {
         for (_, line) in source.code() {

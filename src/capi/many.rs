@@ -178,6 +178,9 @@ impl Call<'_> {
                     let words = (self.refused == index).then_some(self.refusal.as_slice());
                     cache.ended(ctxt, item.key, outcome, words);
                 }
+                (Ok(_), None) if self.items[index].reason == MC_REASON_BAD_VALUE as c_int => {
+                    cache.bad_value(format_args!("value is NULL and bytes was not 0"));
+                }
                 (Ok(item), None) => cache.handle().last.set_for(MC_REASON_NO_MEMORY, item.key),
                 (Err(_), _) => {}
             }

@@ -211,7 +211,6 @@ impl Views {
     /// As [`Views::begin`], of a quiet view.
     #[inline]
     pub(super) fn begin_quietly(&mut self, mutating: bool) {
-        debug_assert!(self.is_quiet());
         self.mutating = mutating;
     }
 
