@@ -165,6 +165,10 @@ impl Call<'_> {
     pub(super) unsafe fn end(self, success: mc_reason, with_value: bool) -> usize {
         let (ctxt, cache) = (self.ctxt, self.cache);
         cache.handle().last.set(MC_REASON_DONE);
+        let ended_well = self.items.iter().filter(|item| item.reason == success as c_int).count();
+        if ended_well == self.items.len() {
+            return ended_well;
+        }
         if let Some(index) = self.items.iter().position(|item| item.reason < 0) {
             let outcome = match self.items[index].reason {
                 reason if reason == MC_REASON_UNAVAILABLE as c_int => Some(Outcome::Unavailable),
@@ -185,7 +189,7 @@ impl Call<'_> {
                 (Err(_), _) => {}
             }
         }
-        self.items.iter().filter(|item| item.reason == success as c_int).count()
+        ended_well
     }
 }
 

@@ -137,6 +137,10 @@ fn fetch_group(call: &mut Call<'_>, way: Way, group: Group<'_>, with_cas: bool, 
     let refusal = read.refusal().map(<[u8]>::to_vec);
     drop(read);
     drop(values);
+    if whole == Outcome::Done && refusal.is_none() {
+        // Each has its answer.
+        return;
+    }
     for index in (0..group.len()).map(|index| group.at(index)) {
         let item = &mut call.items[index];
         if item.reason >= 0 {

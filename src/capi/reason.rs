@@ -154,11 +154,37 @@ pub(super) fn of_refusal(outcome: Outcome, words: Option<&[u8]>) -> mc_reason {
     }
 }
 
+/// A key, or none: noted with every call, and asked for hardly ever.
+struct Noted {
+    bytes: [u8; key::MAX_KEY_LEN],
+    len: usize,
+}
+
+impl Noted {
+    #[inline(always)]
+    fn note(&mut self, key: &[u8]) {
+        let key = &key[..key.len().min(key::MAX_KEY_LEN)];
+        self.len = key.len();
+        match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+            // Most keys are short: two moves cost less than a call.
+            (Some(first), Some(last)) if key.len() <= 16 => {
+                self.bytes[..8].copy_from_slice(first);
+                self.bytes[key.len() - 8..key.len()].copy_from_slice(last);
+            }
+            _ => self.bytes[..key.len()].copy_from_slice(key),
+        }
+    }
+
+    fn key(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
 /// How the last call of a handle ended.
 pub(super) struct Last {
     reason: mc_reason,
     /// The key it was about, where that was noted.
-    key: Vec<u8>,
+    key: Noted,
     /// What else is to be said: why an argument was refused, or who did not answer.
     why: String,
     /// The sentence, as it was last asked for, with its NUL.
@@ -167,8 +193,7 @@ pub(super) struct Last {
 
 impl Default for Last {
     fn default() -> Last {
-        // The longest key fits, so that noting one never allocates.
-        let key = Vec::with_capacity(key::MAX_KEY_LEN);
+        let key = Noted { bytes: [0; key::MAX_KEY_LEN], len: 0 };
         Last { reason: mc_reason::default(), key, why: String::new(), text: Vec::new() }
     }
 }
@@ -177,14 +202,14 @@ impl Last {
     /// How it ended.
     pub(super) fn set(&mut self, reason: mc_reason) {
         self.reason = reason;
-        self.key.clear();
+        self.key.len = 0;
         self.why.clear();
     }
 
     /// How it ended, and for which key.
     pub(super) fn set_for(&mut self, reason: mc_reason, key: &[u8]) {
         self.set(reason);
-        self.key.extend_from_slice(&key[..key.len().min(key::MAX_KEY_LEN)]);
+        self.key.note(key);
     }
 
     /// It ended before it began; why, as a sentence.
@@ -197,7 +222,7 @@ impl Last {
     /// The sentence, with its NUL. A message keeps its own NULs out.
     fn sentence(&mut self) -> &CStr {
         self.text.clear();
-        let refused_early = self.key.is_empty() && !self.why.is_empty();
+        let refused_early = self.key.len == 0 && !self.why.is_empty();
         if !refused_early {
             let (before, after) = self.reason.says().split_once('%').unwrap_or((self.reason.says(), ""));
             self.text.extend_from_slice(before.as_bytes());
@@ -215,11 +240,11 @@ impl Last {
     }
 
     fn write_key(&mut self) {
-        if self.key.is_empty() {
+        if self.key.len == 0 {
             return self.text.extend_from_slice(b"the key");
         }
         self.text.push(b'"');
-        self.text.extend(self.key.iter().flat_map(|byte| byte.escape_ascii()));
+        self.text.extend(self.key.key().iter().flat_map(|byte| byte.escape_ascii()));
         self.text.push(b'"');
     }
 }

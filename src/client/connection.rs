@@ -33,7 +33,7 @@ use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
 use crate::rules::wire::parse::Limits;
 use crate::rules::wire::pending::Pending;
-use crate::rules::wire::{Command, Reply};
+use crate::rules::wire::{Command, Reply, Value};
 
 /// A connection that was not used for this long is looked at before it is used again: servers
 /// close idle connections, and one that restarted closed them all.
@@ -304,7 +304,7 @@ impl Connection {
     fn begin(&mut self, now: Instant) {
         self.silence.broken(now);
         self.asked = now;
-        if self.ready() && (self.lacking || now.since(self.used) > IDLE) && self.closed_meanwhile() {
+        if self.ready() && (self.lacking || self.was_idle(now)) && self.closed_meanwhile() {
             self.close(false);
         }
         if let Phase::Closed = self.phase {
@@ -313,6 +313,12 @@ impl Connection {
             self.begun = now;
             self.enter(Phase::Dialing(Dial::new(self.known.sites(), now, limit, self.terms.call)));
         }
+    }
+
+    /// Whether it was not used for [`IDLE`].
+    #[inline(always)]
+    fn was_idle(&self, now: Instant) -> bool {
+        now.0.saturating_sub(self.used.0) > IDLE.as_micros() as u64
     }
 
     /// Nobody owes anything here, so whatever can be read is an end, or nonsense.
@@ -424,8 +430,24 @@ impl Connection {
         }
     }
 
-    /// The next whole answer among the bytes that came.
+    /// The next whole answer among the bytes that came, if it is what [`Pending::next_value`] takes.
     #[inline(always)]
+    pub(super) fn next_value(
+        &mut self,
+        operation: &mut (impl Operation + ?Sized),
+    ) -> Option<(Tag, Value<'_>)> {
+        if self.placing.is_some() {
+            return None;
+        }
+        let (bytes, read) = self.inbox.unread();
+        let question = |asked: Composed| operation.command(asked.tag);
+        let (asked, value, taken) = self.pending.next_value(bytes, &self.terms.limits, question)?;
+        *read += taken;
+        Some((asked.tag, value))
+    }
+
+    /// The next whole answer among the bytes that came.
+    #[inline]
     pub(super) fn next_answer(
         &mut self,
         operation: &mut (impl Operation + ?Sized),

@@ -21,6 +21,7 @@ use super::wait::Watch;
 use crate::rules::operation::{Failure, Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
+use crate::rules::wire::Reply;
 
 use self::losing::doubtful;
 pub(super) use self::witness::{Lost, Planned, Welcome, Witness};
@@ -318,22 +319,27 @@ impl Exchange {
                 return Err(Loss::Outlived);
             }
         }
-        let server = self.connections[index].server();
-        let mut first = true;
+        let connection = &mut self.connections[index];
+        let mut answered = false;
         while operation.outcome().is_none() {
-            let Some((tag, reply)) = self.connections[index].next_answer(operation)? else { break };
-            if std::mem::take(&mut first) {
-                witness.answered(server, now);
+            if let Some((tag, value)) = connection.next_value(operation) {
+                operation.answer(witness.view(), tag, &Reply::Value(value));
+            } else if let Some((tag, reply)) = connection.next_answer(operation)? {
+                operation.answer(witness.view(), tag, &reply);
+            } else {
+                break;
             }
-            operation.answer(witness.view(), tag, &reply);
-            if operation.outcome().is_none() {
-                self.take(operation, witness, now);
-            }
+            answered = true;
+        }
+        if answered {
+            witness.answered(connection.server(), now);
         }
         if operation.outcome().is_some() {
             // What follows the last answer is nobody's: it ends the connection, not the call.
             return self.trailing(index, operation);
         }
+        // What is asked now is not answered by what came before it was.
+        self.take(operation, witness, now);
         Ok(())
     }
 

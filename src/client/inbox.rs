@@ -98,6 +98,12 @@ impl Inbox {
         (self.input.get(self.taken..).unwrap_or_default(), &mut self.taken)
     }
 
+    /// What came since the last call was over.
+    #[inline(always)]
+    pub(super) fn all(&self) -> &[u8] {
+        &self.input
+    }
+
     /// Whether there is something that was not read.
     #[inline]
     pub(super) fn holds_a_part(&self) -> bool {

@@ -87,13 +87,16 @@ pub fn check(key: &[u8]) -> Result<(), KeyError> {
 /// refused by a server without meta commands: by the operation, without a byte on the wire.
 #[inline(always)]
 pub fn check_binary(key: &[u8]) -> Result<(), KeyError> {
-    if is_plain(key) { Ok(()) } else { check_coded(key) }
+    match key.len() {
+        1..=MAX_BINARY_KEY_LEN => Ok(()),
+        _ => check_long(key),
+    }
 }
 
+/// Of a key that is too long to be sent in base64.
 #[cold]
-fn check_coded(key: &[u8]) -> Result<(), KeyError> {
+fn check_long(key: &[u8]) -> Result<(), KeyError> {
     match check(key) {
-        Err(KeyError::BadByte { .. }) if key.len() <= MAX_BINARY_KEY_LEN => Ok(()),
         Err(KeyError::BadByte { .. }) => Err(KeyError::BinaryTooLong { len: key.len() }),
         checked => checked,
     }
@@ -104,7 +107,9 @@ fn check_coded(key: &[u8]) -> Result<(), KeyError> {
 pub fn is_plain(key: &[u8]) -> bool {
     match (key.first_chunk(), key.last_chunk()) {
         // Two looks see all of it; what stands in the middle, twice.
-        (Some(first), Some(last)) if key.len() <= 16 => bad_bytes(*first) | bad_bytes(*last) == 0,
+        (Some(first), Some(last)) if key.len() <= 16 => {
+            suspects(*first) | suspects(*last) == 0 || bad_bytes(*first) | bad_bytes(*last) == 0
+        }
         _ => is_plain_of_any_length(key),
     }
 }
@@ -121,12 +126,22 @@ fn is_plain_of_any_length(key: &[u8]) -> bool {
     bad == 0 && matches!(key.len(), 1..=MAX_KEY_LEN)
 }
 
+/// In each byte the lowest bit, and the highest.
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const TOPS: u64 = ONES << 7;
+
+/// Of eight bytes at once: 0 when all of them are printable ASCII, as they are in nearly every key. Else one of them is none; which,
+/// [`bad_bytes`] knows.
+#[inline(always)]
+fn suspects(bytes: [u8; 8]) -> u64 {
+    let word = u64::from_ne_bytes(bytes);
+    (word | word.wrapping_sub(ONES * 0x21) | word.wrapping_add(ONES)) & TOPS
+}
+
 /// Of eight bytes at once: 0 when none of them is a space or below, or 0x7f. A borrow from one byte to the next cannot hide
 /// one, nor make one up alone.
 #[inline(always)]
 fn bad_bytes(bytes: [u8; 8]) -> u64 {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const TOPS: u64 = ONES << 7;
     let word = u64::from_ne_bytes(bytes);
     let delete = word ^ (ONES * 0x7f);
     ((word.wrapping_sub(ONES * 0x21) & !word) | (delete.wrapping_sub(ONES) & !delete)) & TOPS

@@ -262,6 +262,7 @@ pub fn owners(pool: &Pool, key: &[u8]) -> Option<(ServerId, Option<ServerId>)> {
 }
 
 /// The server that holds the second copy of what `home` holds. A server is no backup of itself.
+#[inline(always)]
 fn backup_of(pool: &Pool, home: ServerId) -> Option<ServerId> {
     pool.server(home).backup.filter(|&backup| backup != home)
 }

@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use super::{Composed, Connection, IDLE, Loss, Phase, ended};
+use super::{Composed, Connection, Loss, Phase, ended};
 use crate::rules::operation::Tag;
 use crate::rules::time::Instant;
 use crate::rules::wire::{Command, Reply};
@@ -12,7 +12,7 @@ impl Connection {
     /// Whether it is ready, owes nothing, was in use a moment ago, and nothing speaks for another server at its other end.
     #[inline]
     pub(in crate::client) fn is_at_rest(&self, now: Instant) -> bool {
-        self.ready() && !self.owes() && !self.lacking && now.since(self.used) <= IDLE
+        self.ready() && !self.owes() && !self.lacking && !self.was_idle(now)
     }
 
     /// Composes a command. False: not this one, and nothing was.
@@ -33,14 +33,15 @@ impl Connection {
         }
     }
 
-    /// Receives once, for up to the terms' patience. As [`Connection::receive`], of one that was at rest.
+    /// Receives once, for up to the terms' patience. As [`Connection::receive`], of one that was at rest. How many bytes came.
     #[inline(always)]
-    pub(in crate::client) fn receive_first(&mut self) -> Result<bool, Loss> {
-        let Phase::Ready(socket) = &self.phase else { return Ok(false) };
+    pub(in crate::client) fn receive_first(&mut self) -> Result<usize, Loss> {
+        debug_assert!(!self.inbox.holds_a_part(), "nothing was awaited");
+        let Phase::Ready(socket) = &self.phase else { return Ok(0) };
         match recv(socket, self.inbox.own_room(), RecvFlags::empty()) {
-            Ok((_, 1..)) => Ok(true),
-            Ok(_) => Err(Loss::Broken),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+            Ok((_, 0)) => Err(Loss::Broken),
+            Ok((_, came)) => Ok(came),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
             Err(error) => Err(ended(error)),
         }
     }
@@ -54,10 +55,9 @@ impl Connection {
         self.dirty = self.outbox.unsent();
     }
 
-    /// The answer to what was said, if what came is that and nothing else.
+    /// The answer to what was said, if what came begins with all of it, and how many bytes it took.
     #[inline(always)]
-    pub(in crate::client) fn whole_answer(&mut self, command: &Command<'_>) -> Option<Reply<'_>> {
-        let (bytes, _) = self.inbox.unread();
-        self.pending.whole(command, self.meta, bytes, &self.terms.limits)
+    pub(in crate::client) fn whole_answer(&mut self, command: &Command<'_>) -> Option<(Reply<'_>, usize)> {
+        self.pending.whole(command, self.meta, self.inbox.all(), &self.terms.limits)
     }
 }

@@ -39,11 +39,12 @@ impl Exchange {
             return None;
         }
         let received = connection.receive_first();
-        if received == Ok(true) {
+        if let Ok(came @ 1..) = received {
             let later = witness.time_since(now);
-            witness.look(later);
-            if !witness.outlived(server, connection.life())
-                && let Some(reply) = connection.whole_answer(&command)
+            let outlived = witness.look(later) && witness.outlived(server, connection.life());
+            if !outlived
+                && let Some((reply, taken)) = connection.whole_answer(&command)
+                && taken == came
             {
                 witness.answered(server, later);
                 operation.answer(witness.view(), tag, &reply);
@@ -54,7 +55,7 @@ impl Exchange {
         let later = clock::now();
         connection.remember(tag, now);
         self.busy.push(server.index());
-        self.told(server.index(), received, operation, witness, later);
+        self.told(server.index(), received.map(|came| came > 0), operation, witness, later);
         Some(later)
     }
 

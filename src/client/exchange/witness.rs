@@ -28,8 +28,10 @@ pub(in crate::client) trait Witness {
     fn time_since(&self, _asked: Instant) -> Instant {
         clock::now()
     }
-    /// An answer came: the view shows what is known by now.
-    fn look(&mut self, _now: Instant) {}
+    /// An answer came: the view shows what is known by now. Whether that may be something else than before.
+    fn look(&mut self, _now: Instant) -> bool {
+        false
+    }
     /// Whether nothing is to be sent or believed any more over a connection that was made in the life of this
     /// mark: by the view, its server is in another one, or down.
     fn outlived(&self, _server: ServerId, _life: u16) -> bool {

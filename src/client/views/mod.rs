@@ -229,13 +229,15 @@ impl Views {
     }
 
     /// Makes the view show what is known now. When nothing changed it costs one load of the
-    /// registry's revision, and two of the table where there is one.
+    /// registry's revision, and two of the table where there is one. Whether something may have.
     #[inline]
-    pub(super) fn refresh(&mut self, now: Instant) {
+    pub(super) fn refresh(&mut self, now: Instant) -> bool {
         // Without a table nobody else has anything to say.
-        if self.ledger.is_some() || registry::revision() != self.seen {
+        let news = self.ledger.is_some() || registry::revision() != self.seen;
+        if news {
             self.refresh_all(now);
         }
+        news
     }
 
     fn refresh_all(&mut self, mut now: Instant) {
@@ -378,8 +380,8 @@ impl Witness for Views {
     }
 
     #[inline]
-    fn look(&mut self, now: Instant) {
-        self.refresh(now);
+    fn look(&mut self, now: Instant) -> bool {
+        self.refresh(now)
     }
 
     fn outlived(&self, server: ServerId, life: u16) -> bool {

@@ -60,12 +60,21 @@ impl Cursor {
         }
     }
 
-    /// Of a read that changes nothing, and whom it asks first.
+    /// Of a read that changes nothing and asks the key's home first, as it does while that is steady.
     #[inline(always)]
-    pub(super) fn begun(view: &View, key: &[u8]) -> (Cursor, Result<ServerId, Outcome>) {
-        let mut cursor = Cursor::new();
-        let step = cursor.begin(view, key);
-        (cursor, step)
+    pub(super) fn at_home(view: &View, key: &[u8]) -> Option<Cursor> {
+        let home = places::home(&view.pool, key)?;
+        if !Cursor::new().begins_at(view, home) {
+            return None;
+        }
+        let life = view.server(home).incarnation;
+        Some(Cursor { generation: view.generation, server: home.0, life, ..Cursor::new() })
+    }
+
+    /// Whether a steady home is asked first, and alone.
+    #[inline(always)]
+    fn begins_at(&self, view: &View, home: ServerId) -> bool {
+        view.state(home) == State::Steady && !self.passes_by(view, home)
     }
 
     /// For a read that changes what it finds: it waits where a write would.
@@ -115,7 +124,7 @@ impl Cursor {
         let Cursor { insists, attempts, server, life, .. } = *self;
         *self = Cursor { generation: view.generation, insists, attempts, server, life, ..Cursor::new() };
         let home = places::home(&view.pool, key).ok_or(Outcome::Unavailable)?;
-        if view.state(home) == State::Steady && !self.passes_by(view, home) {
+        if self.begins_at(view, home) {
             return Ok(self.ask(view, home));
         }
         self.begin_elsewhere(view, key)

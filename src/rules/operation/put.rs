@@ -49,6 +49,7 @@ pub struct Put<'a> {
 }
 
 impl<'a> Put<'a> {
+    #[inline(always)]
     pub(super) fn new(
         key: impl Into<Bytes<'a>>,
         flags: u32,

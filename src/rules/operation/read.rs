@@ -162,29 +162,26 @@ impl<B: Batch> Read<'_, B> {
     #[inline(always)]
     fn begin(&mut self, view: &View) -> Option<(ServerId, Tag)> {
         self.meta = view.pool.options.backups;
-        let index = self.cursors.len();
-        let (cursor, step) = Cursor::begun(view, self.batch.key(index));
-        self.cursors.push(cursor);
-        match step {
-            Ok(server) => Some((server, index as Tag)),
-            Err(outcome) => self.begin_behind(view, index, outcome),
-        }
-    }
-
-    /// A key is not to be asked for: the next one that is.
-    #[cold]
-    fn begin_behind(&mut self, view: &View, index: usize, outcome: Outcome) -> Option<(ServerId, Tag)> {
-        self.settle(index as Tag, Err(outcome));
         while self.cursors.len() < self.keys {
-            let index = self.cursors.len();
-            let (cursor, step) = Cursor::begun(view, self.batch.key(index));
-            self.cursors.push(cursor);
-            match step {
-                Ok(server) => return Some((server, index as Tag)),
-                Err(outcome) => self.settle(index as Tag, Err(outcome)),
+            let tag = self.cursors.len() as Tag;
+            if let Some(cursor) = Cursor::at_home(view, self.batch.key(tag as usize)) {
+                self.cursors.push(cursor);
+                return Some((cursor.server(), tag));
+            }
+            if let Some(server) = self.begin_elsewhere(view, tag) {
+                return Some((server, tag));
             }
         }
         None
+    }
+
+    /// The next key, whose home is not steady. `None`: nobody is to be asked.
+    #[cold]
+    fn begin_elsewhere(&mut self, view: &View, tag: Tag) -> Option<ServerId> {
+        let mut cursor = Cursor::new();
+        let step = cursor.begin(view, self.batch.key(tag as usize));
+        self.cursors.push(cursor);
+        step.map_err(|outcome| self.settle(tag, Err(outcome))).ok()
     }
 
     /// What was held back begins anew when the view is that of the pool's list again.
@@ -203,9 +200,7 @@ impl<B: Batch> Read<'_, B> {
 impl<B: Batch> Operation for Read<'_, B> {
     #[inline(always)]
     fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
-        if self.cursors.len() < self.keys
-            && let Some(first) = self.begin(view)
-        {
+        if let Some(first) = self.begin(view) {
             return Some(first);
         }
         if !self.held_back.is_empty() {

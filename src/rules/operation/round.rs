@@ -79,12 +79,13 @@ pub(super) struct Leg<Job> {
 /// The questions of one round, in the order in which they are sent.
 #[derive(Clone, Debug)]
 pub(super) struct Round<Job> {
-    legs: SmallVec<[Leg<Job>; 3]>,
+    legs: SmallVec<[Leg<Job>; 2]>,
     asked: usize,
     open: usize,
 }
 
 impl<Job: Copy> Round<Job> {
+    #[inline(always)]
     pub(super) fn new() -> Round<Job> {
         Round { legs: SmallVec::new(), asked: 0, open: 0 }
     }
@@ -119,7 +120,7 @@ impl<Job: Copy> Round<Job> {
     /// Settles one question. True when it was the round's last.
     #[inline(always)]
     pub(super) fn settle(&mut self, tag: Tag, fate: Fate) -> bool {
-        let leg = &mut self.legs[tag as usize];
+        let leg = &mut self.legs.as_mut_slice()[tag as usize];
         debug_assert_eq!(leg.fate, Fate::Open, "one answer a question");
         leg.fate = fate;
         self.open -= 1;

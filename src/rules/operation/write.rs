@@ -14,6 +14,7 @@ pub struct Write<'a>(Put<'a>);
 impl<'a> Write<'a> {
     /// `exptime` as memcached takes it: 0 never, up to thirty days from now in seconds, above that
     /// seconds since 1970, negative at once.
+    #[inline(always)]
     pub fn new(
         key: impl Into<Bytes<'a>>,
         flags: u32,

@@ -81,36 +81,21 @@ pub(super) fn write(command: &Command<'_>, meta: bool, form: Form, out: &mut Vec
 #[inline(always)]
 pub(super) fn line(command: &Command<'_>, meta: bool, form: Form, out: &mut Vec<u8>) {
     match form {
-        Form::Plain => return plain(command, meta, out),
+        Form::Plain => plain(command, meta, out),
         Form::Coded => coded::write(command, out),
     }
     words(out, &[b"\r\n"]);
 }
 
-/// The line of a command whose key is sent as it is.
+/// The line of a command whose key is sent as it is, without its end.
 #[inline(never)]
 fn plain(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
     match *command {
-        // What is asked every day.
-        Command::Get { key, meta: true } if meta => words(out, &[b"mg ", key, b" v f k\r\n"]),
-        Command::Get { key, .. } => words(out, &[b"get ", key, b"\r\n"]),
-        Command::Store { verb: Verb::Set, key, flags, exptime, value } => {
-            words(out, &[b"set ", key]);
-            lengths(out, flags, exptime, value.len());
-            words(out, &[b"\r\n"]);
-        }
-        _ => {
-            any(command, meta, out);
-            words(out, &[b"\r\n"]);
-        }
-    }
-}
-
-/// A command without its line end.
-fn any(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
-    match *command {
         Command::Get { key, meta: true } if meta => words(out, &[b"mg ", key, b" v f k"]),
         Command::Get { key, .. } => words(out, &[b"get ", key]),
+        Command::Store { verb, key, flags, exptime, value } => {
+            store(out, verb, key, (flags, exptime), value.len());
+        }
         Command::Fetch { key } if meta => words(out, &[b"mg ", key, b" v f t c k"]),
         Command::Fetch { key } => words(out, &[b"gets ", key]),
         Command::Lease { key, seconds } => {
@@ -126,9 +111,6 @@ fn any(command: &Command<'_>, meta: bool, out: &mut Vec<u8>) {
             words(out, &[b"gat "]);
             number(out, expiry(exptime));
             words(out, &[b" ", key]);
-        }
-        Command::Store { verb, key, flags, exptime, value } => {
-            store(out, verb, key, (flags, exptime), value.len());
         }
         Command::StoreLeased { key, flags, exptime, value, lease } => {
             words(out, &[b"ms ", key, b" "]);
@@ -193,6 +175,7 @@ fn meta_only(command: &Command<'_>) -> bool {
 }
 
 /// A classic store's line.
+#[inline(always)]
 fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], (flags, exptime): (u32, i64), len: usize) {
     match verb {
         Verb::Set => words(out, &[b"set "]),
@@ -211,7 +194,7 @@ fn store(out: &mut Vec<u8>, verb: Verb, key: &[u8], (flags, exptime): (u32, i64)
 }
 
 /// Flags, expiry time and length of what is stored.
-#[inline]
+#[inline(always)]
 fn lengths(out: &mut Vec<u8>, flags: u32, exptime: i64, len: usize) {
     if (flags, exptime) == (0, 0) {
         words(out, &[b" 0 0 "]);

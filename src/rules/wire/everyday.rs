@@ -11,9 +11,6 @@ use crate::rules::key::MAX_KEY_LEN;
 /// No line that is taken here is longer: two words, a key and four numbers.
 const LONGEST_LINE: usize = MAX_KEY_LEN + 96;
 
-/// A length with more digits is none.
-const LONGEST_LENGTH: usize = 10;
-
 /// Behind a number up to this any digit fits into 64 bits.
 const LARGEST: u64 = u64::MAX / 10 - 1;
 
@@ -51,56 +48,24 @@ pub(super) fn value_in_line<'b>(key: &[u8], bytes: &'b [u8], limits: &Limits) ->
     if limits.line < LONGEST_LINE {
         return None;
     }
-    let found = Found::of(key, bytes)?;
-    let data = bytes.get(found.start..found.start + found.len)?;
-    (found.len <= limits.value).then_some(())?;
-    Some((Value { data, flags: found.flags, ..Value::default() }, found.end))
-}
-
-/// Where a value is behind its line, both whole.
-struct Found {
-    flags: u32,
-    start: usize,
-    len: usize,
-    /// Behind its line end.
-    end: usize,
-}
-
-impl Found {
-    /// Reads `VALUE key flags length` and the value.
-    #[inline(always)]
-    fn of(key: &[u8], bytes: &[u8]) -> Option<Found> {
-        let rest = behind(key, bytes.strip_prefix(b"VALUE ")?)?;
+    let mut scan = Scan { rest: behind(key, bytes.strip_prefix(b"VALUE ")?)? };
+    let flags = match *scan.rest {
         // Most flags are of one digit.
-        let (flags, rest) = match *rest {
-            [b' ', digit @ b'0'..=b'9', b' ', ref rest @ ..] => (u32::from(digit - b'0'), rest),
-            _ => {
-                let mut scan = Scan { rest };
-                scan.skip(b" ")?;
-                let flags = scan.number()?.try_into().ok()?;
-                scan.skip(b" ")?;
-                (flags, scan.rest)
-            }
-        };
-        let mut len = 0;
-        let mut digits = 0;
-        for byte in rest {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                break;
-            }
-            len = usize::wrapping_add(usize::wrapping_mul(len, 10), digit.into());
-            digits += 1;
+        [b' ', digit @ b'0'..=b'9', b' ', ref rest @ ..] => {
+            scan.rest = rest;
+            u32::from(digit - b'0')
         }
-        let [b'\r', b'\n', data @ ..] = rest.get(digits..)? else { return None };
-        let end =
-            len.checked_add(2).filter(|end| *end <= data.len() && (1..=LONGEST_LENGTH).contains(&digits))?;
-        if data[len..end] != *b"\r\n" {
-            return None;
+        _ => {
+            scan.skip(b" ")?;
+            let flags = scan.number()?.try_into().ok()?;
+            scan.skip(b" ")?;
+            flags
         }
-        let start = bytes.len() - data.len();
-        Some(Found { flags, start, len, end: start + end })
-    }
+    };
+    let len = scan.length(limits)?;
+    scan.skip(b"\r\n")?;
+    let data = scan.data(len)?;
+    Some((Value { data, flags, ..Value::default() }, bytes.len() - scan.rest.len()))
 }
 
 /// What follows `key` at the start of `bytes`. Short keys are compared where one stands: they are most, and a call costs more.

@@ -13,7 +13,7 @@ mod placed;
 use super::compose::{Form, form, line, write};
 use super::parse::{Head, Limits, Nonsense, Parsed, Progress, ends_connection, head, resume};
 use super::queue::Queue;
-use super::{Command, Reply, everyday};
+use super::{Command, Reply, Value, everyday};
 use crate::rules::key;
 
 pub use placed::Opened;
@@ -142,7 +142,7 @@ impl<T: Copy> Pending<T> {
         is_plain
     }
 
-    /// The answer to what was said, if `bytes` are all of it, and of those that nearly always come.
+    /// The answer to what was said, if it is whole and of those that nearly always come, and how many bytes it took.
     #[inline(always)]
     pub fn whole<'b>(
         &self,
@@ -150,9 +150,8 @@ impl<T: Copy> Pending<T> {
         meta: bool,
         bytes: &'b [u8],
         limits: &Limits,
-    ) -> Option<Reply<'b>> {
-        let (reply, taken) = everyday::answer(command, meta, bytes, limits)?;
-        (taken == bytes.len()).then_some(reply)
+    ) -> Option<(Reply<'b>, usize)> {
+        everyday::answer(command, meta, bytes, limits)
     }
 
     /// What was said awaits its answer as any question does.
@@ -186,6 +185,24 @@ impl<T: Copy> Pending<T> {
         }
     }
 
+    /// As [`Pending::next`], if it is a value of a `get` line that does not end with it: of a long line that is what comes a
+    /// thousand times. `None`: it is not, or not whole yet, and [`Pending::next`] has to look.
+    #[inline(always)]
+    pub fn next_value<'b, 'c>(
+        &mut self,
+        bytes: &'b [u8],
+        limits: &Limits,
+        command: impl Fn(T) -> Command<'c>,
+    ) -> Option<(T, Value<'b>, usize)> {
+        let &Asked { question, joined: true, .. } = self.questions.front()? else { return None };
+        if self.missed > 0 || self.spoiled.is_some() {
+            return None;
+        }
+        let (value, taken) = everyday::value_in_line(command(question).key(), bytes, limits)?;
+        self.questions.pop();
+        Some((question, value, taken))
+    }
+
     /// Reads the next answer from the start of `bytes`, which are those that came and were not
     /// taken yet: what was there the last time, and more. `command` tells what a question asked.
     /// `None`: it is not whole yet. Otherwise the question, its reply, and how many bytes it took,
@@ -195,7 +212,7 @@ impl<T: Copy> Pending<T> {
     /// Call it until it gives `None` or an error: behind a refused store whose value the server
     /// takes for commands (see [`ends_connection`]) it gives an error without any further bytes.
     /// After an error it gives that error again, until [`Pending::drain`].
-    #[inline(always)]
+    #[inline]
     pub fn next<'b, 'c>(
         &mut self,
         bytes: &'b [u8],
@@ -206,26 +223,6 @@ impl<T: Copy> Pending<T> {
         if let Some(nonsense) = self.spoiled {
             return Err(nonsense);
         }
-        // What comes a thousand times of a long line.
-        if self.missed == 0
-            && let Some(&Asked { question, joined: true, .. }) = self.questions.front()
-            && let Some((value, taken)) = everyday::value_in_line(command(question).key(), bytes, limits)
-        {
-            self.questions.pop();
-            return Ok(Some((question, Reply::Value(value), taken)));
-        }
-        self.next_of_any(bytes, meta, limits, command)
-    }
-
-    /// As [`Pending::next`], whatever comes.
-    #[inline]
-    fn next_of_any<'b, 'c>(
-        &mut self,
-        bytes: &'b [u8],
-        meta: bool,
-        limits: &Limits,
-        command: impl Fn(T) -> Command<'c>,
-    ) -> Result<Option<(T, Reply<'b>, usize)>, Nonsense> {
         let Some(&Asked { question, form, joined }) = self.questions.front() else {
             if bytes.is_empty() {
                 return Ok(None);
