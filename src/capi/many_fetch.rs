@@ -196,10 +196,7 @@ impl Batch for Values<'_> {
         let item = &mut self.items[self.group.at(index)];
         let value = match answer {
             Ok(value) => value,
-            Err(outcome) => {
-                (item.reason, item.bytes) = (mc_reason::from(outcome) as i32, 0);
-                return;
-            }
+            Err(outcome) => return not_found(item, outcome),
         };
         item.reason = MC_REASON_HIT as i32;
         match self.place {
@@ -218,6 +215,11 @@ impl Batch for Values<'_> {
         }
         (item.bytes, item.flags, item.cas) = (value.len(), value.flags, value.cas);
     }
+}
+
+#[cold]
+fn not_found(item: &mut mc_item, outcome: Outcome) {
+    (item.reason, item.bytes) = (mc_reason::from(outcome) as i32, 0);
 }
 
 /// Fetches n items from all their servers at once: reads key and key_len of each, and sets its value,

@@ -34,8 +34,14 @@ impl Busy {
     }
 
     /// Whether nothing is ever polled.
-    pub(super) fn is_off(self) -> bool {
+    #[inline(always)]
+    pub(super) fn is_off(&self) -> bool {
         self.span.is_zero()
+    }
+
+    /// For how long a wait is polled at most.
+    pub(super) fn longest(&self) -> Duration {
+        self.span
     }
 
     /// From now on for so long; what was learnt is forgotten, if it was another time before.
@@ -45,8 +51,7 @@ impl Busy {
         }
     }
 
-    /// For how long the wait that begins is polled; what came of it is to be told with [`Busy::note`] then. Zero: it
-    /// sleeps at once.
+    /// For how long the wait that begins is polled, by [`Busy::poll`]. Zero: it sleeps at once.
     #[inline]
     pub(super) fn span(&mut self) -> Duration {
         if self.pause == 0 || self.span.is_zero() {
@@ -56,8 +61,22 @@ impl Busy {
         Duration::ZERO
     }
 
+    /// Looks again and again until something came. False: it is time to sleep.
+    pub(super) fn poll(&mut self, until: Instant, mut look: impl FnMut() -> bool) -> bool {
+        loop {
+            let came = look();
+            let late = clock::now() >= until;
+            if came || late {
+                // Who came back late was not running: others had a use for the processor.
+                self.note(came && !late);
+                return came;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
     /// A wait was polled. `came`: not in vain.
-    pub(super) fn note(&mut self, came: bool) {
+    fn note(&mut self, came: bool) {
         if came {
             self.doubt = self.doubt.saturating_sub(1);
             self.next_pause = PAUSE;
@@ -81,19 +100,13 @@ impl Client {
         sole: Option<usize>,
         until: Instant,
     ) -> bool {
-        loop {
-            let came = match sole {
-                Some(index) => self.exchange.read(index, false, operation, &mut self.views),
-                None => self.poll(operation, Duration::ZERO),
-            };
-            let late = clock::now() >= until;
-            if came || late {
-                // Who came back late was not running: others had a use for the processor.
-                self.busy.note(came && !late);
-                break came;
-            }
-            std::hint::spin_loop();
-        }
+        let mut busy = self.busy;
+        let came = busy.poll(until, || match sole {
+            Some(index) => self.exchange.read(index, false, operation, &mut self.views),
+            None => self.poll(operation, Duration::ZERO),
+        });
+        self.busy = busy;
+        came
     }
 }
 

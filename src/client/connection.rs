@@ -33,7 +33,7 @@ use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
 use crate::rules::wire::parse::Limits;
 use crate::rules::wire::pending::Pending;
-use crate::rules::wire::{Command, Reply, Value};
+use crate::rules::wire::{Command, Reply};
 
 /// A connection that was not used for this long is looked at before it is used again: servers
 /// close idle connections, and one that restarted closed them all.
@@ -430,20 +430,21 @@ impl Connection {
         }
     }
 
-    /// The next whole answer among the bytes that came, if it is what [`Pending::next_value`] takes.
+    /// The next whole answer among the bytes that came, if it is one that nearly always comes.
     #[inline(always)]
-    pub(super) fn next_value(
+    pub(super) fn next_everyday(
         &mut self,
         operation: &mut (impl Operation + ?Sized),
-    ) -> Option<(Tag, Value<'_>)> {
-        if self.placing.is_some() {
+    ) -> Option<(Tag, Reply<'_>)> {
+        if self.placing.is_some() || self.outbox.borrows() {
             return None;
         }
         let (bytes, read) = self.inbox.unread();
         let question = |asked: Composed| operation.command(asked.tag);
-        let (asked, value, taken) = self.pending.next_value(bytes, &self.terms.limits, question)?;
+        let (asked, reply, taken) =
+            self.pending.next_everyday(bytes, self.meta, &self.terms.limits, question)?;
         *read += taken;
-        Some((asked.tag, value))
+        Some((asked.tag, reply))
     }
 
     /// The next whole answer among the bytes that came.

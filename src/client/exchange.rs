@@ -21,7 +21,6 @@ use super::wait::Watch;
 use crate::rules::operation::{Failure, Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
-use crate::rules::wire::Reply;
 
 use self::losing::doubtful;
 pub(super) use self::witness::{Lost, Planned, Welcome, Witness};
@@ -322,8 +321,8 @@ impl Exchange {
         let connection = &mut self.connections[index];
         let mut answered = false;
         while operation.outcome().is_none() {
-            if let Some((tag, value)) = connection.next_value(operation) {
-                operation.answer(witness.view(), tag, &Reply::Value(value));
+            if let Some((tag, reply)) = connection.next_everyday(operation) {
+                operation.answer(witness.view(), tag, &reply);
             } else if let Some((tag, reply)) = connection.next_answer(operation)? {
                 operation.answer(witness.view(), tag, &reply);
             } else {

@@ -101,8 +101,8 @@ pub struct Client {
     busy: Busy,
     /// How long a whole call may take, in microseconds.
     total: u64,
-    /// How long a call by the short way may wait for its one answer at most, in microseconds; `None`: none goes that way.
-    short_wait: Option<u64>,
+    /// How long a call by the short way may wait for its one answer at most, in microseconds.
+    short_wait: u64,
     terms: Vec<Terms>,
     views: Views,
     exchange: Exchange,
@@ -136,7 +136,7 @@ impl Client {
         let views = Views::new(Arc::clone(&pool), table);
         let mut client = Client {
             total: micros(options.timeout),
-            short_wait: None,
+            short_wait: 0,
             own_timeouts: vec![None; count],
             nodelay: vec![true; count],
             busy: Busy::of(Duration::ZERO),
@@ -183,10 +183,10 @@ impl Client {
     /// the servers do; then as [`Outcome::Timeout`].
     pub fn run(&mut self, operation: &mut (impl Operation + ?Sized)) -> Outcome {
         let mut start = clock::now();
-        let deadline = Instant(start.0.saturating_add(self.total));
         if self.is_quiet() {
-            return self.run_quietly(operation, start, deadline);
+            return self.run_quietly(operation, start);
         }
+        let deadline = self.deadline(start);
         self.tidy_up();
         loop {
             let stripes = self.views.stripes().filter(|_| operation.mutates()).cloned();
@@ -227,6 +227,12 @@ impl Client {
         }
     }
 
+    /// When a call is over that began then.
+    #[inline]
+    fn deadline(&self, start: Instant) -> Instant {
+        Instant(start.0.saturating_add(self.total))
+    }
+
     /// The client's side of the beginning of a call.
     fn begin(&mut self, mutates: bool, now: Instant) {
         self.views.begin(mutates, now);
@@ -255,7 +261,9 @@ impl Client {
         if self.views.is_overdue() {
             return Outcome::Timeout;
         }
-        match self.go_short(operation, turn.now(start), turn.deadline()) {
+        let now = turn.now(start);
+        let in_time = now.0.saturating_add(self.short_wait) <= turn.deadline().0;
+        match self.go_short(operation, now, in_time) {
             Ok(outcome) => outcome,
             Err(now) => self.drive_on(operation, now, turn),
         }

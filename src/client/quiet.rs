@@ -21,33 +21,31 @@ impl Client {
         &mut self,
         operation: &mut (impl Operation + ?Sized),
         start: Instant,
-        deadline: Instant,
     ) -> Outcome {
         self.views.begin_quietly(operation.mutates());
-        let now = match self.go_short(operation, start, deadline) {
+        let now = match self.go_short(operation, start, self.short_wait <= self.total) {
             Ok(outcome) => return outcome,
             Err(now) => now,
         };
-        let outcome = self.drive_on(operation, now, &Turn::free(deadline));
+        let outcome = self.drive_on(operation, now, &Turn::free(self.deadline(start)));
         self.views.end(now);
         outcome
     }
 
-    /// Begins an operation by the short way, if there is time enough to wait for one answer. How it ended, or the time at which it
-    /// is to go on.
+    /// Begins an operation by the short way, if there is time enough to wait for one answer (`in_time`). How it ended, or the
+    /// time at which it is to go on.
     #[inline(always)]
     pub(super) fn go_short(
         &mut self,
         operation: &mut (impl Operation + ?Sized),
         now: Instant,
-        deadline: Instant,
+        in_time: bool,
     ) -> Result<Outcome, Instant> {
-        let in_time = self.short_wait.is_some_and(|wait| now.0.saturating_add(wait) <= deadline.0);
         // A trial that rides along is watched while a call waits.
         if !in_time || !self.trials.is_empty() {
             return Err(now);
         }
-        let later = self.exchange.go_short(operation, &mut self.views, now);
+        let later = self.exchange.go_short(operation, &mut self.views, &mut self.busy, now);
         match operation.outcome() {
             Some(outcome) if self.exchange.idle() => Ok(outcome),
             _ => Err(later.unwrap_or(now)),
@@ -56,7 +54,7 @@ impl Client {
 
     pub(super) fn set_short_wait(&mut self) {
         let patience = self.terms.iter().map(|terms| terms.patience).max().unwrap_or_default();
-        self.short_wait = self.busy.is_off().then_some(micros(patience));
+        self.short_wait = micros(patience + self.busy.longest());
     }
 }
 

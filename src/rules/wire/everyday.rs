@@ -11,8 +11,8 @@ use crate::rules::key::MAX_KEY_LEN;
 /// No line that is taken here is longer: two words, a key and four numbers.
 const LONGEST_LINE: usize = MAX_KEY_LEN + 96;
 
-/// Behind a number up to this any digit fits into 64 bits.
-const LARGEST: u64 = u64::MAX / 10 - 1;
+/// So many digits fit into 64 bits whatever they are.
+const SAFE_DIGITS: usize = 19;
 
 /// The answer to a command whose key was sent as it is, and how many bytes it took; `None`: it is to be looked at with care.
 #[inline(always)]
@@ -44,28 +44,23 @@ pub(super) fn answer<'b>(
 
 /// The value of a key that stands in a line with others, and how many bytes it took.
 #[inline(always)]
-pub(super) fn value_in_line<'b>(key: &[u8], bytes: &'b [u8], limits: &Limits) -> Option<(Value<'b>, usize)> {
+pub(super) fn value_in_line<'b>(key: &[u8], bytes: &'b [u8], limits: &Limits) -> Option<(Reply<'b>, usize)> {
     if limits.line < LONGEST_LINE {
         return None;
     }
+    value(key, false, bytes, limits)
+}
+
+/// `VALUE key flags length`, with `cas` behind it if it was asked for, and the value.
+#[inline(always)]
+fn value<'b>(key: &[u8], cas: bool, bytes: &'b [u8], limits: &Limits) -> Option<(Reply<'b>, usize)> {
     let mut scan = Scan { rest: behind(key, bytes.strip_prefix(b"VALUE ")?)? };
-    let flags = match *scan.rest {
-        // Most flags are of one digit.
-        [b' ', digit @ b'0'..=b'9', b' ', ref rest @ ..] => {
-            scan.rest = rest;
-            u32::from(digit - b'0')
-        }
-        _ => {
-            scan.skip(b" ")?;
-            let flags = scan.number()?.try_into().ok()?;
-            scan.skip(b" ")?;
-            flags
-        }
-    };
+    let flags = scan.flags()?;
     let len = scan.length(limits)?;
+    let cas = if cas { scan.behind_a_space()? } else { 0 };
     scan.skip(b"\r\n")?;
     let data = scan.data(len)?;
-    Some((Value { data, flags, ..Value::default() }, bytes.len() - scan.rest.len()))
+    Some((Reply::Value(Value { data, flags, cas, ..Value::default() }), bytes.len() - scan.rest.len()))
 }
 
 /// What follows `key` at the start of `bytes`. Short keys are compared where one stands: they are most, and a call costs more.
@@ -84,17 +79,12 @@ fn behind<'b>(key: &[u8], bytes: &'b [u8]) -> Option<&'b [u8]> {
 /// A classic get's answer, to the end of its `END` line.
 #[inline(always)]
 fn alone<'b>(key: &[u8], cas: bool, bytes: &'b [u8], limits: &Limits) -> Option<(Reply<'b>, usize)> {
-    let mut scan = Scan { rest: bytes };
-    if scan.skip(b"END\r\n").is_some() {
-        return Some((Reply::Miss, 5));
+    const END: &[u8] = b"END\r\n";
+    if bytes.first() == Some(&b'E') {
+        return if bytes.starts_with(END) { Some((Reply::Miss, END.len())) } else { None };
     }
-    if !cas {
-        let (value, end) = value_in_line(key, bytes, limits)?;
-        return bytes.get(end..)?.starts_with(b"END\r\n").then_some((Reply::Value(value), end + 5));
-    }
-    let value = scan.value_with_cas(key, limits)?;
-    scan.skip(b"END\r\n")?;
-    Some((Reply::Value(value), bytes.len() - scan.rest.len()))
+    let (reply, end) = value(key, cas, bytes, limits)?;
+    if bytes.get(end..)?.starts_with(END) { Some((reply, end + END.len())) } else { None }
 }
 
 /// A meta get's answer, with its flags in the order in which they were asked for.
@@ -137,24 +127,37 @@ impl<'b> Scan<'b> {
     /// Reads a number up to what ends it.
     #[inline(always)]
     fn number(&mut self) -> Option<u64> {
-        let (first, mut rest) = self.rest.split_first()?;
-        let mut number = u64::from(first.wrapping_sub(b'0'));
-        if number > 9 {
-            return None;
-        }
-        while let Some((byte, behind)) = rest.split_first() {
+        let mut number = 0u64;
+        let mut digits = 0;
+        for byte in self.rest {
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 {
-                self.rest = rest;
-                return Some(number);
+                break;
             }
-            if number > LARGEST {
-                return None;
-            }
-            number = number * 10 + u64::from(digit);
-            rest = behind;
+            number = number.wrapping_mul(10).wrapping_add(digit.into());
+            digits += 1;
         }
-        None
+        self.rest = self.rest.get(digits..)?;
+        if (1..=SAFE_DIGITS).contains(&digits) { Some(number) } else { None }
+    }
+
+    #[inline(always)]
+    fn behind_a_space(&mut self) -> Option<u64> {
+        self.skip(b" ")?;
+        self.number()
+    }
+
+    /// Reads flags between two spaces.
+    #[inline(always)]
+    fn flags(&mut self) -> Option<u32> {
+        // Most are of one digit.
+        if let [b' ', digit @ b'0'..=b'9', b' ', rest @ ..] = self.rest {
+            self.rest = rest;
+            return Some(u32::from(digit - b'0'));
+        }
+        let flags = self.behind_a_space()?.try_into().ok()?;
+        self.skip(b" ")?;
+        Some(flags)
     }
 
     #[inline(always)]
@@ -170,21 +173,6 @@ impl<'b> Scan<'b> {
         self.rest = rest;
         self.skip(b"\r\n")?;
         Some(data)
-    }
-
-    /// Reads `VALUE key flags length cas` and the value.
-    #[inline(always)]
-    fn value_with_cas(&mut self, key: &[u8], limits: &Limits) -> Option<Value<'b>> {
-        self.skip(b"VALUE ")?;
-        self.rest = behind(key, self.rest)?;
-        self.skip(b" ")?;
-        let flags = self.number()?.try_into().ok()?;
-        self.skip(b" ")?;
-        let len = self.length(limits)?;
-        self.skip(b" ")?;
-        let cas = self.number()?;
-        self.skip(b"\r\n")?;
-        Some(Value { data: self.data(len)?, flags, cas, ..Value::default() })
     }
 }
 

@@ -13,7 +13,7 @@ use memchr::memchr;
 
 use super::compose::{Form, form};
 use super::meta::Proof;
-use super::{Command, Reply, Value, Verb, coded, everyday, meta, stats};
+use super::{Command, Reply, Value, Verb, coded, meta, stats};
 
 /// How much a parser takes in before it calls an answer nonsense.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,12 +87,9 @@ pub(super) fn resume<'b>(
     bytes: &'b [u8],
     limits: &Limits,
 ) -> Parsed<'b> {
-    if form == Form::Coded {
-        return coded::answer(command, bytes, limits);
-    }
-    match everyday::answer(command, meta, bytes, limits) {
-        None => with_care(progress, command, meta, bytes, limits),
-        everyday => Ok(everyday),
+    match form {
+        Form::Plain => with_care(progress, command, meta, bytes, limits),
+        Form::Coded => coded::answer(command, bytes, limits),
     }
 }
 

@@ -13,7 +13,7 @@ mod placed;
 use super::compose::{Form, form, line, write};
 use super::parse::{Head, Limits, Nonsense, Parsed, Progress, ends_connection, head, resume};
 use super::queue::Queue;
-use super::{Command, Reply, Value, everyday};
+use super::{Command, Reply, everyday};
 use crate::rules::key;
 
 pub use placed::Opened;
@@ -185,22 +185,27 @@ impl<T: Copy> Pending<T> {
         }
     }
 
-    /// As [`Pending::next`], if it is a value of a `get` line that does not end with it: of a long line that is what comes a
-    /// thousand times. `None`: it is not, or not whole yet, and [`Pending::next`] has to look.
+    /// As [`Pending::next`], if it is one that nearly always comes, and whole. `None`: it is not, and [`Pending::next`] has to
+    /// look.
     #[inline(always)]
-    pub fn next_value<'b, 'c>(
+    pub fn next_everyday<'b, 'c>(
         &mut self,
         bytes: &'b [u8],
+        meta: bool,
         limits: &Limits,
         command: impl Fn(T) -> Command<'c>,
-    ) -> Option<(T, Value<'b>, usize)> {
-        let &Asked { question, joined: true, .. } = self.questions.front()? else { return None };
+    ) -> Option<(T, Reply<'b>, usize)> {
+        let &Asked { question, form: Form::Plain, joined } = self.questions.front()? else { return None };
         if self.missed > 0 || self.spoiled.is_some() {
             return None;
         }
-        let (value, taken) = everyday::value_in_line(command(question).key(), bytes, limits)?;
+        let (reply, taken) = match joined {
+            true => everyday::value_in_line(command(question).key(), bytes, limits)?,
+            false => everyday::answer(&command(question), meta, bytes, limits)?,
+        };
         self.questions.pop();
-        Some((question, value, taken))
+        self.progress = Progress::default();
+        Some((question, reply, taken))
     }
 
     /// Reads the next answer from the start of `bytes`, which are those that came and were not
