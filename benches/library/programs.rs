@@ -32,8 +32,16 @@ pub struct Work {
     pub keys: usize,
 }
 
+impl Work {
+    /// Whether a library that can polls.
+    #[allow(dead_code, reason = "asked where counts are judged")]
+    pub fn polls(&self) -> bool {
+        self.kind.starts_with("busy") || self.kind.starts_with("spin")
+    }
+}
+
 /// All that is measured.
-pub const WORKS: [Work; 13] = [
+pub const WORKS: [Work; 17] = [
     Work { name: "set", kind: "set", bytes: 100, keys: 1 },
     Work { name: "get", kind: "get", bytes: 100, keys: 1 },
     Work { name: "get of 100 keys", kind: "many", bytes: 100, keys: 100 },
@@ -48,6 +56,11 @@ pub const WORKS: [Work; 13] = [
     // Ours with busy_poll; the others sleep as ever.
     Work { name: "set, busy", kind: "busy-set", bytes: 100, keys: 1 },
     Work { name: "get, busy", kind: "busy-get", bytes: 100, keys: 1 },
+    Work { name: "100 keys, busy", kind: "busy-many", bytes: 100, keys: 100 },
+    // The raw loop polls too.
+    Work { name: "set, both busy", kind: "spin-set", bytes: 100, keys: 1 },
+    Work { name: "get, both busy", kind: "spin-get", bytes: 100, keys: 1 },
+    Work { name: "100 keys, both", kind: "spin-many", bytes: 100, keys: 100 },
 ];
 
 /// What a handle holds after one call of each kind.

@@ -7,6 +7,7 @@
 #include "work.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -17,6 +18,8 @@
 #include <unistd.h>
 
 #define LINE 512 /* longer than a command of one key, and than the first line of an answer */
+
+static int receive_flags; /* MSG_DONTWAIT: it asks again and again instead of sleeping */
 
 struct session {
     int *sockets;
@@ -52,6 +55,7 @@ struct session *session_open(const struct setup *setup) {
     int i;
     session->servers = setup->servers;
     session->doubled = setup->doubled;
+    receive_flags = setup->spin ? MSG_DONTWAIT : 0;
     session->sockets = calloc(servers, sizeof *session->sockets);
     session->commands = calloc(servers, sizeof *session->commands);
     session->lens = calloc(servers, sizeof *session->lens);
@@ -91,10 +95,19 @@ static int sent(int fd, const char *bytes, size_t len) {
     return send(fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
+/* Receives what there is; waits for it, asleep or not. */
+static ssize_t came(int fd, char *into, size_t room) {
+    ssize_t got;
+    do {
+        got = recv(fd, into, room, receive_flags);
+    } while (got < 0 && errno == EAGAIN);
+    return got;
+}
+
 /* Receives so many bytes that the first `had` are `wanted`. */
 static int received(int fd, char *into, size_t had, size_t wanted) {
     while (had < wanted) {
-        ssize_t got = recv(fd, into + had, wanted - had, 0);
+        ssize_t got = came(fd, into + had, wanted - had);
         if (got <= 0) {
             return 0;
         }
@@ -107,7 +120,7 @@ static int received(int fd, char *into, size_t had, size_t wanted) {
 static size_t line(int fd, char *into) {
     size_t len = 0;
     while (len < 2 || into[len - 1] != '\n') {
-        ssize_t got = recv(fd, into + len, LINE - len, 0);
+        ssize_t got = came(fd, into + len, LINE - len);
         if (got <= 0) {
             return 0;
         }
@@ -195,7 +208,7 @@ int session_get(struct session *session, const char *key, char *buffer, size_t s
         return 0;
     }
     do {
-        ssize_t got = recv(fd, first + had, sizeof first - had, 0);
+        ssize_t got = came(fd, first + had, sizeof first - had);
         if (got <= 0) {
             return 0;
         }
@@ -261,7 +274,7 @@ static size_t values(struct session *session, int fd) {
             had -= at;
             at = 0;
         }
-        got = recv(fd, session->in + had, session->room - had, 0);
+        got = came(fd, session->in + had, session->room - had);
         if (got <= 0) {
             return 0;
         }

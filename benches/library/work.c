@@ -2,7 +2,8 @@
  *   PROGRAM WORK BYTES KEYS HOST:PORT...
  *
  * WORK: set, get, many (a get of KEYS keys), delete, incr, handles; doubled, doubled-get and doubled-many are set,
- * get and many where every value is stored twice; busy-set and busy-get those by a library that polls, if it can. Says "ready" once it has stored what it will read. Then it does for each number on its standard input so much of the
+ * get and many where every value is stored twice; busy-set, busy-get and busy-many those by a library that polls, if it can; in
+ * spin-set, spin-get and spin-many the raw loop polls too. Says "ready" once it has stored what it will read. Then it does for each number on its standard input so much of the
  * work, and answers with a line:
  *
  *   NANOSECONDS PROCESSOR-NANOSECONDS ALLOCATIONS PEAK RESIDENT
@@ -126,7 +127,8 @@ static const struct work {
     {"set", store_all, do_set},     {"get", store_all, do_get},          {"many", store_all, do_many},
     {"delete", nothing, do_delete}, {"incr", store_numbers, do_incr},    {"doubled", store_all, do_set},
     {"doubled-get", store_all, do_get}, {"doubled-many", store_all, do_many}, {"handles", store_all, NULL},
-    {"busy-set", store_all, do_set}, {"busy-get", store_all, do_get},
+    {"busy-set", store_all, do_set}, {"busy-get", store_all, do_get},    {"busy-many", store_all, do_many},
+    {"spin-set", store_all, do_set}, {"spin-get", store_all, do_get},    {"spin-many", store_all, do_many},
 };
 
 static const struct work *work_named(const char *name) {
@@ -221,7 +223,8 @@ int main(int argc, char **argv) {
     setup.addresses = argv + 4;
     setup.servers = argc - 4;
     setup.doubled = strncmp(work->name, "doubled", 7) == 0;
-    setup.busy = strncmp(work->name, "busy", 4) == 0;
+    setup.spin = strncmp(work->name, "spin", 4) == 0;
+    setup.busy = setup.spin || strncmp(work->name, "busy", 4) == 0;
     for (i = 0; i < ALL_KEYS; i++) {
         name_key(keys[i], i);
     }

@@ -18,6 +18,7 @@ struct setup {
     int servers;
     int doubled;  /* every value is stored on two servers */
     int busy;     /* a library that can polls before it sleeps */
+    int spin;     /* so does the raw loop, and it never sleeps */
     size_t bytes; /* the longest value */
     size_t keys;  /* so many keys in a get of many */
 };

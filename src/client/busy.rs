@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::connection::Loss;
 use super::{Client, clock};
 use crate::rules::operation::Operation;
 use crate::rules::time::Instant;
@@ -61,6 +62,26 @@ impl Busy {
         Duration::ZERO
     }
 
+    /// Receives by `receive`, which is told whether it may sleep: for the first moments it may not. The default is that nothing
+    /// came.
+    #[inline(always)]
+    pub(super) fn receive<T: Default + PartialEq>(
+        &mut self,
+        now: Instant,
+        mut receive: impl FnMut(bool) -> Result<T, Loss>,
+    ) -> Result<T, Loss> {
+        let mut received = Ok(T::default());
+        let polled = !self.is_off() && {
+            let until = now + self.span();
+            until > now
+                && self.poll(until, || {
+                    received = receive(false);
+                    received != Ok(T::default())
+                })
+        };
+        if polled { received } else { receive(true) }
+    }
+
     /// Looks again and again until something came. False: it is time to sleep.
     pub(super) fn poll(&mut self, until: Instant, mut look: impl FnMut() -> bool) -> bool {
         loop {
@@ -93,18 +114,14 @@ impl Busy {
 }
 
 impl Client {
-    /// Polls one connection, or all that owe something. False: nothing came, and it is time to sleep.
-    pub(super) fn waited_busily(
+    /// Polls all connections that owe something. False: nothing came, and it is time to sleep.
+    pub(super) fn polled_busily(
         &mut self,
         operation: &mut (impl Operation + ?Sized),
-        sole: Option<usize>,
         until: Instant,
     ) -> bool {
         let mut busy = self.busy;
-        let came = busy.poll(until, || match sole {
-            Some(index) => self.exchange.read(index, false, operation, &mut self.views),
-            None => self.poll(operation, Duration::ZERO),
-        });
+        let came = busy.poll(until, || self.poll(operation, Duration::ZERO));
         self.busy = busy;
         came
     }

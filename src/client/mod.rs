@@ -324,21 +324,19 @@ impl Client {
         // While all is well every server answers soon, and nothing is to be done before the last did.
         let together = self.views.view().all_steady();
         let reader = self.exchange.reader(together, now).filter(|_| self.trials.is_empty());
+        let patience = |&index: &usize| self.exchange.patience(index) + self.busy.longest();
+        if reader.as_ref().is_some_and(|reader| patience(reader) <= left) {
+            let (views, busy) = (&mut self.views, &mut self.busy);
+            return self.exchange.read_in_turn(operation, views, busy, now, deadline);
+        }
         let span = self.busy.span();
-        let reader = reader.filter(|&index| self.exchange.patience(index) + span <= left);
-        let sole = reader.filter(|_| self.exchange.is_alone());
-        if !span.is_zero() && self.waited_busily(operation, sole, now + span.min(left)) {
+        if !span.is_zero() && self.polled_busily(operation, now + span.min(left)) {
             return;
         }
-        match reader {
-            Some(_) => self.exchange.read_in_turn(operation, &mut self.views, now, deadline),
-            None => {
-                let due = if self.exchange.parked() { Some(now + LOOK) } else { None };
-                let due = self.exchange.due().into_iter().chain(due).min();
-                let until = due.map_or(deadline, |due| due.min(deadline));
-                self.poll(operation, until.since(now));
-            }
-        }
+        let due = if self.exchange.parked() { Some(now + LOOK) } else { None };
+        let due = self.exchange.due().into_iter().chain(due).min();
+        let until = due.map_or(deadline, |due| due.min(deadline));
+        self.poll(operation, until.since(now));
     }
 
     /// Waits for all sockets, and serves those with which something can be done. Whether there were any.

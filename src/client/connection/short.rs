@@ -33,12 +33,12 @@ impl Connection {
         }
     }
 
-    /// Receives once, for up to the terms' patience unless `flags` forbid it. As [`Connection::receive`], of one that was at
-    /// rest. How many bytes came.
+    /// As [`Connection::receive`], of one that was at rest. How many bytes came.
     #[inline(always)]
-    pub(in crate::client) fn receive_first(&mut self, flags: RecvFlags) -> Result<usize, Loss> {
+    pub(in crate::client) fn receive_first(&mut self, wait: bool) -> Result<usize, Loss> {
         debug_assert!(!self.inbox.holds_a_part(), "nothing was awaited");
         let Phase::Ready(socket) = &self.phase else { return Ok(0) };
+        let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
         match recv(socket, self.inbox.own_room(), flags) {
             Ok((_, 0)) => Err(Loss::Broken),
             Ok((_, came)) => Ok(came),

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::{Exchange, Witness};
+use crate::client::busy::Busy;
 use crate::client::clock;
 use crate::rules::operation::Operation;
 use crate::rules::time::Instant;
@@ -26,21 +27,16 @@ impl Exchange {
         self.connections[index].terms().patience
     }
 
-    /// Whether no other connection owes anything.
-    pub(in crate::client) fn is_alone(&self) -> bool {
-        self.busy.len() == 1
-    }
-
     /// Receives over each connection until it owes nothing, as long as no more commands are handed over, every answer comes
     /// soon, and there is time to wait for the next. For those of which [`Exchange::reader`] told the first.
     pub(in crate::client) fn read_in_turn(
         &mut self,
         operation: &mut (impl Operation + ?Sized),
         witness: &mut impl Witness,
+        busy: &mut Busy,
         mut now: Instant,
         deadline: Instant,
     ) {
-        // (After a moment of polling `now` is as old as that, which is little beside any patience.)
         self.handed = false;
         let mut at = 0;
         while let Some(&index) = self.busy.get(at) {
@@ -49,10 +45,12 @@ impl Exchange {
                 at += 1;
                 continue;
             }
-            if !connection.only_answers(now) || now + connection.terms().patience > deadline {
+            let longest = connection.terms().patience + busy.longest();
+            if !connection.only_answers(now) || now + longest > deadline {
                 return;
             }
-            let received = self.connections[index].receive(true, operation);
+            let connection = &mut self.connections[index];
+            let received = busy.receive(now, |wait| connection.receive(wait, operation));
             now = clock::now();
             if !self.told(index, received, operation, witness, now)
                 || self.handed

@@ -5,8 +5,6 @@
 //! [`Exchange::read`] would have done so far, and the call goes on with those: a command is remembered as soon as
 //! there is something to remember it for.
 
-use rustix::net::RecvFlags;
-
 use super::{Exchange, Witness};
 use crate::client::busy::Busy;
 use crate::client::clock;
@@ -42,10 +40,7 @@ impl Exchange {
             self.send_the_rest(tag, server.index(), sent, operation, witness, now);
             return None;
         }
-        let received = match busy.is_off() {
-            true => connection.receive_first(RecvFlags::empty()),
-            false => receive_busily(connection, busy, now),
-        };
+        let received = busy.receive(now, |wait| connection.receive_first(wait));
         if let Ok(came @ 1..) = received {
             let later = witness.time_since(now);
             let outlived = witness.look(later) && witness.outlived(server, connection.life());
@@ -111,20 +106,4 @@ impl Exchange {
             self.lose(index, loss, operation, witness, now);
         }
     }
-}
-
-/// Receives once, and for the first moments without a sleep.
-fn receive_busily(connection: &mut Connection, busy: &mut Busy, now: Instant) -> Result<usize, Loss> {
-    let span = busy.span();
-    if !span.is_zero() {
-        let mut received = Ok(0);
-        let came = busy.poll(now + span, || {
-            received = connection.receive_first(RecvFlags::DONTWAIT);
-            received != Ok(0)
-        });
-        if came {
-            return received;
-        }
-    }
-    connection.receive_first(RecvFlags::empty())
 }
