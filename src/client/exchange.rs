@@ -319,19 +319,20 @@ impl Exchange {
             }
         }
         let connection = &mut self.connections[index];
+        let server = connection.server();
         let mut answered = false;
         while operation.outcome().is_none() {
-            if let Some((tag, reply)) = connection.next_everyday(operation) {
-                operation.answer(witness.view(), tag, &reply);
-            } else if let Some((tag, reply)) = connection.next_answer(operation)? {
-                operation.answer(witness.view(), tag, &reply);
-            } else {
-                break;
+            let (tag, reply) = match connection.next_everyday(operation) {
+                Some(answer) => answer,
+                None => match connection.next_answer(operation)? {
+                    Some(answer) => answer,
+                    None => break,
+                },
+            };
+            if !std::mem::replace(&mut answered, true) {
+                witness.answered(server, now);
             }
-            answered = true;
-        }
-        if answered {
-            witness.answered(connection.server(), now);
+            operation.answer(witness.view(), tag, &reply);
         }
         if operation.outcome().is_some() {
             // What follows the last answer is nobody's: it ends the connection, not the call.
