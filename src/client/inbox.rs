@@ -117,10 +117,9 @@ impl Inbox {
         if self.input.capacity() > KEPT {
             self.clear();
             self.spare.rest(&mut self.input);
-        } else {
-            self.input.clear();
-            self.taken = 0;
         }
+        self.input.clear();
+        self.taken = 0;
     }
 
     #[cfg(test)]
