@@ -33,8 +33,8 @@ fn fetch(mut call: Call<'_>, with_cas: bool, place: Place) -> usize {
     let open = begin(&mut call, place);
     if open == call.items.len() && !call.ctxt.places_keys_itself() {
         for first in (0..open).step_by(READ_AT_ONCE) {
-            let group = Group::Row(first, READ_AT_ONCE.min(open - first));
-            fetch_group(&mut call, Way::Pool, group, with_cas, place);
+            let group = first..open.min(first + READ_AT_ONCE);
+            fetch_group(&mut call, Way::Pool, Group::Row(group), with_cas, place);
         }
     } else if open > 0 {
         match ways(&call) {
@@ -97,46 +97,41 @@ fn key_of(item: &mc_item) -> &[u8] {
 }
 
 /// Which items travel together.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Group<'a> {
-    /// From this one on so many: for the usual call, of which no item was refused, there is no list.
-    Row(usize, usize),
+    Row(std::ops::Range<usize>),
     These(&'a [(Way, usize)]),
 }
 
 impl Group<'_> {
-    fn len(self) -> usize {
+    fn len(&self) -> usize {
         match self {
-            Group::Row(_, count) => count,
+            Group::Row(row) => row.len(),
             Group::These(these) => these.len(),
         }
     }
 
     #[inline]
-    fn at(self, index: usize) -> usize {
+    fn at(&self, index: usize) -> usize {
         match self {
-            Group::Row(first, _) => first + index,
+            Group::Row(row) => row.start + index,
             Group::These(these) => these[index].1,
         }
-    }
-
-    fn items(self) -> impl Iterator<Item = usize> {
-        (0..self.len()).map(move |index| self.at(index))
     }
 }
 
 fn fetch_group(call: &mut Call<'_>, way: Way, group: Group<'_>, with_cas: bool, place: Place) {
     let landings = Landings::new(call.ctxt);
-    let mut values = Values { landings, items: call.items, group, place };
+    let mut values = Values { landings, items: call.items, group: group.clone(), place };
     let Some(mut read) = Read::with_room(&mut values, with_cas) else {
         drop(values);
-        return call.no_memory(group.items());
+        return call.no_memory((0..group.len()).map(|index| group.at(index)));
     };
     let whole = way.carry(call.cache, &mut read);
     let refusal = read.refusal().map(<[u8]>::to_vec);
     drop(read);
     drop(values);
-    for index in group.items() {
+    for index in (0..group.len()).map(|index| group.at(index)) {
         let item = &mut call.items[index];
         if item.reason >= 0 {
             continue;
