@@ -7,22 +7,14 @@ typedef int (*store_call)(const struct memcache_ctxt *, struct memcache *, const
 	time_t, u_int32_t);
 typedef int (*join_call)(const struct memcache_ctxt *, struct memcache *, const char *, size_t, const void *, size_t);
 
-static void store(INTERNAL_FUNCTION_PARAMETERS, store_call call)
+/* Stores what was asked for: by `call`, or where there is none, by mcm_cas under the token. */
+static void put(lmc_client *client, zval *return_value, zend_string *key, zval *value, zend_long expiration,
+	store_call call, uint64_t token)
 {
-	LMC_CLIENT();
-	zend_string *key, *full, *bytes;
-	zval *value;
-	zend_long expiration = 0;
+	zend_string *full, *bytes;
 	struct memcache *mc;
 	uint32_t flags;
 	int reason;
-
-	ZEND_PARSE_PARAMETERS_START(2, 3)
-		Z_PARAM_STR(key)
-		Z_PARAM_ZVAL(value)
-		Z_PARAM_OPTIONAL
-		Z_PARAM_LONG(expiration)
-	ZEND_PARSE_PARAMETERS_END();
 
 	/* Before the handle: a __serialize of the program's may use this client too. */
 	bytes = lmc_encode(value, &flags);
@@ -35,11 +27,34 @@ static void store(INTERNAL_FUNCTION_PARAMETERS, store_call call)
 		RETURN_THROWS();
 	}
 	full = lmc_client_key(client, key);
-	reason = call(lmc_context(), mc, ZSTR_VAL(full), ZSTR_LEN(full), ZSTR_VAL(bytes), ZSTR_LEN(bytes), expiration, flags);
+	if (call != NULL) {
+		reason = call(lmc_context(), mc, ZSTR_VAL(full), ZSTR_LEN(full), ZSTR_VAL(bytes), ZSTR_LEN(bytes), expiration,
+			flags);
+	} else {
+		reason = mcm_cas(lmc_context(), mc, ZSTR_VAL(full), ZSTR_LEN(full), ZSTR_VAL(bytes), ZSTR_LEN(bytes), expiration,
+			flags, token);
+	}
 	zend_string_release(full);
 	zend_string_release(bytes);
 	lmc_client_end(client, reason);
 	RETURN_BOOL(reason == MC_REASON_STORED);
+}
+
+static void store(INTERNAL_FUNCTION_PARAMETERS, store_call call)
+{
+	LMC_CLIENT();
+	zend_string *key;
+	zval *value;
+	zend_long expiration = 0;
+
+	ZEND_PARSE_PARAMETERS_START(2, 3)
+		Z_PARAM_STR(key)
+		Z_PARAM_ZVAL(value)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_LONG(expiration)
+	ZEND_PARSE_PARAMETERS_END();
+
+	put(client, return_value, key, value, expiration, call, 0);
 }
 
 /* Libmemcache\Client::set */
@@ -117,13 +132,10 @@ static bool token_of(zval *value, uint64_t *token)
 ZEND_METHOD(Libmemcache_Client, cas)
 {
 	LMC_CLIENT();
-	zend_string *key, *full, *bytes;
+	zend_string *key;
 	zval *token, *value;
 	zend_long expiration = 0;
-	struct memcache *mc;
 	uint64_t cas;
-	uint32_t flags;
-	int reason;
 
 	ZEND_PARSE_PARAMETERS_START(3, 4)
 		Z_PARAM_ZVAL(token)
@@ -138,22 +150,7 @@ ZEND_METHOD(Libmemcache_Client, cas)
 		zend_argument_value_error(1, "must be a token that get() gave with GET_EXTENDED");
 		RETURN_THROWS();
 	}
-	bytes = lmc_encode(value, &flags);
-	if (bytes == NULL) {
-		RETURN_THROWS();
-	}
-	mc = lmc_client_begin(client);
-	if (mc == NULL) {
-		zend_string_release(bytes);
-		RETURN_THROWS();
-	}
-	full = lmc_client_key(client, key);
-	reason = mcm_cas(lmc_context(), mc, ZSTR_VAL(full), ZSTR_LEN(full), ZSTR_VAL(bytes), ZSTR_LEN(bytes), expiration,
-		flags, cas);
-	zend_string_release(full);
-	zend_string_release(bytes);
-	lmc_client_end(client, reason);
-	RETURN_BOOL(reason == MC_REASON_STORED);
+	put(client, return_value, key, value, expiration, NULL, cas);
 }
 
 /* Libmemcache\Client::touch */

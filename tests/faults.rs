@@ -125,14 +125,14 @@ fn a_proxy_without_descriptors_turns_in_no_circles() {
     for number in 0..20 {
         assert_eq!(inside.set(&format!("k{number}"), b"v"), "STORED");
     }
-    let short = Short::of_descriptors(proxy.child.id());
+    let short = Short::of_descriptors(proxy.pid());
     let mut outside: Vec<Client> = (0..3).map(|_| Client::to(fleet.port)).collect();
     outside.iter_mut().for_each(|client| client.send(b"mn\r\n"));
     wait::until("it says so", || proxy.said().contains("no descriptors are left").then_some(()));
-    let before = used(proxy.child.id());
+    let before = used(proxy.pid());
     // That a loop rests shows in nothing but what it does not use.
     std::thread::sleep(Duration::from_secs(1));
-    let used = used(proxy.child.id()) - before;
+    let used = used(proxy.pid()) - before;
     assert!(used < 30, "it worked for {used} hundredths of a second, with nothing to do");
     for number in 0..20 {
         assert_eq!(inside.get(&format!("k{number}")), Ok(Some(b"v".to_vec())), "who is inside is served");
@@ -158,7 +158,7 @@ fn a_proxy_without_descriptors_blames_no_server() {
     let proxy = fleet.proxy(&["--threads", "1"]);
     let mut client = proxy.client();
     assert_eq!(client.ask("mn\r\n"), "MN");
-    let short = Short::of_descriptors(proxy.child.id());
+    let short = Short::of_descriptors(proxy.pid());
     for number in 0..20 {
         let key = format!("k{number}");
         assert_eq!(client.get(&key), Err("SERVER_ERROR unavailable".to_owned()));

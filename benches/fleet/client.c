@@ -1,30 +1,15 @@
 /*
  * Many processes at work on one pool, and a note of every call that they make.
  *
- *   MEMCACHE_POOL=/path/pool.toml client FILE FIRST COUNT
- *
- * FILE holds what the processes share (its layout: the structs below, and tests/support/fleet.rs, which makes
- * it, says when to stop, and reads it). This program is forked COUNT times; the processes have the
- * numbers from FIRST on. Each one writes keys of its own and reads everybody's, pausing between calls.
+ * How it is called, crowd.h says. The file's layout: the structs below, and tests/support/crowd.rs, which makes it, says
+ * when to stop, and reads it. Each process writes keys of its own and reads everybody's, pausing between calls.
  *
  * A key is written by one process only, so what a read may find is known: no older value than the one
  * that was acknowledged last before the read began, no newer one than the one being written when it has ended.
  */
 #include <memcache.h>
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "../../tests/support/crowd.h"
 
 #define VALUE_BYTES 100
 #define HEADER_BYTES 4096
@@ -76,29 +61,6 @@ struct worker {
     uint8_t *kinds; /* of each key: whether a read, and a write, concerns the victim */
     uint64_t random;
 };
-
-static uint64_t now_ns(void) {
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-static uint64_t load(const uint64_t *word) {
-    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-}
-
-static void store(uint64_t *word, uint64_t value) {
-    __atomic_store_n(word, value, __ATOMIC_RELEASE);
-}
-
-/* xorshift64*: the same process does the same in every run. */
-static uint64_t random_below(struct worker *w, uint64_t limit) {
-    w->random ^= w->random >> 12;
-    w->random ^= w->random << 25;
-    w->random ^= w->random >> 27;
-    return ((w->random * 2685821657736338717u) >> 33) % limit;
-}
 
 static size_t key_text(uint64_t key, char *text, size_t size) {
     return (size_t)snprintf(text, size, "fleet-%llu", (unsigned long long)key);
@@ -209,15 +171,6 @@ static void find_kinds(struct worker *w) {
     }
 }
 
-static void pause_between_calls(struct worker *w) {
-    uint64_t span = header->pause_us > 0 ? random_below(w, 2 * header->pause_us) : 0;
-    struct timespec pause = {.tv_sec = (time_t)(span / 1000000), .tv_nsec = (long)(span % 1000000 * 1000)};
-
-    if (span > 0) {
-        nanosleep(&pause, NULL);
-    }
-}
-
 static int work(uint64_t number) {
     struct worker w = {.number = number, .process = &processes[number], .notes = notes + number * header->room};
     uint64_t all = header->processes * header->keys, i;
@@ -237,11 +190,11 @@ static int work(uint64_t number) {
     }
     store(&w.process->ready, 1);
     while (load(&header->stop) == 0) {
-        pause_between_calls(&w);
-        if (random_below(&w, 100) < header->writes_percent) {
-            call(&w, number * header->keys + random_below(&w, header->keys), 1);
+        pause_about(&w.random, header->pause_us);
+        if (random_below(&w.random, 100) < header->writes_percent) {
+            call(&w, number * header->keys + random_below(&w.random, header->keys), 1);
         } else {
-            call(&w, random_below(&w, all), 0);
+            call(&w, random_below(&w.random, all), 0);
         }
     }
     free(w.kinds);
@@ -249,58 +202,14 @@ static int work(uint64_t number) {
     return 0;
 }
 
-static int map_file(const char *path) {
-    int file = open(path, O_RDWR | O_CLOEXEC);
-    struct stat status;
-    char *map;
-
-    if (file < 0 || fstat(file, &status) != 0) {
-        return -1;
-    }
-    map = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    close(file);
-    if (map == MAP_FAILED) {
-        return -1;
-    }
+static uint64_t use(char *map) {
     header = (struct header *)(void *)map;
     processes = (struct process *)(void *)(map + HEADER_BYTES);
     keys = (struct key *)(void *)(processes + header->processes);
     notes = (struct note *)(void *)(keys + header->processes * header->keys);
-    return 0;
+    return header->processes;
 }
 
 int main(int argc, char **argv) {
-    pid_t parent = getpid();
-    uint64_t first, count, i;
-    int status, worst = 0;
-
-    if (argc != 4 || map_file(argv[1]) != 0) {
-        fprintf(stderr, "usage: %s FILE FIRST COUNT (%s)\n", argv[0], strerror(errno));
-        return 64;
-    }
-    first = strtoull(argv[2], NULL, 10);
-    count = strtoull(argv[3], NULL, 10);
-    if (first + count > header->processes) {
-        fprintf(stderr, "%s: there is room for %llu processes\n", argv[0], (unsigned long long)header->processes);
-        return 64;
-    }
-    for (i = first; i < first + count; i++) {
-        pid_t child = fork();
-
-        if (child < 0) {
-            perror("fork");
-            return 71;
-        }
-        if (child == 0) {
-            /* Who drives this program kills it, or dies: then the children have nobody to work for. */
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            _exit(getppid() == parent ? work(i) : 70);
-        }
-    }
-    while (wait(&status) > 0) {
-        int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-
-        worst = code > worst ? code : worst;
-    }
-    return worst;
+    return crowd(argc, argv, use, work);
 }

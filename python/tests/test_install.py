@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import List
 
 import pytest
-from support import ROOT, Memcached
+from support import ROOT, Memcached, pool_file
 
 BUILT = Path(os.environ.get("BUILT", ROOT / "target/release"))
 
@@ -71,9 +71,7 @@ def test_as_the_page_for_beginners_says(tmp_path: Path, servers: List[Memcached]
     environment = {**os.environ, **offline, "DIST_EXTRA_CONFIG": str(config)}
     subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
 
-    pool = tmp_path / "pool.toml"
-    sections = "".join(f'[[server]]\naddress = "{server.address}"\n' for server in servers[:2])
-    pool.write_text('[pool]\ntimeout = "20s"\n' + sections)
+    pool = pool_file(tmp_path, servers[:2])
     assert "/etc/memcache/pool.toml" in program
     (tmp_path / "visits.py").write_text(program.replace("/etc/memcache/pool.toml", str(pool)))
     environment["PYTHONPATH"] = str(tmp_path / "packages")

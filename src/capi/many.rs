@@ -16,7 +16,7 @@ use super::memcache::{Cache, memcache};
 use super::reason::{self, mc_reason};
 use super::server::{self, memcache_server};
 use super::types::{u_int32_t, u_int64_t};
-use crate::rules::operation::{Many, NO_MEMORY, Operation, Outcome, Parts, Spread, Write};
+use crate::rules::operation::{Many, Operation, Outcome, Parts, Spread, Write};
 
 use mc_reason::*;
 
@@ -42,6 +42,9 @@ pub struct mc_item {
     /// Set by every call: how it ended for this item, a number of enum mc_reason.
     pub reason: c_int,
 }
+
+/// What an item has that is neither answered nor refused: see [`many_guard`].
+pub(super) const OPEN: c_int = MC_REASON_INTERNAL as c_int;
 
 /// An item that may be sent.
 #[derive(Clone, Copy)]
@@ -110,7 +113,7 @@ impl Call<'_> {
     unsafe fn ready<'k>(&mut self, with_value: bool) -> Vec<Ready<'k>> {
         let mut ready = Vec::new();
         if ready.try_reserve_exact(self.items.len()).is_err() {
-            self.items.iter_mut().for_each(|item| item.reason = MC_REASON_NO_MEMORY as c_int);
+            self.no_memory(0..self.items.len());
             return ready;
         }
         for index in 0..self.items.len() {
@@ -142,7 +145,7 @@ impl Call<'_> {
     fn change<'k, O: Operation>(&mut self, ready: &[Ready<'k>], make: impl Fn(&Ready<'k>) -> O) {
         for group in ready.chunk_by(|one, other| one.way == other.way) {
             let Some(mut many) = Many::with_room(Changes { group, make: &make }) else {
-                self.no_memory(group);
+                self.no_memory(group.iter().map(|item| item.index));
                 continue;
             };
             let whole = group[0].way.carry(self.cache, &mut many);
@@ -153,9 +156,14 @@ impl Call<'_> {
         }
     }
 
-    /// There is none for carrying out these.
-    fn no_memory(&mut self, group: &[Ready<'_>]) {
-        group.iter().for_each(|item| self.settle(item.index, Outcome::Refused, Some(NO_MEMORY)));
+    /// There is none for carrying out these, but for those that have their answer.
+    pub(super) fn no_memory(&mut self, these: impl Iterator<Item = usize>) {
+        for index in these {
+            let item = &mut self.items[index];
+            if item.reason == OPEN {
+                item.reason = MC_REASON_NO_MEMORY as c_int;
+            }
+        }
     }
 
     /// The handle's reason: that of the first item that failed. How many items have `success`.
@@ -241,7 +249,7 @@ pub(super) unsafe fn many_guard(
             return None;
         }
         cache.handle().last.set(MC_REASON_INTERNAL); // what it stays if the body panics
-        items.iter_mut().for_each(|item| item.reason = MC_REASON_INTERNAL as c_int);
+        items.iter_mut().for_each(|item| item.reason = OPEN);
         Some(body(Call { ctxt, cache, items, refusal: Vec::new(), refused: usize::MAX }))
     })
 }

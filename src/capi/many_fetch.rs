@@ -6,11 +6,11 @@ use std::slice;
 
 use super::context::{mc_global_ctxt, memcache_ctxt};
 use super::landing::{Landings, room};
-use super::many::{Call, Way, many_guard, mc_item};
+use super::many::{Call, OPEN, Way, many_guard, mc_item};
 use super::memcache::memcache;
 use super::reason::mc_reason;
 use super::server;
-use crate::rules::operation::{Batch, NO_MEMORY, Operation, Outcome, Read};
+use crate::rules::operation::{Batch, Operation, Outcome, Read};
 use crate::rules::wire::Value;
 
 use mc_reason::*;
@@ -18,9 +18,6 @@ use mc_reason::*;
 /// How many keys are fetched at once. A read keeps each one's place in a tag of 32 bits, and what is
 /// sent for so many is memory enough.
 const READ_AT_ONCE: usize = 1 << 20;
-
-/// What an item has that is neither answered nor refused: see [`many_guard`].
-const OPEN: i32 = MC_REASON_INTERNAL as i32;
 
 /// Where values go.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,10 +45,7 @@ fn fetch(mut call: Call<'_>, with_cas: bool, place: Place) -> usize {
                     }
                 }
             }
-            None => {
-                let all = 0..call.items.len();
-                no_memory(&mut call, all);
-            }
+            None => call.no_memory(0..call.items.len()),
         }
     }
     // SAFETY: `many_guard`'s promise.
@@ -131,7 +125,7 @@ fn fetch_group(call: &mut Call<'_>, way: Way, group: Group<'_>, with_cas: bool, 
     let mut values = Values { landings, items: call.items, group: group.clone(), place };
     let Some(mut read) = Read::with_room(&mut values, with_cas) else {
         drop(values);
-        return no_memory(call, (0..group.len()).map(|index| group.at(index)));
+        return call.no_memory((0..group.len()).map(|index| group.at(index)));
     };
     let whole = way.carry(call.cache, &mut read);
     let refusal = read.refusal().map(<[u8]>::to_vec);
@@ -153,15 +147,6 @@ fn fetch_group(call: &mut Call<'_>, way: Way, group: Group<'_>, with_cas: bool, 
             call.settle(index, whole, None);
         } else if item.reason == MC_REASON_REFUSED as i32 {
             call.settle(index, Outcome::Refused, refusal.as_deref());
-        }
-    }
-}
-
-/// There is none for fetching these.
-fn no_memory(call: &mut Call<'_>, these: impl Iterator<Item = usize>) {
-    for index in these {
-        if call.items[index].reason == OPEN {
-            call.settle(index, Outcome::Refused, Some(NO_MEMORY));
         }
     }
 }

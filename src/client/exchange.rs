@@ -22,7 +22,6 @@ use crate::rules::operation::{Failure, Operation, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
 
-use self::losing::doubtful;
 pub(super) use self::witness::{Lost, Planned, Welcome, Witness};
 
 /// The connections of an exchange. See the module.
@@ -232,29 +231,11 @@ impl Exchange {
                 continue;
             }
             if outlived || witness.moved_on(connection.server(), connection.promised()) {
-                self.abandon(index, operation, witness, now);
+                self.abandon(index, Loss::Outlived, operation, witness, now);
             } else if connection.waits() && witness.may_try(connection.server(), now) {
                 connection.redial(now);
             }
         }
-    }
-
-    /// Ends a connection because of what is known of its server by now.
-    fn abandon(
-        &mut self,
-        index: usize,
-        operation: &mut (impl Operation + ?Sized),
-        witness: &mut impl Witness,
-        now: Instant,
-    ) {
-        let mut lost = std::mem::take(&mut self.lost);
-        let connection = &mut self.connections[index];
-        connection.lose(&mut lost);
-        connection.surrender(&mut lost);
-        let doubt = doubtful(operation, &lost);
-        let what = Lost { doubt, late: false, waited: false, bound: false };
-        witness.lost(connection.server(), Loss::Outlived, what, now);
-        self.fail(lost, operation, witness, now);
     }
 
     /// Receives once over one connection, and tells the operation what came. `wait`: see

@@ -288,7 +288,7 @@ impl Client {
                 return outcome;
             }
             if now >= deadline {
-                self.exchange.give_up(operation.mutates(), &mut self.views, now);
+                self.exchange.give_up(operation, &mut self.views, now);
                 return Outcome::Timeout;
             }
             if self.exchange.idle() {

@@ -2,9 +2,11 @@
 //! client of the process, because two clients that disagreed about a server would read each
 //! other's past (rule 18).
 //!
-//! An entry lives as long as the process. Were it dropped with its last client, a program that
-//! opens a client per request would meet every dead server anew, and would forget that one
-//! missed a write and must be emptied. It costs some hundred bytes per server that was ever used.
+//! An entry outlives its last client: a program that opens a client per request would else meet every
+//! dead server anew, and would forget that one missed a write and must be emptied. It costs some hundred
+//! bytes per server that was ever used. A program that uses ever new ones would collect them without end: where there
+//! are very many, those go that no client uses and of which nothing bad is known. Who uses such a one again meets it as a
+//! new process does.
 //!
 //! Nothing here is locked while all is well: a client compares one number per call, and an answer
 //! is told only when a broken connection is still to be forgiven.
@@ -36,9 +38,13 @@ static REVISION: AtomicU64 = AtomicU64::new(1);
 
 static REGISTRY: PerProcess<Registry> = PerProcess::new();
 
-/// Every server that this process ever used.
+/// So many servers are known before any is forgotten: more than a program has in use that has no others every day.
+const ENOUGH: usize = 1024;
+
+/// The servers that this process used.
 #[derive(Default)]
 struct Registry {
+    /// In the order of their [`Known::place`].
     servers: Twin<Vec<Arc<Known>>>,
 }
 
@@ -63,12 +69,18 @@ pub(super) fn revision() -> u64 {
 /// What is known of one server of the pool of this name.
 pub(super) fn known(pool: &str, address: &Address) -> Arc<Known> {
     let registry = Registry::of_this_process();
-    let find = |servers: &Vec<Arc<Known>>| servers.iter().find(|known| known.is(pool, address)).cloned();
+    let search =
+        |servers: &[Arc<Known>]| servers.binary_search_by(|known| known.place().cmp(&(pool, address)));
+    let find = |servers: &Vec<Arc<Known>>| Some(Arc::clone(&servers[search(servers).ok()?]));
     registry.servers.read(find).unwrap_or_else(|| {
         registry.servers.change(|servers| {
             find(servers).unwrap_or_else(|| {
+                if servers.len() >= ENOUGH {
+                    servers.retain(Known::is_needed);
+                }
                 let fresh = Arc::new(Known::new(pool, address, Inner::default()));
-                servers.push(Arc::clone(&fresh));
+                let (Ok(at) | Err(at)) = search(servers);
+                servers.insert(at, Arc::clone(&fresh));
                 fresh
             })
         })
@@ -123,6 +135,11 @@ impl Inner {
         }
         self.alarm = self.health.next_change(settings).map_or(u64::MAX, |at| at.0);
         changed
+    }
+
+    /// Whether there is something that a new process would not find out by itself.
+    fn is_worth_keeping(&self) -> bool {
+        self.health.state() != State::Steady || self.broke || self.trouble.any() || self.agreed.any()
     }
 
     /// The trial under way no longer counts.
@@ -190,8 +207,14 @@ impl Known {
         Known::new(&parents.pool, &parents.address, inner)
     }
 
-    fn is(&self, pool: &str, address: &Address) -> bool {
-        self.pool == pool && self.address == *address
+    fn place(&self) -> (&str, &Address) {
+        (&self.pool, &self.address)
+    }
+
+    /// Whether a client uses it, or it is not to be forgotten.
+    fn is_needed(this: &Arc<Known>) -> bool {
+        // (Either copy of the list has it, and nobody else can come by it meanwhile.)
+        Arc::strong_count(this) > 2 || lock(&this.left).is_some() || this.inner.read(Inner::is_worth_keeping)
     }
 
     fn publish(&self, inner: &Inner) {

@@ -8,7 +8,7 @@ use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 /// Where a server listens. Equal addresses are the same server.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     /// A host name or IP address (v6 without its brackets) and a port.
     Tcp {

@@ -1,31 +1,16 @@
 /*
  * Many processes at work on the same keys, and a record of every call that they make.
  *
- *   MEMCACHE_POOL=/path/pool.toml client FILE FIRST COUNT
- *
- * FILE holds what the processes share: the structs below. tests/exact/crowd.rs makes it, says what is to be done and when to
- * stop, and reads it. This program is forked COUNT times; the processes have the numbers from FIRST on.
+ * How it is called, ../support/crowd.h says. The file has the structs below: tests/exact/crowd.rs makes it, says what is to
+ * be done and when to stop, and reads it.
  *
  * What a write leaves behind says which write it was, so a reader knows which writes made what it finds. Of that it
  * records the print: the names of all these writes folded into one number (crowd.rs folds them the same way).
  */
 #include <memcache.h>
 
+#include "../support/crowd.h"
 #include "values.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #define HEADER_BYTES 4096
 #define MANY 8             /* items in one call */
@@ -78,29 +63,6 @@ struct worker {
     int schedule; /* /proc/self/schedstat */
     char value[LARGEST + 1];
 };
-
-static uint64_t now_ns(void) {
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-static uint64_t load(const uint64_t *word) {
-    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-}
-
-static void store(uint64_t *word, uint64_t value) {
-    __atomic_store_n(word, value, __ATOMIC_RELEASE);
-}
-
-/* xorshift64*: of one seed the same process does the same. */
-static uint64_t random_below(struct worker *w, uint64_t limit) {
-    w->random ^= w->random >> 12;
-    w->random ^= w->random << 25;
-    w->random ^= w->random >> 27;
-    return ((w->random * 2685821657736338717u) >> 33) % limit;
-}
 
 /* How long this process was ready and got no processor, since it began. */
 static uint64_t waited_ns(const struct worker *w) {
@@ -207,10 +169,10 @@ static void get_and_touch(struct worker *w, uint64_t key) {
 
 /* Several keys in one call; each is a record. Of one key twice the later item is left out: it would be one call too. */
 static size_t choose_many(struct worker *w, struct mc_item *items, uint64_t *keys, char texts[MANY][64]) {
-    size_t wanted = 2 + random_below(w, MANY - 1), count = 0, i, j;
+    size_t wanted = 2 + random_below(&w->random, MANY - 1), count = 0, i, j;
 
     for (i = 0; i < wanted; i++) {
-        uint64_t key = random_below(w, header->keys);
+        uint64_t key = random_below(&w->random, header->keys);
 
         for (j = 0; j < count && keys[j] != key; j++) {
         }
@@ -279,7 +241,7 @@ static void change(struct worker *w, uint8_t operation, uint64_t key) {
     uint64_t name = new_name(w), old = 0, fetched = 0;
     u_int64_t token = 0;
     u_int32_t flags = flags_of(name);
-    time_t expire = random_below(w, 4) == 0 ? FAR_OFF : 0;
+    time_t expire = random_below(&w->random, 4) == 0 ? FAR_OFF : 0;
     struct record record;
     int reason;
 
@@ -329,7 +291,7 @@ static void set_counter(struct worker *w, uint64_t counter) {
 
 static void count(struct worker *w, uint8_t operation, uint64_t counter) {
     char text[64];
-    uint64_t key = header->keys + counter, delta = 1 + random_below(w, 100);
+    uint64_t key = header->keys + counter, delta = 1 + random_below(&w->random, 100);
     size_t len = key_text(key, text, sizeof text);
     u_int64_t number = 0;
     struct record record = begin(w, operation, key, delta);
@@ -342,14 +304,14 @@ static void count(struct worker *w, uint8_t operation, uint64_t counter) {
 }
 
 static void one_step(struct worker *w) {
-    uint64_t choice = random_below(w, w->total_weight);
+    uint64_t choice = random_below(&w->random, w->total_weight);
     uint8_t operation = 0;
 
     while (choice >= header->weights[operation]) {
         choice -= header->weights[operation++];
     }
     if (operation >= COUNT_READ) {
-        uint64_t counter = random_below(w, header->counters);
+        uint64_t counter = random_below(&w->random, header->counters);
 
         if (operation == COUNT_READ) {
             get(w, header->keys + counter, NULL);
@@ -361,7 +323,7 @@ static void one_step(struct worker *w) {
     } else if (operation == SET_MANY) {
         set_many(w);
     } else {
-        uint64_t key = random_below(w, header->keys);
+        uint64_t key = random_below(&w->random, header->keys);
 
         if (operation == GET) {
             get(w, key, NULL);
@@ -372,15 +334,6 @@ static void one_step(struct worker *w) {
         }
     }
     store(&w->process->rounds, w->process->rounds + 1);
-}
-
-static void pause_between_steps(struct worker *w) {
-    uint64_t span = header->pause_us > 0 ? random_below(w, 2 * header->pause_us) : 0;
-    struct timespec pause = {.tv_sec = (time_t)(span / 1000000), .tv_nsec = (long)(span % 1000000 * 1000)};
-
-    if (span > 0) {
-        nanosleep(&pause, NULL);
-    }
 }
 
 static int work(uint64_t number) {
@@ -409,7 +362,7 @@ static int work(uint64_t number) {
     store(&w.process->states, server_states(&w));
     store(&w.process->ready, 1);
     while (load(&header->stop) == 0) {
-        pause_between_steps(&w);
+        pause_about(&w.random, header->pause_us);
         one_step(&w);
         store(&w.process->states, server_states(&w));
     }
@@ -421,57 +374,13 @@ static int work(uint64_t number) {
     return 0;
 }
 
-static int map_file(const char *path) {
-    int file = open(path, O_RDWR | O_CLOEXEC);
-    struct stat status;
-    char *map;
-
-    if (file < 0 || fstat(file, &status) != 0) {
-        return -1;
-    }
-    map = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    close(file);
-    if (map == MAP_FAILED) {
-        return -1;
-    }
+static uint64_t use(char *map) {
     header = (struct header *)(void *)map;
     processes = (struct process *)(void *)(map + HEADER_BYTES);
     records = (struct record *)(void *)(processes + header->processes);
-    return 0;
+    return header->processes;
 }
 
 int main(int argc, char **argv) {
-    pid_t parent = getpid();
-    uint64_t first, count_of, i;
-    int status, worst = 0;
-
-    if (argc != 4 || map_file(argv[1]) != 0) {
-        fprintf(stderr, "usage: %s FILE FIRST COUNT (%s)\n", argv[0], strerror(errno));
-        return 64;
-    }
-    first = strtoull(argv[2], NULL, 10);
-    count_of = strtoull(argv[3], NULL, 10);
-    if (first + count_of > header->processes) {
-        fprintf(stderr, "%s: there is room for %llu processes\n", argv[0], (unsigned long long)header->processes);
-        return 64;
-    }
-    for (i = first; i < first + count_of; i++) {
-        pid_t child = fork();
-
-        if (child < 0) {
-            perror("fork");
-            return 71;
-        }
-        if (child == 0) {
-            /* Who drives this program kills it, or dies: then the children have nobody to work for. */
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            _exit(getppid() == parent ? work(i) : 70);
-        }
-    }
-    while (wait(&status) > 0) {
-        int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-
-        worst = code > worst ? code : worst;
-    }
-    return worst;
+    return crowd(argc, argv, use, work);
 }

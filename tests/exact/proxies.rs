@@ -1,12 +1,10 @@
 //! The proxies of a world. Each has a pool file of its own that differs from the others' in where it listens.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::link::{Door, Link};
-use crate::support::{keep, wait};
+use crate::support::service::Service;
 
 /// How long a proxy may take to tell of itself.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -14,9 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A proxy under the test's control.
 pub struct Proxy {
     pub door: Door,
-    pool_file: PathBuf,
-    log: PathBuf,
-    child: Option<Child>,
+    service: Service,
 }
 
 impl Proxy {
@@ -25,42 +21,34 @@ impl Proxy {
         let pool_file = directory.join(format!("proxy-{number}.toml"));
         let text = format!("{pool}\n[proxy]\nlisten = [\"{}\"]\n", door.address());
         std::fs::write(&pool_file, text).expect("a pool file for the proxy");
+        let program = Path::new(env!("CARGO_BIN_EXE_memcache-proxy"));
         let log = pool_file.with_extension("log");
-        let mut proxy = Proxy { door, pool_file, log, child: None };
+        let mut proxy = Proxy { door, service: Service::new(program, &pool_file, &["--threads", "2"], log) };
         proxy.restart();
         proxy
     }
 
     /// `kill -9`, and waits for its end.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            keep::kill(&mut child);
-        }
+        self.service.kill();
     }
 
     /// Runs again; waits until it listens.
     pub fn restart(&mut self) {
-        self.kill();
-        let log = File::options().create(true).append(true).open(&self.log).expect("a log file");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_memcache-proxy"));
-        command.arg("--pool").arg(&self.pool_file).args(["--foreground", "--threads", "2"]);
-        let child = keep::spawn(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log));
-        self.child = Some(child.expect("the proxy runs"));
-        wait::until("the proxy listens", || {
-            let ended = self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
-            assert!(!ended, "memcache-proxy ended:\n{}", self.said());
-            Link::to(&self.door, PATIENCE)
-        });
+        let door = &self.door;
+        self.service.restart(|_| Link::to(door, PATIENCE));
     }
 
     /// Everything it has said.
     pub fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        self.service.said()
     }
 
     /// Whether it takes a server for down; `None` while it does not run.
     pub fn sees_down(&self, server: usize) -> Option<bool> {
-        self.child.as_ref()?;
+        if !self.service.runs() {
+            return None;
+        }
         let mut link = Link::to(&self.door, PATIENCE).expect("the proxy listens");
         link.send(b"stats proxy\r\n").expect("the proxy listens");
         let mut states = Vec::new();
@@ -74,11 +62,5 @@ impl Proxy {
                 states.push(words[2] == "down");
             }
         }
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.kill();
     }
 }

@@ -294,10 +294,10 @@ impl Cell<'_> {
         self.bench.front.heal();
         let judged = self.judge(&mut asked, &case, &said, &second, third.as_ref());
         if let Asked::Proxy(proxy, _) = &mut asked {
-            if proxy.child.try_wait().expect("its state").is_some() {
+            if proxy.ended().is_some() {
                 return Err(Fault::Wrong(format!("the proxy ended: {}", proxy.said())));
             }
-            self.peak = self.peak.max(peak_of(proxy.child.id()));
+            self.peak = self.peak.max(peak_of(proxy.pid()));
         }
         if judged.is_err() && !self.honest_are_well(&asked) {
             return Err(Fault::Disturbed);

@@ -89,105 +89,79 @@ impl Operation {
     }
 }
 
-fn library() -> Vec<Operation> {
-    use Effect::{Append, Becomes, Delete, Prepend, Put};
-    let op = |name, call: c::Call, span, before, says, effect| Operation {
-        name,
-        door: Door::Library(call),
-        span,
-        before,
-        says,
-        effect,
-    };
-    let none = Effect::None;
-    let (one, many) = (Span::One, Span::Many);
-    let (value, number) = (Before::Value, Before::Number);
-    vec![
-        op("fetch", c::fetches, one, value, What::Hit, none),
-        op("fetch of nothing", c::fetches, one, Before::Nothing, What::Miss, none),
-        op("fetch of 512 KiB", c::fetches, one, Before::Large, What::Hit, none),
-        op("fetch, binary key", c::fetches, Span::OneBinary, value, What::Hit, none),
-        op("fetch_into", c::fetch_into, one, value, What::Hit, none),
-        op("gat", c::get_and_touch, one, value, What::Hit, none),
-        op("store", c::store, one, value, What::Stored, Put),
-        op("store of 512 KiB", c::store, one, Before::Large, What::Stored, Put),
-        op("store, binary key", c::store, Span::OneBinary, value, What::Stored, Put),
-        op("store_add", c::store_add, one, Before::Nothing, What::Stored, Put),
-        op("store_replace", c::store_replace, one, value, What::Stored, Put),
-        op("append", c::append, one, value, What::Stored, Append),
-        op("prepend", c::prepend, one, value, What::Stored, Prepend),
-        op("cas", c::cas, one, value, What::Stored, Put),
-        op("remove", c::remove, one, value, What::Deleted, Delete),
-        op("touch", c::touch, one, value, What::Touched, none),
-        op("incr64", c::incr64, one, number, What::Number(46), Becomes("46")),
-        op("decr64", c::decr64, one, number, What::Number(36), Becomes("36")),
-        op("store_many", c::store_many, many, value, What::Stored, Put),
-        op("fetch_many", c::fetch_many, many, value, What::Hit, none),
-        op("fetch_values", c::fetch_values, many, value, What::Hit, none),
-        op("remove_many", c::remove_many, many, value, What::Deleted, Delete),
-        op("aget", c::old_get, one, value, What::Hit, none),
-        op("set", c::old_set, one, value, What::Stored, Put),
-        op("add", c::old_add, one, Before::Nothing, What::Stored, Put),
-        op("replace", c::old_replace, one, value, What::Stored, Put),
-        op("delete", c::old_delete, one, value, What::Deleted, Delete),
-        op("incr", c::old_incr, one, number, What::Number(46), Becomes("46")),
-        op("decr", c::old_decr, one, number, What::Number(36), Becomes("36")),
-        op("get of a request", c::old_get_many, many, value, What::Hit, none),
-        op("stats", c::statistics, Span::Everything, value, What::Done, none),
-        op("flush_all", c::flush_all, Span::Everything, value, What::Done, Delete),
-    ]
-}
-
-fn proxy() -> Vec<Operation> {
-    use Effect::{Append, Becomes, Delete, Prepend, Put};
-    let op = |name, call: p::Call, span, before, says, effect| Operation {
-        name,
-        door: Door::Proxy(call),
-        span,
-        before,
-        says,
-        effect,
-    };
-    let none = Effect::None;
-    let (one, many) = (Span::One, Span::Many);
-    let (value, number) = (Before::Value, Before::Number);
-    vec![
-        op("proxy: get", p::get, one, value, What::Hit, none),
-        op("proxy: gets", p::gets, one, value, What::Hit, none),
-        op("proxy: gat", p::gat, one, value, What::Hit, none),
-        op("proxy: set", p::set, one, value, What::Stored, Put),
-        op("proxy: set of 512 KiB", p::set, one, Before::Large, What::Stored, Put),
-        op("proxy: get of 512 KiB", p::get, one, Before::Large, What::Hit, none),
-        op("proxy: add", p::add, one, Before::Nothing, What::Stored, Put),
-        op("proxy: replace", p::replace, one, value, What::Stored, Put),
-        op("proxy: append", p::append, one, value, What::Stored, Append),
-        op("proxy: prepend", p::prepend, one, value, What::Stored, Prepend),
-        op("proxy: cas", p::cas, one, value, What::Stored, Put),
-        op("proxy: delete", p::delete, one, value, What::Deleted, Delete),
-        op("proxy: incr", p::incr, one, number, What::Number(46), Becomes("46")),
-        op("proxy: decr", p::decr, one, number, What::Number(36), Becomes("36")),
-        op("proxy: touch", p::touch, one, value, What::Touched, none),
-        op("proxy: mg", p::meta_get, one, value, What::Hit, none),
-        op("proxy: mg, touching", p::meta_get_touch, one, value, What::Hit, none),
-        op("proxy: mg, binary key", p::meta_get_binary, Span::OneBinary, value, What::Hit, none),
-        op("proxy: ms", p::meta_set, one, value, What::Stored, Put),
-        op("proxy: ms, add", p::meta_add, one, Before::Nothing, What::Stored, Put),
-        op("proxy: ms, append", p::meta_append, one, value, What::Stored, Append),
-        op("proxy: md", p::meta_delete, one, value, What::Deleted, Delete),
-        op("proxy: ma", p::meta_incr, one, number, What::Number(46), Becomes("46")),
-        op("proxy: get of many", p::get_many, many, value, What::Hit, none),
-        op("proxy: mg of many", p::meta_get_many, many, value, What::Hit, none),
-        op("proxy: set of many", p::set_many, many, value, What::Stored, Put),
-        op("proxy: delete of many", p::delete_many, many, value, What::Deleted, Delete),
-        op("proxy: version", p::version, Span::Everything, value, What::Done, none),
-        op("proxy: stats", p::statistics, Span::Everything, value, What::Done, none),
-        op("proxy: flush_all", p::flush_all, Span::Everything, value, What::Done, Delete),
-    ]
+fn op(name: &'static str, door: Door, span: Span, before: Before, says: What, effect: Effect) -> Operation {
+    Operation { name, door, span, before, says, effect }
 }
 
 /// All of them.
 pub fn all() -> Vec<Operation> {
-    let mut all = library();
-    all.extend(proxy());
-    all
+    use Door::{Library, Proxy};
+    use Effect::{Append, Becomes, Delete, Prepend, Put};
+    let none = Effect::None;
+    let (one, many) = (Span::One, Span::Many);
+    let (value, number) = (Before::Value, Before::Number);
+    vec![
+        op("fetch", Library(c::fetches), one, value, What::Hit, none),
+        op("fetch of nothing", Library(c::fetches), one, Before::Nothing, What::Miss, none),
+        op("fetch of 512 KiB", Library(c::fetches), one, Before::Large, What::Hit, none),
+        op("fetch, binary key", Library(c::fetches), Span::OneBinary, value, What::Hit, none),
+        op("fetch_into", Library(c::fetch_into), one, value, What::Hit, none),
+        op("gat", Library(c::get_and_touch), one, value, What::Hit, none),
+        op("store", Library(c::store), one, value, What::Stored, Put),
+        op("store of 512 KiB", Library(c::store), one, Before::Large, What::Stored, Put),
+        op("store, binary key", Library(c::store), Span::OneBinary, value, What::Stored, Put),
+        op("store_add", Library(c::store_add), one, Before::Nothing, What::Stored, Put),
+        op("store_replace", Library(c::store_replace), one, value, What::Stored, Put),
+        op("append", Library(c::append), one, value, What::Stored, Append),
+        op("prepend", Library(c::prepend), one, value, What::Stored, Prepend),
+        op("cas", Library(c::cas), one, value, What::Stored, Put),
+        op("remove", Library(c::remove), one, value, What::Deleted, Delete),
+        op("touch", Library(c::touch), one, value, What::Touched, none),
+        op("incr64", Library(c::incr64), one, number, What::Number(46), Becomes("46")),
+        op("decr64", Library(c::decr64), one, number, What::Number(36), Becomes("36")),
+        op("store_many", Library(c::store_many), many, value, What::Stored, Put),
+        op("fetch_many", Library(c::fetch_many), many, value, What::Hit, none),
+        op("fetch_values", Library(c::fetch_values), many, value, What::Hit, none),
+        op("remove_many", Library(c::remove_many), many, value, What::Deleted, Delete),
+        op("aget", Library(c::old_get), one, value, What::Hit, none),
+        op("set", Library(c::old_set), one, value, What::Stored, Put),
+        op("add", Library(c::old_add), one, Before::Nothing, What::Stored, Put),
+        op("replace", Library(c::old_replace), one, value, What::Stored, Put),
+        op("delete", Library(c::old_delete), one, value, What::Deleted, Delete),
+        op("incr", Library(c::old_incr), one, number, What::Number(46), Becomes("46")),
+        op("decr", Library(c::old_decr), one, number, What::Number(36), Becomes("36")),
+        op("get of a request", Library(c::old_get_many), many, value, What::Hit, none),
+        op("stats", Library(c::statistics), Span::Everything, value, What::Done, none),
+        op("flush_all", Library(c::flush_all), Span::Everything, value, What::Done, Delete),
+        op("proxy: get", Proxy(p::get), one, value, What::Hit, none),
+        op("proxy: gets", Proxy(p::gets), one, value, What::Hit, none),
+        op("proxy: gat", Proxy(p::gat), one, value, What::Hit, none),
+        op("proxy: set", Proxy(p::set), one, value, What::Stored, Put),
+        op("proxy: set of 512 KiB", Proxy(p::set), one, Before::Large, What::Stored, Put),
+        op("proxy: get of 512 KiB", Proxy(p::get), one, Before::Large, What::Hit, none),
+        op("proxy: add", Proxy(p::add), one, Before::Nothing, What::Stored, Put),
+        op("proxy: replace", Proxy(p::replace), one, value, What::Stored, Put),
+        op("proxy: append", Proxy(p::append), one, value, What::Stored, Append),
+        op("proxy: prepend", Proxy(p::prepend), one, value, What::Stored, Prepend),
+        op("proxy: cas", Proxy(p::cas), one, value, What::Stored, Put),
+        op("proxy: delete", Proxy(p::delete), one, value, What::Deleted, Delete),
+        op("proxy: incr", Proxy(p::incr), one, number, What::Number(46), Becomes("46")),
+        op("proxy: decr", Proxy(p::decr), one, number, What::Number(36), Becomes("36")),
+        op("proxy: touch", Proxy(p::touch), one, value, What::Touched, none),
+        op("proxy: mg", Proxy(p::meta_get), one, value, What::Hit, none),
+        op("proxy: mg, touching", Proxy(p::meta_get_touch), one, value, What::Hit, none),
+        op("proxy: mg, binary key", Proxy(p::meta_get_binary), Span::OneBinary, value, What::Hit, none),
+        op("proxy: ms", Proxy(p::meta_set), one, value, What::Stored, Put),
+        op("proxy: ms, add", Proxy(p::meta_add), one, Before::Nothing, What::Stored, Put),
+        op("proxy: ms, append", Proxy(p::meta_append), one, value, What::Stored, Append),
+        op("proxy: md", Proxy(p::meta_delete), one, value, What::Deleted, Delete),
+        op("proxy: ma", Proxy(p::meta_incr), one, number, What::Number(46), Becomes("46")),
+        op("proxy: get of many", Proxy(p::get_many), many, value, What::Hit, none),
+        op("proxy: mg of many", Proxy(p::meta_get_many), many, value, What::Hit, none),
+        op("proxy: set of many", Proxy(p::set_many), many, value, What::Stored, Put),
+        op("proxy: delete of many", Proxy(p::delete_many), many, value, What::Deleted, Delete),
+        op("proxy: version", Proxy(p::version), Span::Everything, value, What::Done, none),
+        op("proxy: stats", Proxy(p::statistics), Span::Everything, value, What::Done, none),
+        op("proxy: flush_all", Proxy(p::flush_all), Span::Everything, value, What::Done, Delete),
+    ]
 }

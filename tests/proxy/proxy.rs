@@ -3,13 +3,14 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use crate::support::scratch::Scratch;
 use crate::support::server::{Memcached, free_port};
+use crate::support::service::Service;
+use crate::support::wait;
 use crate::support::watchd::Watchd;
-use crate::support::{keep, wait};
 
 /// A client of the proxy must not wait for longer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -67,32 +68,29 @@ impl Fleet {
 
 /// A running proxy.
 pub struct Proxy {
-    pub child: Child,
+    service: Service,
     pub port: u16,
-    pub errors: PathBuf,
 }
 
 impl Proxy {
+    fn service(pool: &Path, port: u16, arguments: &[&str]) -> Service {
+        let program = Path::new(env!("CARGO_BIN_EXE_memcache-proxy"));
+        Service::new(program, pool, arguments, pool.with_extension(format!("{port}.err")))
+    }
+
+    /// How one is run that nobody waits for.
     pub fn command(pool: &Path, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_memcache-proxy"));
-        command.arg("--pool").arg(pool).arg("--foreground").args(arguments).stdin(Stdio::null());
-        command
+        Proxy::service(pool, 0, arguments).command()
     }
 
     pub fn start(pool: &Path, port: u16, arguments: &[&str]) -> Proxy {
-        let errors = pool.with_extension(format!("{port}.err"));
-        let file = std::fs::File::create(&errors).expect("a file for its log");
-        let child = keep::spawn(Proxy::command(pool, arguments).stderr(file)).expect("the proxy starts");
-        let mut proxy = Proxy { child, port, errors };
-        wait::until("the proxy listens", || {
-            assert!(proxy.child.try_wait().expect("its state").is_none(), "it ended: {}", proxy.said());
-            TcpStream::connect(("127.0.0.1", port)).ok()
-        });
-        proxy
+        let mut service = Proxy::service(pool, port, arguments);
+        service.restart(|_| TcpStream::connect(("127.0.0.1", port)).ok());
+        Proxy { service, port }
     }
 
     pub fn said(&self) -> String {
-        std::fs::read_to_string(&self.errors).unwrap_or_default()
+        self.service.said()
     }
 
     pub fn client(&self) -> Client {
@@ -100,26 +98,31 @@ impl Proxy {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.service.pid()
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).expect("it is there");
+        let pid = i32::try_from(self.pid()).ok().and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(pid.expect("it runs"), signal).expect("it is there");
+    }
+
+    /// How it ended; `None`: it runs.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.service.ended()
     }
 
     /// Waits until it has ended.
     pub fn ends(&mut self) -> ExitStatus {
-        wait::until("the proxy ends", || self.child.try_wait().expect("its state"))
+        wait::until("the proxy ends", || self.ended())
     }
 
     pub fn kill(&mut self) {
-        keep::kill(&mut self.child);
+        self.service.kill();
     }
 
     /// Its resident memory, in bytes.
     pub fn memory(&self) -> usize {
-        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).expect("its memory");
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).expect("its memory");
         let pages: usize = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
         pages * 4096
     }
@@ -144,12 +147,6 @@ impl Proxy {
                 found = words.next().map(str::to_owned);
             }
         }
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        keep::kill(&mut self.child);
     }
 }
 

@@ -1,17 +1,17 @@
 //! memcache-proxy, as cargo built it, on four memcacheds.
 
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 
 use crate::play::{Kind, Subject};
 use crate::support::scratch::Scratch;
 use crate::support::server::{Memcached, free_port};
-use crate::support::{keep, wait};
+use crate::support::service::Service;
 
 /// A proxy and its servers.
 pub struct Proxy {
     address: String,
     kind: Kind,
-    child: Child,
+    _service: Service,
     _servers: Vec<Memcached>,
     _scratch: Scratch,
 }
@@ -31,16 +31,12 @@ impl Proxy {
         );
         let scratch = Scratch::new();
         let file = scratch.write("pool.toml", &pool);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_memcache-proxy"));
-        command.arg("--pool").arg(file).args(["--foreground", "--log-level", "warn"]).stdin(Stdio::null());
-        let mut child = keep::spawn(&mut command).expect("memcache-proxy runs");
-        wait::until("memcache-proxy listens", || {
-            let ended = child.try_wait().expect("a child can be asked");
-            assert!(ended.is_none(), "memcache-proxy ended: {ended:?}");
-            std::net::TcpStream::connect(&address).ok()
-        });
+        let program = Path::new(env!("CARGO_BIN_EXE_memcache-proxy"));
+        let log = file.with_extension("log");
+        let mut service = Service::new(program, &file, &["--log-level", "warn"], log);
+        service.restart(|_| std::net::TcpStream::connect(&address).ok());
         let kind = if backup == "none" { Kind::Proxy } else { Kind::ProxyWithBackups };
-        Proxy { address, kind, child, _servers: servers, _scratch: scratch }
+        Proxy { address, kind, _service: service, _servers: servers, _scratch: scratch }
     }
 }
 
@@ -50,11 +46,5 @@ impl Subject for Proxy {
     }
     fn kind(&self) -> Kind {
         self.kind
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        keep::kill(&mut self.child);
     }
 }

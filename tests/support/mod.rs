@@ -17,5 +17,6 @@ pub mod old;
 pub mod relay;
 pub mod scratch;
 pub mod server;
+pub mod service;
 pub mod wait;
 pub mod watchd;

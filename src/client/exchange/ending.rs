@@ -1,8 +1,9 @@
 //! How an exchange ends: with its operation, with its time, or at once.
 
-use super::{Exchange, Lost, Witness};
+use super::losing::strip;
+use super::{Exchange, Witness};
 use crate::client::connection::Loss;
-use crate::rules::operation::Failure;
+use crate::rules::operation::Operation;
 use crate::rules::time::Instant;
 
 impl Exchange {
@@ -21,7 +22,13 @@ impl Exchange {
     /// Time is up: every server that was silent for too long counts as silent, and every one that may still execute
     /// a change. One that had less time than it is allowed is not accused: the call may have spent its time
     /// elsewhere.
-    pub(in crate::client) fn give_up(&mut self, mutates: bool, witness: &mut impl Witness, now: Instant) {
+    #[cold]
+    pub(in crate::client) fn give_up(
+        &mut self,
+        operation: &(impl Operation + ?Sized),
+        witness: &mut impl Witness,
+        now: Instant,
+    ) {
         let mut lost = std::mem::take(&mut self.lost);
         for at in 0..self.busy.len() {
             let index = self.busy[at];
@@ -31,11 +38,9 @@ impl Exchange {
             }
             let overdue = connection.overdue(now, witness.judges_for_others());
             lost.clear();
-            connection.lose(&mut lost);
+            let what = strip(connection, Loss::Silent, operation, &mut lost);
             connection.surrender(&mut lost);
-            let doubt = mutates && lost.iter().any(|(_, failure)| *failure == Failure::Unanswered);
-            if overdue || doubt {
-                let what = Lost { doubt, late: doubt, waited: false, bound: false };
+            if overdue || what.doubt {
                 witness.lost(connection.server(), Loss::Silent, what, now);
             }
         }

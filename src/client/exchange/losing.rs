@@ -1,7 +1,7 @@
 //! A connection is gone, and with it what was asked over it.
 
 use super::{Exchange, Lost, Witness};
-use crate::client::connection::Loss;
+use crate::client::connection::{Connection, Loss};
 use crate::rules::operation::{Failure, NO_MEMORY, Operation, Tag};
 use crate::rules::time::Instant;
 use crate::rules::wire::Reply;
@@ -20,11 +20,9 @@ impl Exchange {
         let mut lost = std::mem::take(&mut self.lost);
         let connection = &mut self.connections[index];
         let server = connection.server();
-        connection.lose(&mut lost);
-        let doubt = doubtful(operation, &lost);
+        let stripped = strip(connection, loss, operation, &mut lost);
         let waited = connection.parked();
-        let late = doubt && loss == Loss::Silent;
-        let what = Lost { doubt, late, waited, bound: waited || operation.mutates() };
+        let what = Lost { waited, bound: waited || operation.mutates(), ..stripped };
         let too_large = too_large(operation, loss, &mut lost);
         let loss = if loss == Loss::NoMemory { Loss::Local } else { loss };
         if witness.lost(server, loss, what, now) {
@@ -38,6 +36,24 @@ impl Exchange {
             operation.answer(witness.view(), tag, &Reply::Refused(NO_MEMORY));
             self.take(operation, witness, now);
         }
+        self.fail(lost, operation, witness, now);
+    }
+
+    /// Ends a connection that nothing is to wait for any more, neither what was sent over it nor what was not.
+    #[cold]
+    pub(super) fn abandon(
+        &mut self,
+        index: usize,
+        loss: Loss,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
+        now: Instant,
+    ) {
+        let mut lost = std::mem::take(&mut self.lost);
+        let connection = &mut self.connections[index];
+        let what = strip(connection, loss, operation, &mut lost);
+        connection.surrender(&mut lost);
+        witness.lost(connection.server(), loss, what, now);
         self.fail(lost, operation, witness, now);
     }
 
@@ -72,7 +88,17 @@ fn too_large(
     Some(tag)
 }
 
-/// Whether what was lost leaves a doubt: a change that was sent and not answered.
-pub(super) fn doubtful(operation: &(impl Operation + ?Sized), lost: &[(Tag, Failure)]) -> bool {
-    lost.iter().any(|(tag, failure)| *failure == Failure::Unanswered && operation.changes(*tag))
+/// Ends a connection, appends what was composed for it and not answered to `lost`, and says what that leaves: a doubt, if a
+/// change was sent.
+pub(super) fn strip(
+    connection: &mut Connection,
+    loss: Loss,
+    operation: &(impl Operation + ?Sized),
+    lost: &mut Vec<(Tag, Failure)>,
+) -> Lost {
+    connection.lose(lost);
+    let is_doubtful =
+        |(tag, failure): &(Tag, Failure)| *failure == Failure::Unanswered && operation.changes(*tag);
+    let doubt = lost.iter().any(is_doubtful);
+    Lost { doubt, late: doubt && loss == Loss::Silent, waited: false, bound: false }
 }

@@ -1,7 +1,7 @@
 //! What an exchange needs beside when the operation that it carries is many at once ([`crowd`](super::super::crowd)): one of
 //! them can be over while the others go on.
 
-use super::{Exchange, Lost, Witness, doubtful};
+use super::{Exchange, Witness};
 use crate::client::connection::{Connection, Loss};
 use crate::rules::operation::{Operation, Tag};
 use crate::rules::pool::ServerId;
@@ -30,14 +30,9 @@ impl Exchange {
         witness: &mut impl Witness,
         now: Instant,
     ) {
-        let mut lost = std::mem::take(&mut self.lost);
-        let Some(connection) = self.connections.get_mut(server.index()) else { return };
-        connection.lose(&mut lost);
-        connection.surrender(&mut lost);
-        let doubt = doubtful(operation, &lost);
-        let what = Lost { doubt, late: doubt, waited: false, bound: false };
-        witness.lost(server, Loss::Silent, what, now);
-        self.fail(lost, operation, witness, now);
+        if server.index() < self.connections.len() {
+            self.abandon(server.index(), Loss::Silent, operation, witness, now);
+        }
     }
 
     /// The connections that owe something.

@@ -56,6 +56,13 @@ pub(super) struct Agreed {
     met: Option<(Epoch, Incarnation)>,
 }
 
+impl Agreed {
+    /// Whether anything was ever agreed on.
+    pub(super) fn any(&self) -> bool {
+        self.basis != Basis::default() || self.rests.is_some() || self.met.is_some()
+    }
+}
+
 /// What became of the wish to pass a server by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::client) enum Diverted {

@@ -34,6 +34,21 @@ fn one_server_of_one_pool_is_one_entry() {
 }
 
 #[test]
+fn of_very_many_servers_those_are_forgotten_that_nobody_uses_and_that_are_well() {
+    let of = |name: &str| known("ever new ones", &Address::Unix(name.to_owned()));
+    let used = of("used");
+    of("down").tell(START, Event::Refused, &settings());
+    for number in 0..3 * ENOUGH {
+        of(&format!("number {number}"));
+    }
+    let ours = |servers: &Vec<Arc<Known>>| servers.iter().filter(|known| known.pool == used.pool).count();
+    let count = Registry::of_this_process().servers.read(ours);
+    assert!((2..=ENOUGH).contains(&count), "{count}");
+    assert!(Arc::ptr_eq(&used, &of("used")));
+    assert_eq!(of("down").view().state, State::Down, "it owes a flush");
+}
+
+#[test]
 fn every_change_of_a_view_raises_the_revision() {
     let known = known("revision", &Address::Unix("of a unit test".into()));
     let before = revision();

@@ -15,7 +15,6 @@ use super::source::Source;
 use super::spread::Spread;
 use super::{Attempts, Failure, Operation, Outcome, Tag, decides_alone, refused, writable};
 use crate::rules::bytes::Bytes;
-use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Direction, Reply};
@@ -301,12 +300,7 @@ impl Operation for Counter<'_> {
         (!self.refusal.is_empty()).then_some(&self.refusal)
     }
 
-    fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
-        tell(KeyHash::of(&self.key));
-    }
-
-    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
-        tell(&self.key);
-        true
+    fn key(&self) -> Option<&[u8]> {
+        Some(&self.key)
     }
 }

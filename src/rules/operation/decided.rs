@@ -10,7 +10,6 @@ use super::source::Source;
 use super::spread::Spread;
 use super::{Attempts, Failure, Operation, Outcome, Tag, decides_alone, refused, writable};
 use crate::rules::bytes::Bytes;
-use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
@@ -272,12 +271,7 @@ impl<'a, Q: Question<'a>> Operation for Decided<'a, Q> {
         (!self.refusal.is_empty()).then_some(&self.refusal)
     }
 
-    fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
-        tell(KeyHash::of(self.question.key()));
-    }
-
-    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
-        tell(self.question.key());
-        true
+    fn key(&self) -> Option<&[u8]> {
+        Some(self.question.key())
     }
 }

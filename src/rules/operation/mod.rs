@@ -147,13 +147,22 @@ pub trait Operation {
         None
     }
 
+    /// The key that it changes, if it is one, and known.
+    fn key(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// Tells the hash of every key that it changes: whose stripes are to be held while it is at work (rule 12).
-    fn hashes(&self, _tell: &mut dyn FnMut(KeyHash)) {}
+    fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
+        if let Some(key) = self.key() {
+            tell(KeyHash::of(key));
+        }
+    }
 
     /// Tells every key whose value it changes: what a server which it passes by must not keep. (To move a copy changes no
     /// value.) False: it changes others too, which it cannot tell.
-    fn keys(&self, _tell: &mut dyn FnMut(&[u8])) -> bool {
-        false
+    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
+        self.key().map(tell).is_some()
     }
 
     /// Tells the keys whose values were read at a later place than acting, which is to have them, and from which server:

@@ -35,7 +35,6 @@ use super::bring::{Copied, LEASE_SECONDS, LOOKS};
 use super::round::{Fate, Round};
 use super::{Attempts, Failure, Operation, Outcome, Parts, Tag, UNABLE, expiry, refused, writable};
 use crate::rules::bytes::Bytes;
-use crate::rules::hash::KeyHash;
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -488,8 +487,8 @@ impl Operation for Move<'_> {
         (!self.refusal.is_empty()).then_some(&self.refusal)
     }
 
-    fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
-        tell(KeyHash::of(&self.key));
+    fn key(&self) -> Option<&[u8]> {
+        Some(&self.key)
     }
 
     fn keys(&self, _: &mut dyn FnMut(&[u8])) -> bool {

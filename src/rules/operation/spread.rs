@@ -3,7 +3,6 @@
 use super::round::{Fate, Round};
 use super::{Attempts, Failure, Operation, Outcome, Tag, expiry, refused, writable};
 use crate::rules::bytes::Bytes;
-use crate::rules::hash::KeyHash;
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -230,12 +229,7 @@ impl Operation for Spread<'_> {
         (!self.refusal.is_empty()).then_some(&self.refusal)
     }
 
-    fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
-        tell(KeyHash::of(&self.key));
-    }
-
-    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
-        tell(&self.key);
-        true
+    fn key(&self) -> Option<&[u8]> {
+        Some(&self.key)
     }
 }

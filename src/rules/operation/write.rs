@@ -3,7 +3,6 @@
 use super::put::Put;
 use super::{Failure, Operation, Outcome, Tag};
 use crate::rules::bytes::Bytes;
-use crate::rules::hash::KeyHash;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
@@ -49,12 +48,7 @@ impl Operation for Write<'_> {
         Some(self.0.refusal()).filter(|text| !text.is_empty())
     }
 
-    fn hashes(&self, tell: &mut dyn FnMut(KeyHash)) {
-        tell(KeyHash::of(self.0.key()));
-    }
-
-    fn keys(&self, tell: &mut dyn FnMut(&[u8])) -> bool {
-        tell(self.0.key());
-        true
+    fn key(&self) -> Option<&[u8]> {
+        Some(self.0.key())
     }
 }
