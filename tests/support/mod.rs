@@ -14,6 +14,7 @@ pub mod drill;
 pub mod installed;
 pub mod keep;
 pub mod old;
+pub mod orders;
 pub mod relay;
 pub mod scratch;
 pub mod server;
