@@ -134,7 +134,7 @@ miri: need-build
 	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=3 PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 \
 	    cargo +nightly miri test --locked --target-dir '$(TARGET)/miri' --lib --test capi_pointers -- $(MIRI)
 
-## tsan:      the proxy, and what the clients of one process share, under ThreadSanitizer (nightly with rust-src)
+## tsan:      the proxy, the daemon, and what the clients of one process share, under ThreadSanitizer (nightly with rust-src)
 tsan: need-demo
 	@scripts/tsan '$(abspath $(TARGET))/tsan'
 

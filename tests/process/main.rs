@@ -8,6 +8,7 @@ mod fake;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -26,17 +27,22 @@ fn passes(command: &mut Command) -> String {
 }
 
 /// A thread that is cancelled in a call ends when the call is over; what it used is as good as before.
-#[test]
-fn threads_end_and_the_handle_they_used_lives_on() {
+fn threads_end(with: &[&str], rounds: &str) {
     let scratch = Scratch::new();
     let program = cc::program_with(&scratch, "ended", &["c-tests/ended.c"], &["-pthread"]);
     let servers = [Memcached::start(), Memcached::start()];
-    let run = |command: &mut Command, rounds: &str| {
-        passes(command.arg(rounds).args(servers.iter().map(Memcached::address)));
-    };
-    run(&mut Command::new(&program), "800");
-    let mut checked = Command::new("valgrind");
-    run(checked.args(["-q", "--error-exitcode=9", "--fair-sched=try"]).arg(&program), "24");
+    let all: Vec<_> = with.iter().map(OsStr::new).chain([program.as_os_str()]).collect();
+    passes(Command::new(all[0]).args(&all[1..]).arg(rounds).args(servers.iter().map(Memcached::address)));
+}
+
+#[test]
+fn threads_end_and_the_handle_they_used_lives_on() {
+    threads_end(&[], "800");
+}
+
+#[test]
+fn threads_that_end_are_watched_by_valgrind() {
+    threads_end(&["valgrind", "-q", "--error-exitcode=9", "--fair-sched=try"], "24");
 }
 
 /// A signal every hundred microseconds, with SA_RESTART and without: no call ends otherwise, nor later than it should.
