@@ -125,8 +125,10 @@ pub fn reply(text: &str) -> Got {
 
 /// Time enough for a loaded machine; for tests in which nothing is to time out.
 pub fn unhurried() -> Options {
-    let timeout = Duration::from_secs(60);
-    Options { connect_timeout: Duration::from_secs(20), timeout, ..Options::default() }
+    // Much slower programs say so when they are compiled (scripts/tsan).
+    let times = if option_env!("SLOW_PROGRAMS").is_some() { 10 } else { 1 };
+    let timeout = times * Duration::from_secs(60);
+    Options { connect_timeout: times * Duration::from_secs(20), timeout, ..Options::default() }
 }
 
 /// For tests in which something is to time out.

@@ -87,5 +87,5 @@ fn no_process_speaks_on_the_connection_of_another() {
     let parents = speakers.values().filter(|processes| processes.contains(&parent)).count();
     assert_eq!(parents, 2, "connections of the parent, which has two handles");
     let children: BTreeSet<_> = speakers.values().flatten().filter(|process| **process != parent).collect();
-    assert!(children.len() >= 40 + 24 + 5 + 1, "only {} children spoke", children.len());
+    assert!(children.len() >= 70, "only {} children spoke", children.len());
 }

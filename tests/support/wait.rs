@@ -4,9 +4,12 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long [`until`] waits before it calls the wait a failure. Longer for programs that are much slower than they are built to be
-/// (scripts/tsan), which is said when they are compiled.
-pub const PATIENCE: Duration = Duration::from_secs(if option_env!("SLOW_PROGRAMS").is_some() { 180 } else { 20 });
+/// Whether the programs are much slower than they are built to be (scripts/tsan): that is said when they are compiled. Then
+/// everything that waits or rests does so for longer.
+pub const SLOW: bool = option_env!("SLOW_PROGRAMS").is_some();
+
+/// How long [`until`] waits before it calls the wait a failure.
+pub const PATIENCE: Duration = Duration::from_secs(if SLOW { 300 } else { 20 });
 
 /// Asks until `check` gives something.
 ///
