@@ -3,6 +3,7 @@
  * that CLOCK_OFF_BY names, which may change at any moment. The clocks that never go back are left alone.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 static const int64_t *off_by;
+static int (*next)(clockid_t, struct timespec *);
 
 __attribute__((constructor)) static void begin(void) {
     const char *path = getenv("CLOCK_OFF_BY");
@@ -22,11 +24,12 @@ __attribute__((constructor)) static void begin(void) {
     if (map == MAP_FAILED)
         abort(); /* a test that would show nothing */
     close(file);
+    *(void **)&next = dlsym(RTLD_NEXT, "clock_gettime"); /* without a system call */
     off_by = map;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *time) {
-    int failed = (int)syscall(SYS_clock_gettime, clock, time);
+    int failed = next != NULL ? next(clock, time) : (int)syscall(SYS_clock_gettime, clock, time);
 
     if (!failed && off_by != NULL && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
         time->tv_sec += __atomic_load_n(off_by, __ATOMIC_RELAXED);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::scenario::{Daemon, Plan, Played, Stay, play};
+use crate::support::crowd::Shape;
 use crate::support::drill::Fault;
 use crate::support::scratch::Scratch;
 use crate::support::{cc, keep};
@@ -32,7 +33,7 @@ fn while_the_clock_jumps(fault: Fault, daemon: Daemon<'_>, watch: &str) -> Playe
                 std::thread::park_timeout(Duration::from_millis(30));
             }
         });
-        let shape = world::shape(8);
+        let shape = Shape { pause_us: world::shape(8).pause_us / 4, ..world::shape(8) };
         let played = play(&Plan { shape, fault, daemon, options: UNHURRIED, watch, stay: Stay::Calls(20) });
         over.store(true, Ordering::Relaxed);
         played
