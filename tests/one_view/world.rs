@@ -46,6 +46,7 @@ pub struct World {
     pub fleet: Fleet,
     pub watchd: Watchd,
     pub crowd: Crowd,
+    pub pool_file: PathBuf,
     /// The last to go: everything above lies in it.
     _scratch: Scratch,
 }
@@ -58,7 +59,7 @@ impl World {
         let (pool_file, table) = pool_file(&scratch, &fleet);
         let watchd = Watchd::start(watchd(), &pool_file, &table);
         let crowd = Crowd::new(&scratch, shape(processes), &pool_file);
-        World { fleet, watchd, crowd, _scratch: scratch }
+        World { fleet, watchd, crowd, pool_file, _scratch: scratch }
     }
 }
 

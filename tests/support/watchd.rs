@@ -59,6 +59,14 @@ impl Watchd {
         .unwrap_or_else(|| panic!("memcache-watchd does not attend its table:\n{}", self.said()));
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, signal: libc::c_int) {
+        keep::signal(self.child.as_ref().expect("a daemon that runs"), signal);
+    }
+
     /// Its process id; 0 when it does not run.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().map_or(0, Child::id)
