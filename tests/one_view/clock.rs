@@ -118,7 +118,10 @@ fn a_process_whose_clocks_are_a_day_ahead_has_a_view_of_its_own() {
     let ahead = ["--user", "--map-root-user", "--time", "--boottime", "86400", "--monotonic", "86400"];
     let may = Command::new("unshare").args(ahead).arg("true").output().expect("util-linux");
     if !may.status.success() {
-        return println!("this machine gives nobody a time namespace: {}", String::from_utf8_lossy(&may.stderr));
+        return println!(
+            "this machine gives nobody a time namespace: {}",
+            String::from_utf8_lossy(&may.stderr)
+        );
     }
     let mut world = World::new(Fault::Killed, 4);
     world.crowd.join(0..4);
