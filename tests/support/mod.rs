@@ -19,4 +19,5 @@ pub mod relay;
 pub mod scratch;
 pub mod server;
 pub mod wait;
+pub mod wall_clock;
 pub mod watchd;
