@@ -4,13 +4,13 @@
 mod support;
 
 use std::ffi::c_int;
-use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use memcache::capi::place::mc_state;
 use memcache::capi::reason::mc_reason;
 use support::cc;
+use support::orders::run;
 use support::scratch::Scratch;
 use support::server::Memcached;
 
@@ -34,30 +34,6 @@ fn twice([program, twins]: &[PathBuf; 2]) -> [Command; 2] {
     let mut checked = Command::new("valgrind");
     checked.args(VALGRIND).arg(twins);
     [Command::new(program), checked]
-}
-
-/// Runs it to its end, and does to the servers what it orders.
-fn run(command: &mut Command, arguments: &[String], servers: &mut [Memcached]) {
-    let command = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = support::keep::spawn(command).expect("it runs (is the package valgrind installed?)");
-    let mut answers = child.stdin.take().expect("a pipe");
-    let orders = BufReader::new(child.stdout.take().expect("a pipe"));
-    for order in orders.lines() {
-        let order = order.expect("an order is text");
-        let (what, which) = order.split_once(' ').expect("an order says what and which");
-        let server = &mut servers[which.parse::<usize>().expect("a number")];
-        match what {
-            "kill" => server.kill(),
-            "restart" => server.restart(),
-            "hang" => server.hang(),
-            "wake" => server.wake(),
-            _ => panic!("unknown order: {order}"),
-        }
-        writeln!(answers, "done").expect("the program waits for it");
-    }
-    let status = child.wait().expect("a child can be waited for");
-    support::keep::ended(&child);
-    assert!(status.success(), "{command:?}: {status}");
 }
 
 fn addresses(servers: &[Memcached]) -> Vec<String> {

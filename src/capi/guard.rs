@@ -3,6 +3,10 @@
 //! An ordinary function around a closure, so that rustfmt, cbindgen and a reader see through it.
 //! The closure answers `None` when a pointer is NULL that must not be; that and a panic give the
 //! fallback, which follows from the return type alone.
+//!
+//! Nor does a thread end in the middle of it. pthread_cancel(3) unwinds a thread that comes to close(2), getaddrinfo(3)
+//! or a write of the program's own error handler, and an unwinding that is no panic and stops here ends the
+//! process. So a cancelled thread ends when its call is over, as soon as it comes to such a function of its own.
 
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,6 +22,7 @@ pub(super) const NO: c_int = 0;
 
 /// Runs `body`; no panic leaves it. The panic's message was printed by the panic hook by then.
 pub(super) fn guard<T>(fallback: T, body: impl FnOnce() -> Option<T>) -> T {
+    let _whole = Whole::begin();
     let _marks = Marks::now();
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Some(answer)) => answer,
@@ -27,6 +32,41 @@ pub(super) fn guard<T>(fallback: T, body: impl FnOnce() -> Option<T>) -> T {
             std::mem::forget(payload);
             fallback
         }
+    }
+}
+
+/// While it lives its thread is not cancelled. They nest: a handler or hook may make calls. Costs some instructions and
+/// no system call.
+struct Whole {
+    before: c_int,
+}
+
+/// As in <pthread.h>; musl has a third state, which is as good to go back to.
+const PTHREAD_CANCEL_DISABLE: c_int = 1;
+
+// SAFETY: POSIX has it so, and any state may be set at any time.
+#[cfg(not(miri))]
+unsafe extern "C" {
+    safe fn pthread_setcancelstate(state: c_int, before: &mut c_int) -> c_int;
+}
+
+/// Miri has no such function, nor does it cancel a thread.
+#[cfg(miri)]
+fn pthread_setcancelstate(_: c_int, _: &mut c_int) -> c_int {
+    0
+}
+
+impl Whole {
+    fn begin() -> Whole {
+        let mut before = PTHREAD_CANCEL_DISABLE;
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &mut before);
+        Whole { before }
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        pthread_setcancelstate(self.before, &mut 0);
     }
 }
 

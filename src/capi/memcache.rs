@@ -19,7 +19,8 @@ use super::types::u_int32_t;
 /// the handle that called them, in the same thread.
 ///
 /// After fork() a child may go on with its parent's handles, and so may the parent: the child makes
-/// connections of its own. Not with a handle that another thread was inside of at that moment.
+/// connections of its own. Not with a handle that another thread was inside of at that moment; and a child
+/// that a callback, handler or hook forks uses handles of its own, and does not return from it.
 /// Made by mc_new, freed by mc_free.
 #[repr(C)]
 #[derive(Debug)]

@@ -210,13 +210,14 @@ impl Shelf {
     pub fn play(&self, session: &mut Session) -> Option<()> {
         loop {
             let line = session.line()?;
-            let words: Vec<&str> = line.split(' ').collect();
-            let reply = self.reply(&words, session)?;
+            let reply = self.reply(&line, session)?;
             session.say(reply);
         }
     }
 
-    fn reply(&self, words: &[&str], session: &mut Session) -> Option<Vec<u8>> {
+    /// What it says to a line of a client's, whose value, if there is one, comes next.
+    pub fn reply(&self, line: &str, session: &mut Session) -> Option<Vec<u8>> {
+        let words: Vec<&str> = line.split(' ').collect();
         let store = |session: &mut Session| session.block(words[4].parse().unwrap());
         let text = match words[0] {
             "stats" => format!("STAT pid {}\r\nSTAT uptime 9\r\nSTAT time 1700000009\r\nEND\r\n", self.pid),
@@ -238,7 +239,7 @@ impl Shelf {
                 self.items.lock().unwrap().insert(words[1].to_owned(), block);
                 "STORED\r\n".to_owned()
             }
-            "get" | "gets" => return Some(self.values(words)),
+            "get" | "gets" => return Some(self.values(&words)),
             "flush_all" => {
                 self.items.lock().unwrap().clear();
                 self.flushes.fetch_add(1, Ordering::SeqCst);

@@ -123,16 +123,19 @@ pub fn reply(text: &str) -> Got {
     Got::Reply(text.to_owned())
 }
 
+/// Programs that are much slower than they are built to be say so when they are compiled (scripts/tsan).
+const SLOWER: u32 = if option_env!("SLOW_PROGRAMS").is_some() { 10 } else { 1 };
+
 /// Time enough for a loaded machine; for tests in which nothing is to time out.
 pub fn unhurried() -> Options {
-    let timeout = Duration::from_secs(60);
-    Options { connect_timeout: Duration::from_secs(20), timeout, ..Options::default() }
+    let timeout = SLOWER * Duration::from_secs(60);
+    Options { connect_timeout: SLOWER * Duration::from_secs(20), timeout, ..Options::default() }
 }
 
 /// For tests in which something is to time out.
 pub fn hurried() -> Options {
-    let timeout = Duration::from_millis(300);
-    Options { connect_timeout: Duration::from_millis(100), timeout, ..Options::default() }
+    let timeout = SLOWER * Duration::from_millis(300);
+    Options { connect_timeout: SLOWER * Duration::from_millis(100), timeout, ..Options::default() }
 }
 
 /// A pool of its own: what one test learns of a port, another must not know.

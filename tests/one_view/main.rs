@@ -10,6 +10,7 @@
 mod alone;
 mod arrival;
 mod changes;
+mod clock;
 #[path = "../../benches/fleet/figures.rs"]
 #[allow(dead_code)] // the benchmark prints them all
 mod figures;

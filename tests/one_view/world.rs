@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::support::crowd::{Crowd, Note, Shape, Verdict};
 use crate::support::drill::{Fault, Fleet};
 use crate::support::scratch::Scratch;
+use crate::support::wait::SLOW;
 use crate::support::watchd::Watchd;
 
 /// The daemon's program, as cargo built it for this test.
@@ -14,17 +15,22 @@ pub fn watchd() -> &'static Path {
 
 /// A machine that is busy with tests stops a healthy server for longer than a pool's defaults allow, and
 /// then two servers of a pair are gone at once.
-pub const UNHURRIED: &str = "connect_timeout = \"1s\"\ntimeout = \"4s\"\n";
+pub const UNHURRIED: &str = if SLOW {
+    "connect_timeout = \"10s\"\ntimeout = \"40s\"\n"
+} else {
+    "connect_timeout = \"1s\"\ntimeout = \"4s\"\n"
+};
 
 /// Seconds of [`UNHURRIED`]'s timeout.
-pub const TIMEOUT_SECONDS: u64 = 4;
+pub const TIMEOUT_SECONDS: u64 = if SLOW { 40 } else { 4 };
 
 /// Probes in quick succession: a test waits for a server's return, and two good ones are asked for.
-pub const WATCH: &str = "interval = \"100ms\"\n";
+pub const WATCH: &str = if SLOW { "interval = \"1s\"\n" } else { "interval = \"100ms\"\n" };
 
 /// So many processes, that leave the machine some rest.
 pub fn shape(processes: usize) -> Shape {
-    Shape { processes, keys: 16, room: 20_000, pause_us: 20_000, writes_percent: 30 }
+    let pause_us = if SLOW { 400_000 } else { 20_000 };
+    Shape { processes, keys: 16, room: 20_000, pause_us, writes_percent: 30 }
 }
 
 /// The pool file of these servers, and the path of the table that it names.
@@ -40,6 +46,7 @@ pub struct World {
     pub fleet: Fleet,
     pub watchd: Watchd,
     pub crowd: Crowd,
+    pub pool_file: PathBuf,
     /// The last to go: everything above lies in it.
     _scratch: Scratch,
 }
@@ -52,7 +59,7 @@ impl World {
         let (pool_file, table) = pool_file(&scratch, &fleet);
         let watchd = Watchd::start(watchd(), &pool_file, &table);
         let crowd = Crowd::new(&scratch, shape(processes), &pool_file);
-        World { fleet, watchd, crowd, _scratch: scratch }
+        World { fleet, watchd, crowd, pool_file, _scratch: scratch }
     }
 }
 

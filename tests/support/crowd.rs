@@ -201,6 +201,18 @@ impl Crowd {
         numbers.map(|number| self.process(number)).filter(|process| process.ready)
     }
 
+    /// Sends everybody present a signal.
+    pub fn signal(&mut self, signal: libc::c_int) {
+        self.nobody_ended();
+        for number in (0..self.shape.processes).filter(|number| !self.gone.contains(number)) {
+            let mut pid = [0; 8];
+            self.file.read_exact_at(&mut pid, (HEADER + number * PROCESS) as u64).expect("the file is whole");
+            let pid = u64::from_ne_bytes(pid) as libc::pid_t;
+            // SAFETY: a child of a child of ours that waits for it, and did not end.
+            assert!(pid > 1 && unsafe { libc::kill(pid, signal) } == 0, "process {number}, which is {pid}");
+        }
+    }
+
     /// Waits until everybody present sees the server with bad luck in such a state.
     pub fn sees(&mut self, what: &str, wanted: impl Fn(u64) -> bool) {
         wait::until(&format!("all processes see the server {what}"), || {

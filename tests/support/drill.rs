@@ -91,6 +91,11 @@ impl Fleet {
         }
     }
 
+    /// All servers stop (SIGSTOP) as they do while the machine is suspended, and go on when it is not any more.
+    pub fn suspend(&self, suspended: bool) {
+        self.servers.iter().for_each(if suspended { Memcached::hang } else { Memcached::wake });
+    }
+
     /// How many reads the victim has answered; `None` while it answers nobody.
     fn reads_of_victim(&self) -> Option<u64> {
         self.servers[VICTIM].stat("cmd_get")

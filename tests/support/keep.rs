@@ -2,6 +2,7 @@
 //! directories. A drop does not run when a signal ends the process; `make demo` therefore has a
 //! thread that takes the signal, clears up by this list, and ends the process.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,27 @@ fn locked<T>(list: &'static Mutex<T>) -> MutexGuard<'static, T> {
     list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+thread_local! {
+    static VARIABLES: RefCell<Vec<(&'static str, PathBuf)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// While it lives, what its thread starts has one more variable in its environment.
+pub struct Variable(&'static str);
+
+impl Variable {
+    /// For the children of this thread, from now on.
+    pub fn for_children(name: &'static str, value: &Path) -> Variable {
+        VARIABLES.with_borrow_mut(|all| all.push((name, value.to_owned())));
+        Variable(name)
+    }
+}
+
+impl Drop for Variable {
+    fn drop(&mut self) {
+        VARIABLES.with_borrow_mut(|all| all.retain(|(name, _)| *name != self.0));
+    }
+}
+
 /// Starts a child that dies with the thread that started it, and notes it.
 pub fn spawn(command: &mut Command) -> std::io::Result<Child> {
     use std::os::unix::process::CommandExt;
@@ -25,6 +47,9 @@ pub fn spawn(command: &mut Command) -> std::io::Result<Child> {
             _ => Err(std::io::Error::last_os_error()),
         });
     }
+    VARIABLES.with_borrow(|all| {
+        command.envs(all.iter().map(|(name, value)| (name, value)));
+    });
     let mut children = locked(&CHILDREN);
     let child = command.spawn()?;
     children.push(child.id());

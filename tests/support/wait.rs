@@ -4,8 +4,12 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+/// Whether the programs are much slower than they are built to be (scripts/tsan): that is said when they are compiled. Then
+/// everything that waits or rests does so for longer.
+pub const SLOW: bool = option_env!("SLOW_PROGRAMS").is_some();
+
 /// How long [`until`] waits before it calls the wait a failure.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(if SLOW { 300 } else { 20 });
 
 /// Asks until `check` gives something.
 ///

@@ -37,6 +37,14 @@ impl Watchd {
         self.service.restart(|pid| by(pid).then_some(()));
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, signal: libc::c_int) {
+        keep::signal(self.child.as_ref().expect("a daemon that runs"), signal);
+    }
+
     /// Its process id; 0 when it does not run.
     pub fn pid(&self) -> u32 {
         self.service.pid()
