@@ -62,8 +62,8 @@ def test_as_the_page_for_beginners_says(tmp_path: Path, servers: List[Memcached]
     page = (ROOT / "docs/getting-started.md").read_text()
     shell, program = (page.split("## From Python")[1].split(f"```{language}\n")[1].split("```")[0] for language in ("sh", "python"))
     # This environment stands in for the one that the page has its reader make, with what it needs offline.
-    make, install = shell.splitlines()
-    assert make == "python3 -m venv ~/with-libmemcache"
+    prepare, make, install = shell.splitlines()
+    assert prepare == "sudo apt-get install -y python3-venv python3-dev" and make == "python3 -m venv ~/with-libmemcache"
     words = install.replace("~/with-libmemcache/bin/pip", f"{sys.executable} -m pip").split()
     config = tmp_path / "build.cfg"
     config.write_text(f"[build]\nbuild_base = {tmp_path}\n[egg_info]\negg_base = {tmp_path}\n")

@@ -99,7 +99,7 @@ impl fmt::Display for Fault {
             }
             Fault::Denied => f.write_str(
                 "this process may not write to it, so it cannot take turns with the others of this machine; \
-                 make its user a member of the file's group",
+                 put its user into the `group` that the pool file's section [watch] names",
             ),
             Fault::Public(mode) => write!(
                 f,

@@ -1,8 +1,10 @@
 //! Who writes, on which boot of which machine, and what time it is there: the few things the table
 //! asks the system for.
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::fs::statfs;
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid, test_kill_process};
 use rustix::time::{ClockId, clock_gettime};
@@ -65,6 +67,16 @@ pub fn boot() -> [u64; 2] {
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
     let id = u128::from_str_radix(&digits, 16).unwrap_or(0);
     [(id >> 64) as u64, id as u64]
+}
+
+/// Whether a file that names a boot was written on this one.
+///
+/// Ids can differ within one boot: systemd-nspawn and LXC give a container one of its own by a mount over /proc, and a
+/// service with `ProtectKernelTunables=` or `ProtectControlGroups=` does not see that mount. But what lies in
+/// memory, as /run does, is of no earlier boot.
+pub fn is_this_boot(named: [u64; 2], path: &Path) -> bool {
+    const TMPFS: u64 = 0x0102_1994;
+    named == boot() || statfs(path).is_ok_and(|system| u64::try_from(system.f_type) == Ok(TMPFS))
 }
 
 /// The number of this process's id namespace; 0 when the system does not tell.

@@ -78,7 +78,7 @@ impl Table {
     fn open(path: &Path, trust: &Trust) -> Result<Table, Fault> {
         let map = ReadMap::open(path, trust)?;
         let header = Header::read(map.words())?;
-        Ok(Table { same_boot: header.boot == identity::boot(), map, header })
+        Ok(Table { same_boot: identity::is_this_boot(header.boot, path), map, header })
     }
 }
 

@@ -14,10 +14,15 @@ pub struct Scratch {
 impl Scratch {
     /// Makes it.
     pub fn new() -> Scratch {
+        Scratch::within(&std::env::temp_dir())
+    }
+
+    /// Makes it in a folder that a test chooses.
+    pub fn within(folder: &Path) -> Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = std::env::temp_dir().join(format!("memcache-{}-{count}", std::process::id()));
+            let path = folder.join(format!("memcache-{}-{count}", std::process::id()));
             match std::fs::create_dir(&path) {
                 Ok(()) => {
                     keep::directory(&path);

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod boots;
 mod corruption;
 mod cost;
 mod document;

@@ -89,11 +89,10 @@ fn what_is_no_stripes_file_is_refused_and_says_why() {
     let scratch = Scratch::new();
     let (path, lock) = place(&scratch);
     let place = Stripes::path_for(&path);
-    let damages: [(usize, u64, Fault); 6] = [
+    let damages: [(usize, u64, Fault); 5] = [
         (header::MAGIC, 1, Fault::StripesForeign),
         (header::VERSION, 9, Fault::StripesVersion(9)),
         (header::FILE_BYTES, 9, Fault::StripesSize(9)),
-        (header::BOOT, 9, Fault::OtherBoot),
         (header::CLOCK, 9, Fault::OtherClock),
         (header::ID, 0, Fault::Header),
     ];

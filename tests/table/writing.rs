@@ -1,14 +1,14 @@
 //! The writer: one at a time, on a disk that is full or not writable, and its heartbeat.
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::time::Duration;
 
 use memcache::rules::pool::{Options, Pool, Server};
 use memcache::rules::view::{Meta, ServerView, State};
-use memcache::table::layout::{ROOM, header};
+use memcache::table::layout::ROOM;
 use memcache::table::{
     Attendance, Fault, List, Lock, Reader, Settings, Snapshot, Trust, Writer, encode, identity,
 };
@@ -209,18 +209,6 @@ fn attendance_ends_at_the_bound() {
         );
     }
     assert!(!reader.writer_is_gone());
-
-    // As a machine would find it after a restart.
-    let file = OpenOptions::new().read(true).write(true).open(&path).expect("the table");
-    let mut words = [0; header::CHECKSUM];
-    file.read_exact_at(&mut words, 0).expect("the header");
-    words[header::BOOT] ^= 1;
-    file.write_all_at(&words, 0).expect("a store");
-    let sum = u64::from(crc32fast::hash(&words));
-    file.write_all_at(&sum.to_ne_bytes(), header::CHECKSUM as u64).expect("a store");
-    let reader = Reader::open(&path, Trust::default()).expect("a table");
-    assert_eq!(reader.attendance(at), Attendance::EarlierBoot);
-    assert!(reader.writer_is_gone());
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl Stripes {
         trust.check_shared(&metadata)?;
         let map = SharedMap::over(&file, FILE_BYTES)?;
         let header = Header::read(map.words())?;
-        if header.boot != identity::boot() {
+        if !identity::is_this_boot(header.boot, path) {
             return Err(Fault::OtherBoot);
         }
         if header.clock != identity::time_namespace() {
