@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::buffer_type::memcache_buf;
 use super::constants::*;
 use super::error::{self, memcache_err_ctxt};
-use super::guard::guard;
+use super::guard::{everyday_guard, guard};
 use super::hash;
 use super::request::memcache_res;
 use super::server;
 use super::types::u_int32_t;
+use crate::client::Whole;
 use crate::rules::key;
 
 /// Frees what the others gave; like free(3).
@@ -123,7 +124,7 @@ static GLOBAL: Shared<memcache_ctxt> =
 /// assign to its function pointers.
 #[unsafe(no_mangle)]
 pub extern "C" fn mc_global_ctxt() -> *mut memcache_ctxt {
-    guard(ptr::null_mut(), || Some(GLOBAL.0.get()))
+    everyday_guard(ptr::null_mut(), || Some(GLOBAL.0.get()))
 }
 
 /// A caller's context, for the length of one call.
@@ -163,8 +164,11 @@ impl Context {
     /// Memory for a value. Raises nothing: it is for the middle of an operation, where no handler may
     /// run.
     pub(super) fn try_malloc_atomic(self, size: usize) -> Option<NonNull<c_void>> {
+        let malloc = self.value_allocator();
+        let is_own = malloc as usize != c_malloc as *const () as usize;
+        let _whole = is_own.then(Whole::begin);
         // SAFETY: an allocator of the context's, by the promise of `new`.
-        NonNull::new(unsafe { self.value_allocator()(size.max(1)) })
+        NonNull::new(unsafe { malloc(size.max(1)) })
     }
 
     fn value_allocator(self) -> unsafe extern "C-unwind" fn(usize) -> *mut c_void {
@@ -269,9 +273,10 @@ impl Context {
     /// Whether the program's own validator refuses a key; false when it has none of its own.
     pub(super) fn program_refuses_key(self, key: &[u8]) -> bool {
         let own = self.get().mcKeyValid.filter(|own| *own as usize != key_valid as *const () as usize);
-        // SAFETY: a validator of the context's, which reads `len` bytes.
-        own.is_some_and(|own| unsafe {
-            own(self.as_ptr().cast(), key.as_ptr().cast_mut().cast(), key.len()) != 0
+        own.is_some_and(|own| {
+            let _whole = Whole::begin();
+            // SAFETY: a validator of the context's, which reads `len` bytes.
+            unsafe { own(self.as_ptr().cast(), key.as_ptr().cast_mut().cast(), key.len()) != 0 }
         })
     }
 

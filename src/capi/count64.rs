@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int};
 
 use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::memcache::{Cache, memcache};
-use super::reason::{mc_reason, reason_guard};
+use super::reason::{everyday_reason_guard, mc_reason};
 use super::types::u_int64_t;
 use crate::rules::operation::{Counter, Operation, Outcome};
 use crate::rules::wire::Direction;
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn mcm_incr64(
 ) -> c_int {
     let counting = Count { key, key_len, delta, value };
     // SAFETY: the caller's context, handle, key and variable.
-    unsafe { reason_guard(ctxt, mc, |ctxt, cache| count(ctxt, cache, Direction::Incr, counting)) }
+    unsafe { everyday_reason_guard(ctxt, mc, |ctxt, cache| count(ctxt, cache, Direction::Incr, counting)) }
 }
 
 /// See mcm_incr64.
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn mcm_decr64(
 ) -> c_int {
     let counting = Count { key, key_len, delta, value };
     // SAFETY: the caller's context, handle, key and variable.
-    unsafe { reason_guard(ctxt, mc, |ctxt, cache| count(ctxt, cache, Direction::Decr, counting)) }
+    unsafe { everyday_reason_guard(ctxt, mc, |ctxt, cache| count(ctxt, cache, Direction::Decr, counting)) }
 }
 
 /// See mcm_decr64.

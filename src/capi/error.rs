@@ -16,6 +16,7 @@ use super::constants::*;
 use super::context::{Context, mc_global_ctxt, mcErrFunc, memcache_ctxt};
 use super::guard::guard;
 use super::types::u_int32_t;
+use crate::client::Whole;
 use crate::client::fork::PerProcess;
 
 /// One raised error, as an error handler sees it.
@@ -132,6 +133,7 @@ pub(super) fn raise(
     if silenced(ctxt, level) {
         return 0;
     }
+    let _whole = Whole::begin();
     let mut text = String::new();
     // A String takes everything.
     let _ = text.write_fmt(message);

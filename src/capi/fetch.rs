@@ -9,7 +9,7 @@ use libc::time_t;
 use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::landing::{Landings, room};
 use super::memcache::{Cache, memcache};
-use super::reason::{mc_reason, reason_guard};
+use super::reason::{everyday_reason_guard, mc_reason, reason_guard};
 use super::types::{u_int32_t, u_int64_t};
 use crate::rules::operation::{Batch, GetAndTouch, Outcome, Read};
 use crate::rules::wire::Value;
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn mcm_fetch(
     let told = Told { bytes, flags, cas };
     // SAFETY: the caller's context, handle, key and variables.
     unsafe {
-        reason_guard(ctxt, mc, |ctxt, cache| {
+        everyday_reason_guard(ctxt, mc, |ctxt, cache| {
             clear(value, told);
             let mut one = One::new(cache.key(ctxt, key, key_len)?, wanted(ctxt, value));
             let reason = read(ctxt, cache, &mut one, !cas.is_null());
@@ -225,7 +225,7 @@ pub unsafe extern "C" fn mcm_fetch_into(
     let told = Told { bytes, flags, cas };
     // SAFETY: the caller's context, handle, key, memory and variables.
     unsafe {
-        reason_guard(ctxt, mc, |ctxt, cache| {
+        everyday_reason_guard(ctxt, mc, |ctxt, cache| {
             clear(ptr::null_mut(), told);
             let place = match (buf.is_null(), size) {
                 (_, 0) => Place::Nowhere,

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::memcache::Cache;
 use super::server::{self, memcache_server};
 use super::server_add;
-use crate::client::{Client, TableAt};
+use crate::client::{Client, TableAt, Whole};
 use crate::config::{self, Order, PoolFile};
 use crate::rules::pool::Pool;
 use crate::table::Trust;
@@ -99,6 +99,7 @@ impl Cache {
 
     #[cold]
     fn take_news_in(self) {
+        let _whole = Whole::begin();
         let Some(client) = self.client() else { return };
         let (messages, lineup) = (client.take_messages(), client.lineup());
         let ctxt = self.ctxt();

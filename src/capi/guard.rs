@@ -4,15 +4,14 @@
 //! The closure answers `None` when a pointer is NULL that must not be; that and a panic give the
 //! fallback, which follows from the return type alone.
 //!
-//! Nor does a thread end in the middle of it. pthread_cancel(3) unwinds a thread that comes to close(2), getaddrinfo(3)
-//! or a write of the program's own error handler, and an unwinding that is no panic and stops here ends the
-//! process. So a cancelled thread ends when its call is over, as soon as it comes to such a function of its own.
+//! Nor does a thread end in the middle of it: see [`Whole`].
 
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
 
 use super::turn::Marks;
+use crate::client::Whole;
 
 /// A call that answers how it went: negative is failure.
 pub(super) const FAILED: c_int = -1;
@@ -20,9 +19,16 @@ pub(super) const FAILED: c_int = -1;
 /// A call that answers yes or no, or how many: no, none.
 pub(super) const NO: c_int = 0;
 
-/// Runs `body`; no panic leaves it. The panic's message was printed by the panic hook by then.
+/// Runs `body`; no panic leaves it, and it runs to its end. A panic's message was printed by the panic hook by then.
 pub(super) fn guard<T>(fallback: T, body: impl FnOnce() -> Option<T>) -> T {
     let _whole = Whole::begin();
+    everyday_guard(fallback, body)
+}
+
+/// As [`guard`], for a call that nearly always comes to no place where a thread is cancelled. What it does else begins a
+/// [`Whole`] of its own: the client where it leaves the everyday way, and whoever runs code of the program's.
+#[inline(always)]
+pub(super) fn everyday_guard<T>(fallback: T, body: impl FnOnce() -> Option<T>) -> T {
     let _marks = Marks::now();
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Some(answer)) => answer,
@@ -32,41 +38,6 @@ pub(super) fn guard<T>(fallback: T, body: impl FnOnce() -> Option<T>) -> T {
             std::mem::forget(payload);
             fallback
         }
-    }
-}
-
-/// While it lives its thread is not cancelled. They nest: a handler or hook may make calls. Costs some instructions and
-/// no system call.
-struct Whole {
-    before: c_int,
-}
-
-/// As in <pthread.h>; musl has a third state, which is as good to go back to.
-const PTHREAD_CANCEL_DISABLE: c_int = 1;
-
-// SAFETY: POSIX has it so, and any state may be set at any time.
-#[cfg(not(miri))]
-unsafe extern "C" {
-    safe fn pthread_setcancelstate(state: c_int, before: &mut c_int) -> c_int;
-}
-
-/// Miri has no such function, nor does it cancel a thread.
-#[cfg(miri)]
-fn pthread_setcancelstate(_: c_int, _: &mut c_int) -> c_int {
-    0
-}
-
-impl Whole {
-    fn begin() -> Whole {
-        let mut before = PTHREAD_CANCEL_DISABLE;
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &mut before);
-        Whole { before }
-    }
-}
-
-impl Drop for Whole {
-    fn drop(&mut self) {
-        pthread_setcancelstate(self.before, &mut 0);
     }
 }
 

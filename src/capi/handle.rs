@@ -19,7 +19,7 @@ use super::reason::Last;
 use super::request::memcache_res;
 use super::server::{self, memcache_server};
 use super::turn::Turn;
-use crate::client::Client;
+use crate::client::{Client, Whole};
 use crate::rules::address::Address;
 use crate::rules::operation::{Operation, Outcome};
 use crate::rules::pool::{Options, Pool, Server, ServerId, pair_up};
@@ -130,6 +130,7 @@ impl Cache {
         if !ctxt.places_keys_itself() {
             return self.carry_in_pool(operation);
         }
+        let _whole = Whole::begin();
         match server::chosen_by_program(ctxt, self, key) {
             Some(server) => self.run_on(server, operation),
             None => Outcome::Unavailable,
@@ -231,6 +232,7 @@ impl Cache {
     /// Makes a client; `None`: there is nobody to ask.
     #[cold]
     fn begin_with_a_client(self) -> Option<()> {
+        let _whole = Whole::begin();
         let handle = self.handle();
         if std::mem::take(&mut handle.outdated) {
             handle.client = None;

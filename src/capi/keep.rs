@@ -7,7 +7,7 @@ use libc::time_t;
 use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::guard;
 use super::memcache::{Cache, memcache};
-use super::reason::{mc_reason, reason_guard};
+use super::reason::{everyday_reason_guard, mc_reason, reason_guard};
 use super::types::{u_int32_t, u_int64_t};
 use crate::rules::operation::{Conditional, Spread, Write};
 use crate::rules::wire::Verb;
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn mcm_store(
 ) -> c_int {
     let item = Item { key, key_len, value, bytes, expire, flags };
     // SAFETY: the caller's context, handle, key and value.
-    unsafe { reason_guard(ctxt, mc, |ctxt, cache| store(ctxt, cache, Verb::Set, item)) }
+    unsafe { everyday_reason_guard(ctxt, mc, |ctxt, cache| store(ctxt, cache, Verb::Set, item)) }
 }
 
 /// See mcm_store.
@@ -268,7 +268,7 @@ pub unsafe extern "C" fn mcm_remove(
 ) -> c_int {
     // SAFETY: the caller's context, handle and key.
     unsafe {
-        reason_guard(ctxt, mc, |ctxt, cache| {
+        everyday_reason_guard(ctxt, mc, |ctxt, cache| {
             let key = cache.key(ctxt, key, key_len)?;
             Ok(cache.call(ctxt, key, &mut Spread::delete(key)))
         })

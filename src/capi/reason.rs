@@ -9,7 +9,7 @@ use std::fmt::{self, Write as _};
 use std::ptr;
 
 use super::context::{Context, mc_global_ctxt, memcache_ctxt};
-use super::guard::guard;
+use super::guard::{everyday_guard, guard};
 use super::memcache::{Cache, memcache};
 use crate::config::shown::clean;
 use crate::rules::key;
@@ -371,18 +371,42 @@ pub(super) unsafe fn reason_guard(
     mc: *const memcache,
     body: impl FnOnce(Context, Cache) -> Result<mc_reason, mc_reason>,
 ) -> c_int {
-    guard(MC_REASON_INTERNAL as c_int, || {
-        // SAFETY: the caller's promise.
-        let (Some(ctxt), Some(cache)) = (unsafe { Context::new(ctxt) }, unsafe { Cache::new(mc) }) else {
-            return Some(MC_REASON_BAD_VALUE as c_int);
-        };
-        cache.handle().last.set(MC_REASON_INTERNAL); // what it stays if the body panics
-        let reason = body(ctxt, cache).unwrap_or_else(|reason| reason);
-        if cache.handle().last.reason != reason {
-            cache.handle().last.set(reason);
-        }
-        Some(reason as c_int)
-    })
+    // SAFETY: the caller's promise.
+    guard(MC_REASON_INTERNAL as c_int, || Some(unsafe { answered(ctxt, mc, body) }))
+}
+
+/// As [`reason_guard`], by [`everyday_guard`].
+///
+/// # Safety
+/// As of [`reason_guard`].
+#[inline(always)]
+pub(super) unsafe fn everyday_reason_guard(
+    ctxt: *const memcache_ctxt,
+    mc: *const memcache,
+    body: impl FnOnce(Context, Cache) -> Result<mc_reason, mc_reason>,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    everyday_guard(MC_REASON_INTERNAL as c_int, || Some(unsafe { answered(ctxt, mc, body) }))
+}
+
+/// # Safety
+/// As of [`reason_guard`].
+#[inline(always)]
+unsafe fn answered(
+    ctxt: *const memcache_ctxt,
+    mc: *const memcache,
+    body: impl FnOnce(Context, Cache) -> Result<mc_reason, mc_reason>,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    let (Some(ctxt), Some(cache)) = (unsafe { Context::new(ctxt) }, unsafe { Cache::new(mc) }) else {
+        return MC_REASON_BAD_VALUE as c_int;
+    };
+    cache.handle().last.set(MC_REASON_INTERNAL); // what it stays if the body panics
+    let reason = body(ctxt, cache).unwrap_or_else(|reason| reason);
+    if cache.handle().last.reason != reason {
+        cache.handle().last.set(reason);
+    }
+    reason as c_int
 }
 
 /// How the handle's last call ended: a number of enum mc_reason. MC_REASON_BAD_VALUE when mc is NULL.

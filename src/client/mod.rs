@@ -12,7 +12,7 @@
 //! - `trial`: the way back of a server that is down, riding along with the calls, where no daemon does it;
 //! - `crowd`: many operations at once over the same connections, for the proxy's event loop;
 //! - `hold`: a server that a program takes out of use; `messages`: what a person should know, once; `shown`: what a client tells of itself;
-//! - `fork`: how a forked child is noticed; `twin`: locks that it need not fear.
+//! - `fork`: how a forked child is noticed; `twin`: locks that it need not fear; `whole`: how a cancelled thread ends.
 //!
 //! A client is for one thread at a time. A child of fork may go on with its parent's clients, unless
 //! another thread of the parent was inside of one at that moment: it makes connections of its own,
@@ -53,6 +53,7 @@ mod turn;
 mod twin;
 mod views;
 mod wait;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,7 @@ use std::time::Duration;
 pub(crate) use clock::now;
 pub use resolve::resolve;
 pub use views::TableAt;
+pub(crate) use whole::Whole;
 
 use self::busy::Busy;
 use self::connection::{Connection, Terms};
@@ -186,6 +188,7 @@ impl Client {
         if self.is_quiet() {
             return self.run_quietly(operation, start);
         }
+        let _whole = Whole::begin();
         let deadline = self.deadline(start);
         self.tidy_up();
         loop {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::turn::Turn;
-use super::{Client, fork};
+use super::{Client, Whole, fork};
 use crate::rules::operation::{Operation, Outcome};
 use crate::rules::time::Instant;
 
@@ -27,6 +27,7 @@ impl Client {
             Ok(outcome) => return outcome,
             Err(now) => now,
         };
+        let _whole = Whole::begin();
         let outcome = self.drive_on(operation, now, &Turn::free(self.deadline(start)));
         self.views.end(now);
         outcome

@@ -6,6 +6,7 @@
 //! there is something to remember it for.
 
 use super::{Exchange, Witness};
+use crate::client::Whole;
 use crate::client::busy::Busy;
 use crate::client::clock;
 use crate::client::connection::{Connection, Loss};
@@ -57,7 +58,7 @@ impl Exchange {
         let later = clock::now();
         connection.remember(tag, now);
         self.busy.push(server.index());
-        self.told(server.index(), received.map(|came| came > 0), operation, witness, later);
+        self.told_the_rest(server.index(), received.map(|came| came > 0), operation, witness, later);
         Some(later)
     }
 
@@ -81,6 +82,7 @@ impl Exchange {
         witness: &mut impl Witness,
         now: Instant,
     ) {
+        let _whole = Whole::begin();
         self.hand_over(server, tag, operation, witness, now);
         if let Some((server, tag)) = another
             && operation.outcome().is_none()
@@ -100,10 +102,25 @@ impl Exchange {
         witness: &mut impl Witness,
         now: Instant,
     ) {
+        let _whole = Whole::begin();
         self.connections[index].remember(tag, now);
         self.busy.push(index);
         if let Err(loss) = sent {
             self.lose(index, loss, operation, witness, now);
         }
+    }
+
+    /// Another answer came than the short way takes, or none.
+    #[inline(never)]
+    fn told_the_rest(
+        &mut self,
+        index: usize,
+        received: Result<bool, Loss>,
+        operation: &mut (impl Operation + ?Sized),
+        witness: &mut impl Witness,
+        now: Instant,
+    ) {
+        let _whole = Whole::begin();
+        self.told(index, received, operation, witness, now);
     }
 }
