@@ -130,7 +130,8 @@ fn unsafe_code_stands_where_it_must() {
             }
             in_config += usize::from(source.is_in("src/config/"));
             let allowed = source.is_in("src/capi/")
-                || ["src/client/fork.rs", "src/table/map.rs"].contains(&source.path.as_str())
+                || ["src/client/fork.rs", "src/client/whole.rs", "src/table/map.rs"]
+                    .contains(&source.path.as_str())
                 || (source.is_in("src/config/") && in_config == 1);
             if !allowed {
                 faults.push(format!("{}:{number}", source.path));
@@ -138,7 +139,7 @@ fn unsafe_code_stands_where_it_must() {
         }
     }
     nothing_found(
-        "unsafe code only in the C interface, for the page of fork.rs, for the table's map, and one block in \
+        "unsafe code only in the C interface, for the page of fork.rs, one declaration of whole.rs, for the table's map, and one block in \
          config",
         faults,
     );
@@ -149,7 +150,7 @@ fn unsafe_code_stands_where_it_must() {
 #[test]
 fn unsafe_blocks_are_counted() {
     let places =
-        [("src/capi/", 395), ("src/client/fork.rs", 9), ("src/table/map.rs", 7), ("src/config/source.rs", 1)];
+        [("src/capi/", 397), ("src/client/fork.rs", 9), ("src/table/map.rs", 7), ("src/config/source.rs", 1)];
     let mut counted = [0; 4];
     for source in sources(&["src"], "rs") {
         for (_, line) in source.code() {

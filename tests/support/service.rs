@@ -53,6 +53,14 @@ impl Service {
         }
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, signal: libc::c_int) {
+        keep::signal(self.child.as_ref().expect("it runs"), signal);
+    }
+
     /// How it ended by itself; `None`: it runs, or was not started or killed.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.as_mut()?.try_wait().expect("a child can be asked")

@@ -42,7 +42,7 @@ impl Watchd {
     /// # Panics
     /// When it does not run.
     pub fn signal(&self, signal: libc::c_int) {
-        keep::signal(self.child.as_ref().expect("a daemon that runs"), signal);
+        self.service.signal(signal);
     }
 
     /// Its process id; 0 when it does not run.
