@@ -79,7 +79,7 @@ fn goes_on_after_it_was_suspended(has_daemon: bool) {
     };
     let watchd = has_daemon.then(|| Watchd::start(world::watchd(), &pool_file, &table));
     // Everybody is soon waiting for the server that stops first.
-    let shape = Shape { pause_us: 0, ..world::shape(6) };
+    let shape = Shape { pause_us: 100, room: 200_000, ..world::shape(6) };
     let mut crowd = Crowd::new(&scratch, shape, &pool_file);
     crowd.join(0..6);
     fleet.strike();
