@@ -84,8 +84,11 @@ fn goes_on_after_it_was_suspended(has_daemon: bool) {
     crowd.join(0..6);
     fleet.strike();
     for signal in [libc::SIGSTOP, libc::SIGCONT] {
-        // Who judges goes on before who is judged.
+        // Who judges goes on, and judges, before who is judged.
         crowd.signal(signal);
+        if signal == libc::SIGCONT {
+            crowd.sleeps();
+        }
         watchd.iter().for_each(|watchd| watchd.signal(signal));
         fleet.suspend(signal == libc::SIGSTOP);
         if signal == libc::SIGSTOP {
