@@ -79,13 +79,16 @@ fn goes_on_after_it_was_suspended(has_daemon: bool) {
     };
     let watchd = has_daemon.then(|| Watchd::start(world::watchd(), &pool_file, &table));
     // Everybody is soon waiting for the server that stops first.
-    let shape = Shape { pause_us: 0, ..world::shape(6) };
+    let shape = Shape { pause_us: 100, room: 200_000, ..world::shape(6) };
     let mut crowd = Crowd::new(&scratch, shape, &pool_file);
     crowd.join(0..6);
     fleet.strike();
     for signal in [libc::SIGSTOP, libc::SIGCONT] {
-        // Who judges goes on before who is judged.
+        // Who judges goes on, and judges, before who is judged.
         crowd.signal(signal);
+        if signal == libc::SIGCONT {
+            crowd.sleeps();
+        }
         watchd.iter().for_each(|watchd| watchd.signal(signal));
         fleet.suspend(signal == libc::SIGSTOP);
         if signal == libc::SIGSTOP {

@@ -201,16 +201,34 @@ impl Crowd {
         numbers.map(|number| self.process(number)).filter(|process| process.ready)
     }
 
-    /// Sends everybody present a signal.
-    pub fn signal(&mut self, signal: libc::c_int) {
+    /// The process ids of those who are at work.
+    fn pids(&mut self) -> Vec<libc::pid_t> {
         self.nobody_ended();
-        for number in (0..self.shape.processes).filter(|number| !self.gone.contains(number)) {
+        let numbers = (0..self.shape.processes).filter(|number| !self.gone.contains(number));
+        let pid = |number| {
             let mut pid = [0; 8];
             self.file.read_exact_at(&mut pid, (HEADER + number * PROCESS) as u64).expect("the file is whole");
-            let pid = u64::from_ne_bytes(pid) as libc::pid_t;
+            u64::from_ne_bytes(pid) as libc::pid_t
+        };
+        numbers.map(pid).collect()
+    }
+
+    /// Sends everybody a signal. (All must have come.)
+    pub fn signal(&mut self, signal: libc::c_int) {
+        for pid in self.pids() {
             // SAFETY: a child of a child of ours that waits for it, and did not end.
-            assert!(pid > 1 && unsafe { libc::kill(pid, signal) } == 0, "process {number}, which is {pid}");
+            assert!(pid > 1 && unsafe { libc::kill(pid, signal) } == 0, "process {pid}");
         }
+    }
+
+    /// Waits until everybody has had the processor since the last signal, and sleeps.
+    pub fn sleeps(&mut self) {
+        let sleeps = |pid: &libc::pid_t| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
+        };
+        let pids = self.pids();
+        wait::until("processes that sleep", || pids.iter().all(sleeps).then_some(()));
     }
 
     /// Waits until everybody present sees the server with bad luck in such a state.
