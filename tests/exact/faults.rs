@@ -97,8 +97,7 @@ pub fn happen(world: &mut World, kind: Kind, server: usize, steps: u64) {
             renewed(world, server);
         }
     }
-    world.count_uninvited(Some(server));
-    fault.over = world.settle();
+    fault.over = world.settle(Some(server));
     world.faults.push(fault);
     world.works(steps);
 }

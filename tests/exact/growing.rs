@@ -15,7 +15,7 @@ fn add(world: &mut World, address: &str) {
     let said = command.output().expect("memcachectl runs");
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     world.works(300);
-    fault.over = world.settle();
+    fault.over = world.settle(None);
     world.faults.push(fault);
 }
 

@@ -116,7 +116,7 @@ impl World {
             _scratch: scratch,
             _alone: alone,
         };
-        world.settle();
+        world.settle(None);
         world
     }
 
@@ -133,7 +133,7 @@ impl World {
 
     /// Sends a crowd to work, on keys of its own.
     fn begin(&mut self, shape: Shape) {
-        self.settle();
+        self.settle(None);
         self.rounds += 1;
         self.faults.clear();
         self.uninvited = 0;
@@ -195,8 +195,8 @@ impl World {
     }
 
     /// Waits until every server is steady; while nobody sweeps, until each is in use. Since when it is so; never, when
-    /// nobody sweeps.
-    pub fn settle(&mut self) -> u64 {
+    /// nobody sweeps. Whoever failed meanwhile although nothing befell him is counted: `victim` is whom something befell.
+    pub fn settle(&mut self, victim: Option<usize>) -> u64 {
         let steady = |snapshot: &Snapshot| {
             snapshot.previous.is_none()
                 && snapshot.current.servers.iter().all(|server| match server.state {
@@ -206,6 +206,7 @@ impl World {
                 })
         };
         let snapshot = self.table("every server is steady", steady);
+        self.count_uninvited(victim);
         let servers = &snapshot.current.servers;
         self.epochs = servers.iter().map(|server| server.epoch).collect();
         if servers.iter().all(|server| server.state == State::Steady) { now_ns() } else { u64::MAX }
