@@ -134,7 +134,7 @@ static void generations(int deep) {
 }
 
 /* Forks in the middle of a call, from a function of the program's that the library calls. */
-static int fork_now;
+static __thread int fork_now; /* the other thread's calls come there too, at any time */
 
 static void *forking_malloc(size_t size) {
     if (fork_now && !in_child) {
