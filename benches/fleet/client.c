@@ -35,13 +35,14 @@ struct key {
     uint64_t sent, acknowledged;
 };
 
+enum { TICK_NS = 16 };                                    /* struct note, duration: up to 68 s */
 enum { NOTE_WRITE = 1, NOTE_VICTIM = 2 };                 /* struct note, kind */
 enum { RIGHT = 0, STALE = 1, FOREIGN = 2, MISSING = 3 }; /* struct note, verdict */
 
 /* One call. */
 struct note {
     uint64_t start_ns;    /* on the clock that never goes back */
-    uint32_t duration_ns; /* UINT32_MAX: that or longer */
+    uint32_t duration;    /* in ticks of TICK_NS; UINT32_MAX: that or longer */
     uint8_t kind;
     int8_t reason;   /* enum mc_reason */
     uint8_t verdict; /* what the read's value was */
@@ -137,8 +138,8 @@ static void call(struct worker *w, uint64_t key, int is_write) {
     int reason = is_write ? write_one(w, key) : read_one(w, key, &verdict);
     struct note note = {.start_ns = start, .reason = (int8_t)reason, .verdict = verdict};
 
-    took = now_ns() - start;
-    note.duration_ns = took < UINT32_MAX ? (uint32_t)took : UINT32_MAX;
+    took = (now_ns() - start) / TICK_NS;
+    note.duration = took < UINT32_MAX ? (uint32_t)took : UINT32_MAX;
     note.kind = (uint8_t)((is_write ? NOTE_WRITE : 0) | (w->kinds[key] & (is_write ? 2 : 1) ? NOTE_VICTIM : 0));
     note.states = (uint8_t)(before | victim_state(w) << 4);
     if (made < header->room) {

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::config::{self, Order, PoolFile};
 use crate::rules::address::Address;
 use crate::rules::pool::{Pool, Server, ServerId};
+use crate::rules::time::Stamp;
 use crate::rules::view::{ServerView, State, View};
 use crate::table::stripes::Stripes;
 use crate::table::{Attendance, Fault, Reader, Refusal, ServerEntry, Snapshot, Trust, identity};
@@ -160,7 +161,7 @@ impl Seen {
                 _ => (State::Returned, "a client brought it back, and no daemon attends"),
             };
             if entry.state != state || entry.reason != reason {
-                (entry.state, entry.since, entry.reason) = (state, 0, reason.to_owned());
+                (entry.state, entry.since, entry.reason) = (state, Stamp::default(), reason.to_owned());
             }
         }
     }

@@ -177,8 +177,8 @@ impl Line {
     fn from_table(entry: &ServerEntry, order: Order, backup: Option<String>) -> Line {
         let mut line = Line::bare(&entry.server, order, backup);
         line.state = word(entry.state);
-        line.since = rfc3339(entry.since).filter(|_| entry.since > 0);
-        line.since_millis = Some(entry.since).filter(|&since| since > 0);
+        line.since = rfc3339(entry.since.unix_millis).filter(|_| entry.since.unix_millis > 0);
+        line.since_millis = Some(entry.since.unix_millis).filter(|&since| since > 0);
         line.reason.clone_from(&entry.reason);
         line.held_back = entry.held_back;
         line.ordered = entry.ordered;

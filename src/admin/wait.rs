@@ -123,7 +123,7 @@ fn strangers(known: &Known) -> Vec<String> {
 fn unswept(known: &Known) -> Option<String> {
     let snapshot = &known.seen()?.snapshot;
     let returned = snapshot.current.servers.iter().filter(|entry| entry.state == State::Returned);
-    let since = returned.map(|entry| entry.since).max().filter(|_| !snapshot.swept)?;
+    let since = returned.map(|entry| entry.since.unix_millis).max().filter(|_| !snapshot.swept)?;
     let window = u64::try_from(snapshot.current.options.window.as_millis()).unwrap_or(u64::MAX);
     let left = since.saturating_add(window).saturating_sub(identity::unix_millis());
     Some(format!(

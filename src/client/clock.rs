@@ -1,6 +1,6 @@
-//! The clocks, read in one place. Everything else is handed the time.
+//! The clock that a client waits by, read in one place. Everything else is handed the time.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -22,12 +22,6 @@ pub(super) fn millis(now: Instant) -> u64 {
     now.0 / 1_000
 }
 
-/// Milliseconds since 1970; 0 when the machine's clock stands before that.
-pub(super) fn unix_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// A span as the kernel takes it. A day is as good as for ever: whoever waits looks again.
 pub(super) fn timespec(span: Duration) -> Timespec {
     let span = span.min(Duration::from_secs(24 * 3600));
@@ -46,7 +40,6 @@ mod tests {
         assert!(now() >= first);
         let before = identity::boot_millis();
         assert!(millis(now()) >= before && millis(first) <= before, "the clock of the heartbeat");
-        assert!(unix_millis() > 1_600_000_000_000, "milliseconds, not seconds");
     }
 
     #[test]

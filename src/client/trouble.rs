@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::rules::health::Incarnation;
-use crate::rules::time::Instant;
+use crate::rules::time::{Instant, Stamp};
 use crate::rules::view::State;
 use crate::table::ServerEntry;
 
@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Word {
     state: State,
-    since: u64,
+    since: Stamp,
     mark: u16,
     epoch: u64,
     incarnation: Option<Incarnation>,
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     fn word(epoch: u64) -> Word {
-        Word { state: State::Steady, since: 1, mark: 1, epoch, incarnation: None }
+        Word { state: State::Steady, since: Stamp::of_wall_clock(1), mark: 1, epoch, incarnation: None }
     }
 
     fn at(millis: u64) -> Instant {

@@ -12,6 +12,7 @@ use super::wire::{Command, Reply, stats};
 pub struct Greeting {
     answers: u8,
     incarnation: Option<Incarnation>,
+    uptime: u64,
     meta: bool,
 }
 
@@ -22,7 +23,10 @@ impl Greeting {
     /// Takes the answers in their order. True when it was the last.
     pub fn answer(&mut self, reply: &Reply<'_>) -> bool {
         match (self.answers, reply) {
-            (0, Reply::Stats(block)) => self.incarnation = life(block),
+            (0, Reply::Stats(block)) => {
+                self.uptime = stats::number(block, b"uptime").unwrap_or(u64::MAX);
+                self.incarnation = life(block, self.uptime);
+            }
             (1, reply) => self.meta = *reply == Reply::Noop,
             _ => {}
         }
@@ -37,6 +41,10 @@ impl Greeting {
     pub fn incarnation(&self) -> Option<Incarnation> {
         self.incarnation
     }
+    /// The age of the process when it answered, in whole seconds, as it says; `u64::MAX` when it would not tell.
+    pub fn uptime(&self) -> u64 {
+        self.uptime
+    }
     /// Whether it has the meta commands.
     pub fn meta(&self) -> bool {
         self.meta
@@ -45,9 +53,9 @@ impl Greeting {
 
 /// Which life a block of general statistics is from; `None` when it does not say, or what it says
 /// cannot be: no process is 0, and none started before 1970.
-fn life(block: &[u8]) -> Option<Incarnation> {
+fn life(block: &[u8], uptime: u64) -> Option<Incarnation> {
     let pid = stats::number(block, b"pid").filter(|pid| *pid != 0)?;
-    let start = stats::number(block, b"time")?.checked_sub(stats::number(block, b"uptime")?)?;
+    let start = stats::number(block, b"time")?.checked_sub(uptime)?;
     (start > 0).then_some(Incarnation { pid, start })
 }
 

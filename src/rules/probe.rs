@@ -13,6 +13,7 @@ use std::fmt::Write;
 use super::greeting::Greeting;
 use super::operation::{Failure, Operation, Outcome, Tag};
 use super::pool::ServerId;
+use super::time::Stamp;
 use super::view::View;
 use super::wire::{Command, Reply, Verb};
 
@@ -50,10 +51,11 @@ pub(super) enum Finding<'r> {
 #[derive(Debug)]
 pub(super) struct Examination {
     step: Step,
+    begun: Stamp,
     greeting: Greeting,
     good: u32,
     misses: u32,
-    proved_from: u64,
+    proved_from: Stamp,
     name: String,
     key: String,
     value: String,
@@ -61,20 +63,26 @@ pub(super) struct Examination {
 
 impl Examination {
     /// Begins with the greeting. `salt` tells this one from others that begin in the same millisecond.
-    pub(super) fn new(unix_millis: u64, salt: u64) -> Examination {
+    pub(super) fn new(now: Stamp, salt: u64) -> Examination {
         // Several clients probe one server at once. Those that share even both numbers share
         // their keys and values too, and then cannot tell (and need not) whose value they read.
-        let name = format!("libmemcache:probe:{unix_millis:x}:{salt:x}");
+        let name = format!("libmemcache:probe:{:x}:{salt:x}", now.unix_millis);
         Examination {
             step: Step::Greet,
+            begun: now,
             greeting: Greeting::default(),
             good: 0,
             misses: 0,
-            proved_from: 0,
+            proved_from: Stamp::default(),
             name,
             key: String::new(),
             value: String::new(),
         }
+    }
+
+    /// When it began.
+    pub(super) fn begun(&self) -> Stamp {
+        self.begun
     }
 
     /// What the server said of itself.
@@ -93,19 +101,19 @@ impl Examination {
     }
 
     /// When the first of those was begun to be stored.
-    pub(super) fn proved_from(&self) -> u64 {
+    pub(super) fn proved_from(&self) -> Stamp {
         self.proved_from
     }
 
     /// Begins another probe value.
-    pub(super) fn again(&mut self, unix_millis: u64) {
+    pub(super) fn again(&mut self, now: Stamp) {
         if self.good == 0 {
-            self.proved_from = unix_millis;
+            self.proved_from = now;
         }
         self.key.clear();
         let _ = write!(self.key, "{}:{}", self.name, self.good);
         self.value.clear();
-        let _ = write!(self.value, "probe {} of {}", self.good, self.proved_from);
+        let _ = write!(self.value, "probe {} of {}", self.good, self.proved_from.unix_millis);
         self.step = Step::Store;
     }
 
@@ -120,11 +128,11 @@ impl Examination {
     }
 
     /// Takes the answer to it.
-    pub(super) fn answer<'r>(&mut self, unix_millis: u64, reply: &Reply<'r>) -> Finding<'r> {
+    pub(super) fn answer<'r>(&mut self, now: Stamp, reply: &Reply<'r>) -> Finding<'r> {
         match (self.step, reply) {
             (Step::Greet, reply) => {
                 if self.greeting.answer(reply) {
-                    self.again(unix_millis);
+                    self.again(now);
                 }
                 Finding::More
             }
@@ -138,7 +146,7 @@ impl Examination {
             }
             (Step::Load, Reply::Miss) if self.misses < MISSES => {
                 self.misses += 1;
-                self.again(unix_millis);
+                self.again(now);
                 Finding::More
             }
             (_, Reply::Refused(line)) => Finding::Refused(line),
@@ -177,7 +185,7 @@ impl Probe {
     pub fn new(view: &View, server: ServerId) -> Probe {
         Probe {
             server,
-            examination: Examination::new(view.unix_millis, u64::from(server.0)),
+            examination: Examination::new(view.now, u64::from(server.0)),
             tag: 0,
             asked: false,
             over: None,
@@ -231,7 +239,7 @@ impl Operation for Probe {
         if !self.take(tag) {
             return;
         }
-        match self.examination.answer(view.unix_millis, reply) {
+        match self.examination.answer(view.now, reply) {
             Finding::More => {}
             Finding::Good => self.end(Outcome::Done, "it works"),
             Finding::Refused(_) => self.end(Outcome::Refused, "it refused a probe"),
@@ -274,7 +282,7 @@ mod tests {
     impl Story {
         fn begin() -> Story {
             let mut view = View::new(Arc::new(Pool::new("p", Options::default(), Vec::new())));
-            view.unix_millis = 1_764_000_000_000;
+            view.now = Stamp::of_wall_clock(1_764_000_000_000);
             let probe = Probe::new(&view, ServerId(3));
             Story { view, probe }
         }

@@ -14,6 +14,48 @@ impl Instant {
     }
 }
 
+/// A time that one process writes down and another one reads: on the wall clock, which all machines have and somebody may set;
+/// and on the clock of the boot, which nobody sets and one machine has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stamp {
+    /// Milliseconds since 1970.
+    pub unix_millis: u64,
+    /// Which boot of which machine `boot_millis` counts from, and in which time namespace. 0: that is not known.
+    pub clock: u64,
+    /// Milliseconds of `CLOCK_BOOTTIME`; without a meaning where `clock` is 0.
+    pub boot_millis: u64,
+}
+
+impl Stamp {
+    /// A time of which only the wall clock's is known, in milliseconds since 1970.
+    pub fn of_wall_clock(unix_millis: u64) -> Stamp {
+        Stamp { unix_millis, clock: 0, boot_millis: 0 }
+    }
+
+    /// `span` before it.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Stamp {
+        let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let (unix_millis, boot_millis) =
+            (self.unix_millis.saturating_sub(millis), self.boot_millis.saturating_sub(millis));
+        Stamp { unix_millis, boot_millis, ..self }
+    }
+
+    /// Whether it is the later one. Times of one boot tell that whatever became of the wall clock; of others, that clock does.
+    pub fn is_after(self, other: Stamp) -> bool {
+        self.millis_since(other) > 0
+    }
+
+    /// Milliseconds since `earlier`, as [`Stamp::is_after`] tells; 0 when that is the later one.
+    pub fn millis_since(self, earlier: Stamp) -> u64 {
+        if self.clock != 0 && self.clock == earlier.clock {
+            self.boot_millis.saturating_sub(earlier.boot_millis)
+        } else {
+            self.unix_millis.saturating_sub(earlier.unix_millis)
+        }
+    }
+}
+
 impl Add<Duration> for Instant {
     type Output = Instant;
     fn add(self, span: Duration) -> Instant {
@@ -26,5 +68,24 @@ impl Sub<Instant> for Instant {
     type Output = Duration;
     fn sub(self, earlier: Instant) -> Duration {
         self.since(earlier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_boot_saw_is_told_by_its_clock_and_all_else_by_the_wall_clock() {
+        let stamp = |unix_millis, clock, boot_millis| Stamp { unix_millis, clock, boot_millis };
+        let (first, second) = (stamp(9_000, 7, 100), stamp(5_000, 7, 350));
+        assert_eq!((second.millis_since(first), first.millis_since(second)), (250, 0), "it was set back");
+        assert!(second.is_after(first) && !first.is_after(second) && !first.is_after(first));
+        for other in [stamp(9_500, 8, 50), stamp(9_500, 0, 0), Stamp::of_wall_clock(9_500)] {
+            assert_eq!((other.millis_since(first), first.millis_since(other)), (500, 0));
+        }
+        assert_eq!(stamp(9_500, 0, 50).millis_since(stamp(9_000, 0, 60)), 500, "both are of no known boot");
+        assert_eq!(first.before(Duration::from_micros(60_999)), stamp(8_940, 7, 40));
+        assert_eq!(first.before(Duration::from_secs(5)), stamp(4_000, 7, 0));
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::places::{Placement, Places};
 use super::pool::{Pool, ServerId, match_up};
+use super::time::Stamp;
 
 /// A server's state. *Live* is every one but down.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, PartialOrd, Ord)]
@@ -58,9 +59,9 @@ pub struct View {
     pub pool: Arc<Pool>,
     /// Grows with every change of any state.
     pub generation: u64,
-    /// Milliseconds since 1970: for expiry times that are absolute, and for the marker of rule 4.
+    /// The time of day: for expiry times that are absolute, and for the marker of rule 4.
     /// A driver keeps it right while a server is not steady.
-    pub unix_millis: u64,
+    pub now: Stamp,
     /// Whether somebody sweeps this pool (then copies on stand-ins need no cap, rule 6).
     pub swept: bool,
     /// The pool has another list of servers by now, and whoever begins anew goes by that: a miss under this one
@@ -81,7 +82,7 @@ impl View {
         View {
             pool,
             generation: 0,
-            unix_millis: 0,
+            now: Stamp::default(),
             swept: false,
             outdated: false,
             previous: None,

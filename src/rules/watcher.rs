@@ -30,7 +30,7 @@ use super::mark::mark;
 use super::operation::Outcome;
 use super::pool::{Options, ServerId};
 use super::rejoin::Rejoin;
-use super::time::Instant;
+use super::time::{Instant, Stamp};
 use super::view::{ServerView, State, View};
 
 use self::keeping::Keeping;
@@ -42,13 +42,13 @@ const BREATH: Duration = Duration::from_millis(2);
 /// The longest wait between two trials, unless the interval is longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// A moment, on the clock that never goes back and on the one that tells the date.
+/// A moment, on a clock of its own and on those of others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Moment {
     /// For spans.
     pub clock: Instant,
-    /// Milliseconds since 1970: for what others read.
-    pub unix_millis: u64,
+    /// For what others read.
+    pub stamp: Stamp,
 }
 
 /// How a pool is watched.
@@ -123,8 +123,8 @@ pub struct Published {
     pub view: ServerView,
     /// The life it was last met in.
     pub incarnation: Option<Incarnation>,
-    /// Since when it is in that state: milliseconds since 1970.
-    pub since: u64,
+    /// Since when it is in that state.
+    pub since: Stamp,
     /// Why.
     pub reason: String,
     /// The epoch that it was published with.
@@ -150,8 +150,8 @@ pub struct Watcher {
     /// When the latest good probe ended.
     good: Option<Instant>,
     epoch: u64,
-    /// Since when it is in its state, on the clock that others read.
-    since: u64,
+    /// Since when it is in its state, for others.
+    since: Stamp,
     /// Why it is in its state, as it was published by a process before this one.
     inherited: Option<String>,
     /// It came back while it was not watched, and was not met since: the next life that is met is no restart.
@@ -165,7 +165,7 @@ impl Watcher {
     /// A server of which nothing is known but its `epoch` (0 when nobody ever had to change it). Its first probe is due
     /// at once, the regular ones whole intervals from `phase` (so that those of many servers are spread).
     pub fn new(settings: Settings, order: Order, now: Moment, phase: Instant, epoch: u64) -> Watcher {
-        let mut watcher = Watcher::of(Health::new(), settings, order, 0, now.unix_millis, (now.clock, phase));
+        let mut watcher = Watcher::of(Health::new(), settings, order, 0, now.stamp, (now.clock, phase));
         if epoch > 0 {
             watcher.settle(now, epoch);
         }
@@ -175,8 +175,7 @@ impl Watcher {
     /// A server that joins a pool in use: it may hold anything, from an earlier time in this very pool too. It is down and
     /// on trial at once, and comes back emptied.
     pub fn joining(settings: Settings, order: Order, now: Moment, phase: Instant, epoch: u64) -> Watcher {
-        let mut watcher =
-            Watcher::of(Health::new(), settings, order, epoch, now.unix_millis, (now.clock, phase));
+        let mut watcher = Watcher::of(Health::new(), settings, order, epoch, now.stamp, (now.clock, phase));
         watcher.replaced(now, "new in the pool, and on trial");
         watcher
     }
@@ -192,7 +191,7 @@ impl Watcher {
         epoch: u64,
     ) -> Watcher {
         // A time that lies before this clock's beginning makes a window longer, never shorter.
-        let ago = Duration::from_millis(now.unix_millis.saturating_sub(published.since));
+        let ago = Duration::from_millis(now.stamp.millis_since(published.since));
         let since = Instant(now.clock.0.saturating_sub(u64::try_from(ago.as_micros()).unwrap_or(u64::MAX)));
         let health = Health::resume(published.view, published.incarnation, since);
         let mut watcher =
@@ -211,7 +210,7 @@ impl Watcher {
         settings: Settings,
         order: Order,
         epoch: u64,
-        since: u64,
+        since: Stamp,
         (now, phase): (Instant, Instant),
     ) -> Watcher {
         Watcher {
@@ -264,8 +263,8 @@ impl Watcher {
         self.epoch
     }
 
-    /// Since when it is in its state: milliseconds since 1970.
-    pub fn since(&self) -> u64 {
+    /// Since when it is in its state.
+    pub fn since(&self) -> Stamp {
         self.since
     }
 
@@ -437,7 +436,7 @@ impl Watcher {
         if down && self.state() == State::Down {
             // It was in use meanwhile: a flush from before that, and a trial under way, prove nothing.
             self.dropped(now);
-            self.since = now.unix_millis;
+            self.since = now.stamp;
         }
         // One that others brought back is used when it was met, and not before.
         self.next = self.next.min(now.clock);
@@ -471,7 +470,7 @@ impl Watcher {
         };
         self.keeping.kept = self.keeping.kept.filter(|_| !restarted);
         if (was, since) != (self.state(), self.health.since()) {
-            self.since = now.unix_millis;
+            self.since = now.stamp;
         }
         if reason != self.health.reason() {
             self.inherited = None;
@@ -484,7 +483,7 @@ impl Watcher {
     }
 
     /// What others see of it, to be compared.
-    fn seen(&self) -> (ServerView, Option<Incarnation>, u64, u64, &'static str) {
+    fn seen(&self) -> (ServerView, Option<Incarnation>, u64, Stamp, &'static str) {
         (self.view(), self.incarnation(), self.epoch, self.since, self.health.reason())
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::rules::address::Address;
 use crate::rules::health::Incarnation;
 use crate::rules::pool::{Distribution, Options, ReadBackup, Server, ServerId};
+use crate::rules::time::Stamp;
 use crate::rules::view::{Meta, State};
 
 use super::encode::{check, printable};
@@ -20,16 +21,17 @@ use super::snapshot::{List, Progress, ServerEntry, Snapshot};
 pub fn decode(generation: u64, bytes: &[u8]) -> Result<Snapshot, Fault> {
     let bytes = Bytes(bytes);
     let flags = bytes.u64(body::FLAGS)?;
-    let current = list(bytes, body::CURRENT, body::CURRENT_SLOTS, body::SERVERS)?;
+    let clock = bytes.u64(body::CLOCK)?;
+    let current = list(bytes, body::CURRENT, body::CURRENT_SLOTS, body::SERVERS, clock)?;
     let behind = body::SERVERS + current.servers.len() * record::SIZE;
     let previous = match flags & 2 {
         0 => None,
-        _ => Some(list(bytes, body::PREVIOUS, body::PREVIOUS_SLOTS, behind)?),
+        _ => Some(list(bytes, body::PREVIOUS, body::PREVIOUS_SLOTS, behind, clock)?),
     };
     let published = bytes.u64(body::PUBLISHED)?;
     let stripes = bytes.u64(body::STRIPES)?;
     let sweep = sweep(Bytes(bytes.part(body::SWEEP, progress::SIZE)?))?;
-    Ok(Snapshot { generation, published, stripes, swept: flags & 1 == 1, sweep, current, previous })
+    Ok(Snapshot { generation, published, stripes, clock, swept: flags & 1 == 1, sweep, current, previous })
 }
 
 /// Bytes of which nothing is known but their number.
@@ -104,14 +106,14 @@ fn sweep(bytes: Bytes<'_>) -> Result<Option<Progress>, Fault> {
     Ok((sweep.began != 0).then_some(sweep))
 }
 
-fn list(bytes: Bytes<'_>, head: usize, slots: usize, servers: usize) -> Result<List, Fault> {
+fn list(bytes: Bytes<'_>, head: usize, slots: usize, servers: usize, clock: u64) -> Result<List, Fault> {
     let head = Bytes(bytes.part(head, list::SIZE)?);
     let places = bytes.part(slots, 2 * head.count(list::SLOTS)?)?.chunks_exact(2);
     let records = bytes.part(servers, record::SIZE * head.count(list::SERVERS)?)?.chunks_exact(record::SIZE);
     let list = List {
         name: head.text(list::NAME, list::NAME_LENGTH, list::NAME_SIZE, "the pool's name")?.to_owned(),
         options: options(head)?,
-        servers: records.map(|record| server(Bytes(record))).collect::<Result<_, _>>()?,
+        servers: records.map(|record| server(Bytes(record), clock)).collect::<Result<_, _>>()?,
         slots: places.map(|place| Bytes(place).u16(0).map(ServerId)).collect::<Result<_, _>>()?,
     };
     check(&list)?;
@@ -134,7 +136,14 @@ fn options(head: Bytes<'_>) -> Result<Options, Fault> {
     })
 }
 
-fn server(bytes: Bytes<'_>) -> Result<ServerEntry, Fault> {
+/// A time of another boot than the table's has no place on that one's clock.
+fn since(bytes: Bytes<'_>, clock: u64) -> Result<Stamp, Fault> {
+    let (unix_millis, boot_millis) = (bytes.u64(record::SINCE)?, bytes.u64(record::SINCE_BOOT)?);
+    let clock = if boot_millis == 0 { 0 } else { clock };
+    Ok(Stamp { unix_millis, clock, boot_millis })
+}
+
+fn server(bytes: Bytes<'_>, clock: u64) -> Result<ServerEntry, Fault> {
     let states = [State::Steady, State::Returned, State::Down, State::Draining];
     let metas = [Meta::Unknown, Meta::Yes, Meta::No];
     let known = match bytes.u16(record::KNOWN)? {
@@ -155,7 +164,7 @@ fn server(bytes: Bytes<'_>) -> Result<ServerEntry, Fault> {
             backup: (backup != record::NO_BACKUP).then_some(ServerId(backup)),
         },
         state: bytes.one_of(record::STATE, &states, "a server's state")?,
-        since: bytes.u64(record::SINCE)?,
+        since: since(bytes, clock)?,
         reason: text(record::REASON, record::REASON_LENGTH, record::REASON_SIZE, "a server's reason")?
             .to_owned(),
         incarnation: known.then_some(incarnation),

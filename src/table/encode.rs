@@ -27,6 +27,7 @@ pub fn encode(snapshot: &Snapshot, bytes: &mut Vec<u8>) -> Result<(), Fault> {
     let flags = u64::from(snapshot.swept) | u64::from(previous.is_some()) << 1;
     put(bytes, body::FLAGS, flags.to_ne_bytes());
     put(bytes, body::STRIPES, snapshot.stripes.to_ne_bytes());
+    put(bytes, body::CLOCK, snapshot.clock.to_ne_bytes());
     if let Some(sweep) = &snapshot.sweep {
         put_progress(&mut bytes[body::SWEEP..body::SWEEP + progress::SIZE], sweep);
     }
@@ -38,7 +39,7 @@ pub fn encode(snapshot: &Snapshot, bytes: &mut Vec<u8>) -> Result<(), Fault> {
             put(bytes, at, slot.0.to_ne_bytes());
         }
         for entry in &list.servers {
-            put_server(&mut bytes[next..next + record::SIZE], entry);
+            put_server(&mut bytes[next..next + record::SIZE], entry, snapshot.clock);
             next += record::SIZE;
         }
     }
@@ -125,7 +126,7 @@ fn nanos(span: Duration) -> Result<u64, Fault> {
     u64::try_from(span.as_nanos()).map_err(|_| Fault::Content("a time of more than 584 years"))
 }
 
-fn put_server(place: &mut [u8], entry: &ServerEntry) {
+fn put_server(place: &mut [u8], entry: &ServerEntry, clock: u64) {
     let Server { name, address, weight, backup } = &entry.server;
     put(place, record::WEIGHT, weight.to_ne_bytes());
     put(place, record::BACKUP, backup.map_or(record::NO_BACKUP, |id| id.0).to_ne_bytes());
@@ -140,7 +141,10 @@ fn put_server(place: &mut [u8], entry: &ServerEntry) {
         Meta::Yes => 1,
         Meta::No => 2,
     };
-    put(place, record::SINCE, entry.since.to_ne_bytes());
+    put(place, record::SINCE, entry.since.unix_millis.to_ne_bytes());
+    if entry.since.clock == clock && clock != 0 {
+        put(place, record::SINCE_BOOT, entry.since.boot_millis.to_ne_bytes());
+    }
     if let Some(Incarnation { pid, start }) = entry.incarnation {
         put(place, record::PID, pid.to_ne_bytes());
         put(place, record::START, start.to_ne_bytes());

@@ -2,12 +2,15 @@
 //! asks the system for.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::statfs;
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid, test_kill_process};
 use rustix::time::{ClockId, clock_gettime};
+
+use crate::rules::time::Stamp;
 
 /// One life of a process of this machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,6 +104,20 @@ pub fn boot_millis() -> u64 {
     let time = clock_gettime(ClockId::Boottime);
     let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
     seconds.saturating_mul(1_000).saturating_add(nanos / 1_000_000)
+}
+
+/// Which clock [`boot_millis`] reads: a number for this boot and this time namespace. 0 when the system tells no boot.
+pub fn clock() -> u64 {
+    static CLOCK: OnceLock<u64> = OnceLock::new();
+    *CLOCK.get_or_init(|| match boot() {
+        [0, 0] => 0,
+        [high, low] => (high ^ low.rotate_left(32) ^ time_namespace()).max(1),
+    })
+}
+
+/// This moment, for others to read.
+pub fn stamp() -> Stamp {
+    Stamp { unix_millis: unix_millis(), clock: clock(), boot_millis: boot_millis() }
 }
 
 /// Milliseconds since 1970; 0 when the machine's clock stands before that.

@@ -59,6 +59,9 @@ pub mod body {
     pub const FLAGS: usize = 0x08;
     /// The id of the stripes file that goes with the table; 0 when there is none.
     pub const STRIPES: usize = 0x10;
+    /// Which clock the servers' `SINCE_BOOT` are read from: a number for the boot of the machine and the time namespace; 0: not
+    /// known.
+    pub const CLOCK: usize = 0x18;
     /// How far the sweep is that is under way; zeros when there is none.
     pub const SWEEP: usize = 0x20;
     const _: () = assert!(SWEEP + progress::SIZE <= CURRENT);
@@ -168,6 +171,8 @@ pub mod record {
     pub const EPOCH_SLOT: usize = 0x2c;
     /// The server's epoch.
     pub const EPOCH: usize = 0x30;
+    /// Since when it is in that state: milliseconds of `CLOCK_BOOTTIME`; 0: that is not known.
+    pub const SINCE_BOOT: usize = 0x38;
     /// Its name, UTF-8.
     pub const NAME: usize = 0x40;
     /// The longest name.

@@ -2,6 +2,7 @@
 
 use crate::rules::health::Incarnation;
 use crate::rules::pool::{Options, Pool, Server, ServerId};
+use crate::rules::time::Stamp;
 use crate::rules::view::{Meta, ServerView, State};
 
 use super::encode::check;
@@ -14,8 +15,8 @@ pub struct ServerEntry {
     pub server: Server,
     /// Its state.
     pub state: State,
-    /// Since when it is in that state: milliseconds since 1970.
-    pub since: u64,
+    /// Since when it is in that state.
+    pub since: Stamp,
     /// Why it is in that state, in a few words for a message.
     pub reason: String,
     /// The life it was last met in; `None` before it was met, or when it would not tell.
@@ -37,7 +38,7 @@ pub struct ServerEntry {
 
 impl ServerEntry {
     /// A server as `view` sees it since `since`; of which no more is known.
-    pub fn new(server: Server, view: ServerView, since: u64) -> ServerEntry {
+    pub fn new(server: Server, view: ServerView, since: Stamp) -> ServerEntry {
         let ServerView { state, meta, incarnation: mark, held_back, unreachable: _ } = view;
         ServerEntry {
             server,
@@ -85,6 +86,7 @@ impl List {
     pub fn new(pool: &Pool, views: &[ServerView], since: u64) -> List {
         let views = views.iter().copied().chain(std::iter::repeat(ServerView::default()));
         let servers = pool.servers().iter().cloned().zip(views);
+        let since = Stamp::of_wall_clock(since);
         List {
             name: pool.name.clone(),
             options: pool.options.clone(),
@@ -144,6 +146,8 @@ pub struct Snapshot {
     pub published: u64,
     /// The id of the stripes file that goes with this table; 0: there is none.
     pub stripes: u64,
+    /// Which clock the times of its servers are read from ([`Stamp::clock`]). A time on another one loses what that told.
+    pub clock: u64,
     /// Somebody sweeps this pool: copies on stand-ins need no cap (rule 6). That somebody *would*, when there is something
     /// to be moved; whether one is at it is [`sweep`](Snapshot::sweep).
     pub swept: bool,

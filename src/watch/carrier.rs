@@ -25,7 +25,7 @@ use crate::rules::watcher::Failing;
 use crate::rules::wire::parse::Limits;
 use crate::rules::wire::pending::Pending;
 use crate::rules::wire::{Command, Reply};
-use crate::table::identity::unix_millis;
+use crate::table::identity::stamp;
 
 /// How long to wait for room in a unix socket's backlog before asking again; nothing tells when there is some.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(1);
@@ -256,7 +256,7 @@ impl Carrier {
 
     /// The view, with the right time of day. No borrow of it is held while anything is awaited.
     fn now(&self) -> std::cell::Ref<'_, View> {
-        self.view.borrow_mut().unix_millis = unix_millis();
+        self.view.borrow_mut().now = stamp();
         self.view.borrow()
     }
 
@@ -281,7 +281,7 @@ impl Carrier {
         loop {
             let connection = &mut self.connections[index];
             connection.receive(deadline).await.map_err(|why| (why, true))?;
-            self.view.borrow_mut().unix_millis = unix_millis();
+            self.view.borrow_mut().now = stamp();
             if connection.tell(operation, &self.view.borrow(), false).map_err(|why| (why, true))? {
                 return Ok(());
             }

@@ -32,7 +32,7 @@ use super::system::{Asked, Signals, moment, prepare, readable, tick};
 use crate::rules::address::Address;
 use crate::rules::pool::ServerId;
 use crate::rules::time::Instant;
-use crate::rules::view::{State, View};
+use crate::rules::view::View;
 use crate::rules::watcher::{Moment, Task};
 use crate::table::{Fault, Settings as TableSettings};
 use crate::table::{Lock, Notice, Reader, Refusal, Snapshot, Trust, notice};
@@ -353,7 +353,7 @@ impl Daemon {
             let (plan, servers, sweeping) = (&self.plan, &self.servers, &self.sweeping);
             let snapshot = roster::snapshot(plan, servers, sweeping, ledger.stripes().id(), now);
             let keeps = plan.keeps() && self.unsettled.is_none() && snapshot.previous.is_none();
-            note_changes(ledger, &mut self.servers, keeps, now);
+            note_changes(ledger, &mut self.servers, keeps);
             match ledger.publish(&snapshot) {
                 Ok(()) => self.servers.iter_mut().for_each(Watched::told),
                 Err(fault) => log::error!("cannot publish: {fault}"),
@@ -385,23 +385,14 @@ impl Daemon {
 }
 
 /// What is changed without a server that fell just now is noted, if it may keep the rest.
-fn note_changes(ledger: &Ledger, servers: &mut [Watched], keeps: bool, now: Moment) {
-    for watched in &mut *servers {
+fn note_changes(ledger: &Ledger, servers: &mut [Watched], keeps: bool) {
+    for watched in servers {
         if watched.watcher.take_fall() && keeps {
             let journal = ledger.open_journal(watched.slot, watched.watcher.epoch());
             if journal.is_none() {
                 log::info!("{}: what is changed without it cannot be noted", watched.title());
             }
             watched.note_changes(journal);
-        }
-    }
-    let steady = |watched: &&Watched| watched.watcher.state() == State::Steady;
-    let turned: Vec<Moment> = servers.iter().filter(steady).map(|watched| watched.watcher.turned()).collect();
-    for watched in servers.iter_mut().filter(|watched| watched.notes_changes()) {
-        let fell = watched.watcher.turned();
-        // Clients tell by the time of day who was complete before it fell. That was set back since.
-        if turned.iter().any(|other| other.clock >= fell.clock && other.unix_millis < fell.unix_millis) {
-            watched.forget_changes(now);
         }
     }
 }

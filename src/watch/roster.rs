@@ -194,12 +194,13 @@ pub fn snapshot(
     };
     Snapshot {
         generation: 0,
-        published: now.unix_millis,
+        published: now.stamp.unix_millis,
         stripes,
+        clock: now.stamp.clock,
         swept: sweeping.on,
         sweep: sweeping.progress,
         current,
-        previous: sweeping.previous.as_deref().map(|list| List::new(list, &[], now.unix_millis)),
+        previous: sweeping.previous.as_deref().map(|list| List::new(list, &[], now.stamp.unix_millis)),
     }
 }
 

@@ -17,11 +17,11 @@ use crate::rules::operation::{Operation, Outcome};
 use crate::rules::pool::{Server, ServerId};
 use crate::rules::probe::Probe;
 use crate::rules::rejoin::Rejoin;
-use crate::rules::time::Instant;
+use crate::rules::time::{Instant, Stamp};
 use crate::rules::view::State;
 use crate::rules::watcher::{Failing, Moment, Watcher};
 use crate::table::JournalKeeper;
-use crate::table::identity::unix_millis;
+use crate::table::identity::stamp;
 
 /// How long what a name stands for is believed.
 const NAME_LASTS: Duration = Duration::from_secs(60);
@@ -83,7 +83,7 @@ pub struct Watched {
     lent: bool,
     tickets: u64,
     /// What was logged last: the state, since when, and why.
-    noted: (State, u64, String),
+    noted: (State, Stamp, String),
     /// The last refusal that was logged.
     refusal: Vec<u8>,
 }
@@ -220,11 +220,6 @@ impl Watched {
         self.journal = journal;
     }
 
-    /// Whether what is changed without it is noted.
-    pub fn notes_changes(&self) -> bool {
-        self.journal.is_some() || self.lent
-    }
-
     /// It must be flushed when it comes back, and nothing is noted for it any more.
     pub fn forget_changes(&mut self, now: Moment) {
         self.journal = None;
@@ -245,7 +240,7 @@ impl Watched {
     ) {
         let (server, ticket, news) = (self.key, self.ticket(), news.clone());
         let view = view.clone();
-        let short = unix_millis().saturating_sub(self.watcher.since()) <= SHORT;
+        let short = stamp().millis_since(self.watcher.since()) <= SHORT;
         let mut journal = self.journal.take().filter(|_| short);
         self.lent = journal.is_some();
         let rejoin = self.watcher.trial(&view.borrow(), id).keeping(self.lent);
@@ -363,7 +358,7 @@ impl Watched {
         if (state, since) == (*was, *before) {
             log::info!("{title}: still {name}: {reason}");
         } else {
-            let lasted = journal::span(Duration::from_millis(since.saturating_sub(*before)));
+            let lasted = journal::span(Duration::from_millis(since.millis_since(*before)));
             let (level, was) = match state {
                 State::Down => (log::Level::Warn, journal::word(*was)),
                 _ => (log::Level::Info, journal::word(*was)),

@@ -71,7 +71,7 @@ pub fn moment() -> Moment {
     let time = clock_gettime(ClockId::Monotonic);
     let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
     let clock = Instant(seconds.saturating_mul(1_000_000).saturating_add(nanos / 1_000));
-    Moment { clock, unix_millis: identity::unix_millis() }
+    Moment { clock, stamp: identity::stamp() }
 }
 
 /// Returns when a datagram is there.

@@ -132,7 +132,7 @@ impl Daemon {
         self.say(|snapshot| {
             let entry = &mut snapshot.current.servers[server.index()];
             entry.state = state;
-            entry.since += 1;
+            entry.since.unix_millis += 1;
         });
     }
 
@@ -140,7 +140,8 @@ impl Daemon {
     pub fn bring_back(&self, server: ServerId) {
         self.say(|snapshot| {
             let entry = &mut snapshot.current.servers[server.index()];
-            (entry.state, entry.since, entry.epoch) = (State::Returned, entry.since + 1, entry.epoch + 2);
+            (entry.state, entry.epoch) = (State::Returned, entry.epoch + 2);
+            entry.since.unix_millis += 1;
             entry.mark = mark(&entry.server.address, entry.epoch);
         });
         let told = self.snapshot().current.servers[server.index()].epoch;

@@ -55,7 +55,8 @@ impl Scene {
     fn publish(&self, state: State, epoch: u64) {
         self.daemon.say(|snapshot| {
             let entry = &mut snapshot.current.servers[0];
-            (entry.state, entry.since, entry.epoch) = (state, entry.since + 1, epoch);
+            (entry.state, entry.epoch) = (state, epoch);
+            entry.since.unix_millis += 1;
             entry.mark = mark(&entry.server.address, epoch);
         });
     }
@@ -124,7 +125,7 @@ fn what_became_complete_since_proves_nothing() {
     let mut scene = scene(options());
     let mut journal = scene.fall();
     let other = scene.keys[1].clone();
-    scene.daemon.say(|snapshot| snapshot.current.servers[3].since += 5);
+    scene.daemon.say(|snapshot| snapshot.current.servers[3].since.unix_millis += 5);
     assert_eq!(set(&mut scene.client, &other, b"new"), Outcome::Stored);
     is_noted(&mut journal, &[&other]);
 }

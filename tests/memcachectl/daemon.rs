@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use memcache::config::{self, Order};
 use memcache::rules::address::Address;
+use memcache::rules::time::Stamp;
 use memcache::rules::view::State;
 use memcache::table::notice::{self, Notice};
 use memcache::table::stripes::{Stripes, StripesSettings};
@@ -154,8 +155,9 @@ fn snapshot(file: &Path, words: &HashMap<String, Word>, stripes: u64) -> Snapsho
             Order::Down => (entry.state, entry.reason) = (State::Down, "ordered".to_owned()),
         }
         if let Some((state, seconds, reason)) = words.get(&entry.server.name) {
-            (entry.state, entry.since, entry.reason) = (*state, now - seconds * 1_000, reason.clone());
+            (entry.state, entry.reason) = (*state, reason.clone());
+            entry.since = Stamp::of_wall_clock(now - seconds * 1_000);
         }
     }
-    Snapshot { generation: 0, published: now, stripes, swept: true, sweep: None, current, previous: None }
+    Snapshot { published: now, stripes, swept: true, current, ..Snapshot::default() }
 }

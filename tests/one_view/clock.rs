@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::scenario::{Daemon, Plan, Played, Stay, play};
 use crate::support::cc;
-use crate::support::crowd::{Crowd, STEADY, Shape};
+use crate::support::crowd::{Crowd, DOWN, RETURNED, STEADY, Shape};
 use crate::support::drill::{Fault, Fleet};
 use crate::support::scratch::Scratch;
 use crate::support::wall_clock::WallClock;
@@ -23,7 +23,7 @@ fn while_the_clock_jumps(fault: Fault, daemon: Daemon<'_>, watch: &str) -> Playe
         scope.spawn(|| {
             let hours = [5, -7, 1, 0, -1, 9, -12, 12, 3, -3];
             for hour in hours.iter().cycle().take_while(|_| !over.load(Ordering::Relaxed)) {
-                clock.set(*hour);
+                clock.set(*hour * 3600);
                 std::thread::park_timeout(Duration::from_millis(30));
             }
         });
@@ -66,6 +66,27 @@ fn a_server_keeps_nothing_old_while_the_clock_is_set() {
 #[test]
 fn processes_without_a_daemon_agree_while_the_clock_is_set() {
     nothing_happened(&while_the_clock_jumps(Fault::CutOff, Daemon::Died(world::watchd()), WATCH));
+}
+
+/// By seconds, as a time server does it, between two falls of one server. What tells of the first flush is then of a later
+/// time of day than the second fall, and yet no answer to it.
+#[test]
+fn a_server_that_falls_again_is_flushed_again_when_the_clock_was_set_back() {
+    let clock = WallClock::new();
+    let mut world = World::new(Fault::CutOff, 4);
+    world.crowd.join(0..4);
+    for (falls, seconds) in [(1, 0), (2, -3)] {
+        clock.set(seconds);
+        world.fleet.strike();
+        world.crowd.sees("down", |state| state == DOWN);
+        // Until the clock is past the first flush again, or near enough to it for it to be believed.
+        std::thread::sleep(Duration::from_secs(seconds.unsigned_abs()));
+        world.fleet.heal();
+        world.crowd.sees("back", |state| state == RETURNED);
+        assert_eq!(world.fleet.flushes(), (falls, 0));
+    }
+    world.crowd.works(20);
+    world::nothing_wrong(&world.crowd.stop());
 }
 
 /// The clocks that never go back jump forward when the machine was suspended: everybody finds that everybody else was

@@ -18,7 +18,7 @@ mod trials;
 
 use super::carrier::{Carrier, Link, Manners, Phase, Planted, planted_answer};
 use super::message::{Answer, Ask};
-use super::net::{ConnId, Delivery, EPOCH_MILLIS, Event, Net};
+use super::net::{ConnId, Delivery, Event, Net};
 use super::task::Task;
 
 pub use self::repair::Repair;
@@ -72,7 +72,7 @@ impl Driver {
 
     fn look(&mut self) {
         self.view.refresh(self.generation, self.health.iter().map(Health::view));
-        self.view.unix_millis = self.net.unix_millis();
+        self.view.now = self.net.stamp();
     }
 
     /// Something happened to a server.
@@ -133,7 +133,7 @@ impl Driver {
     fn go_on(&mut self, carrier: usize) {
         let mut failed: Vec<(Tag, Answer)> = Vec::new();
         loop {
-            self.view.unix_millis = self.net.unix_millis();
+            self.view.now = self.net.stamp();
             while let Some(task) = &mut self.carriers[carrier].task {
                 let Some((server, tag)) = task.next(&self.view) else { break };
                 if let Some(answer) = self.send(carrier, server.index(), tag) {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use memcache::rules::operation::{Failure, Operation, Outcome, Tag};
 use memcache::rules::places::{self, Placement};
 use memcache::rules::pool::{Options, ServerId};
+use memcache::rules::time::Stamp;
 use memcache::rules::view::{Meta, ServerView, State, View};
 use memcache::rules::wire::{Command, Direction, Lease, Reply, Verb};
 
@@ -48,7 +49,7 @@ fn view(scene: &Scene) -> View {
     let seen =
         scene.states.map(|state| ServerView { state, meta: Meta::Yes, incarnation: 1, ..Default::default() });
     view.refresh(1, seen.into_iter());
-    (view.unix_millis, view.swept) = (EPOCH_MILLIS, true);
+    (view.now, view.swept) = (Stamp::of_wall_clock(EPOCH_MILLIS), true);
     view
 }
 

@@ -10,6 +10,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use memcache::rules::time::Stamp;
 use memcache::rules::view::State;
 
 use super::memcached::{Item, Memcached};
@@ -109,6 +110,9 @@ pub struct Wires {
 
 pub struct Net {
     pub now: u64,
+    /// The processes' clock, and what their wall clock is set to.
+    pub clock: u64,
+    clock_seed: u64,
     pub rng: Rng,
     pub servers: Vec<Server>,
     pub wires: Wires,
@@ -130,6 +134,8 @@ impl Net {
     pub fn new(rng: Rng, metas: &[bool], wires: Wires, trace: bool) -> Net {
         let mut net = Net {
             now: 0,
+            clock: 1,
+            clock_seed: rng.clone().next(),
             rng,
             servers: Vec::new(),
             wires,
@@ -156,8 +162,21 @@ impl Net {
         net
     }
 
+    /// The time of day by the servers' clocks, and by the judge's.
     pub fn unix_millis(&self) -> u64 {
         EPOCH_MILLIS + self.now / 1000
+    }
+
+    /// This moment as the processes read it.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp_of(self.now)
+    }
+
+    /// A moment as the processes read it then. Somebody sets their wall clock, up to 20 seconds off, every 3 seconds.
+    pub fn stamp_of(&self, now: u64) -> Stamp {
+        let set = Rng::new(self.clock_seed ^ (now / 3_000_000)).below(40_001);
+        let (boot_millis, clock) = (now / 1000, self.clock);
+        Stamp { unix_millis: EPOCH_MILLIS + boot_millis + set - 20_000, clock, boot_millis }
     }
 
     fn items<'a>(&'a self, key: &'a [u8]) -> impl Iterator<Item = Option<&'a Item>> {

@@ -96,7 +96,7 @@ impl Note {
         Note {
             process,
             start_ns: word(bytes, 0),
-            duration_ns: word(bytes, 1) & 0xffff_ffff,
+            duration_ns: (word(bytes, 1) & 0xffff_ffff) * TICK_NS,
             write: bytes[12] & 1 != 0,
             victim: bytes[12] & 2 != 0,
             reason: bytes[13] as i8,
@@ -106,6 +106,9 @@ impl Note {
         }
     }
 }
+
+/// `TICK_NS`, of which 32 bits last longer than any call that a test waits for.
+const TICK_NS: u64 = 16;
 
 /// `MC_REASON_STORED`.
 const STORED: i8 = 2;

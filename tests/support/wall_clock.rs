@@ -29,8 +29,8 @@ impl WallClock {
         WallClock { off_by, _variables: variables, _scratch: scratch }
     }
 
-    /// From now on it is off by so many hours.
-    pub fn set(&self, hours: i64) {
-        self.off_by.write_all_at(&(hours * 3600).to_ne_bytes(), 0).expect("a file to write to");
+    /// From now on it is off by so many seconds.
+    pub fn set(&self, seconds: i64) {
+        self.off_by.write_all_at(&seconds.to_ne_bytes(), 0).expect("a file to write to");
     }
 }

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use memcache::rules::health::Incarnation;
 use memcache::rules::pool::{Distribution, Options, ReadBackup, Server, ServerId};
+use memcache::rules::time::Stamp;
 use memcache::rules::view::{Meta, State};
 use memcache::table::{List, Lock, Progress, ServerEntry, Settings, Snapshot, Writer, identity};
+
+/// Whose clock the times are on.
+const CLOCK: u64 = 0xc10c_c10c_c10c_c10c;
 
 /// The snapshot of a number; `published` tells it back.
 pub fn snapshot(number: u64) -> Snapshot {
@@ -14,6 +18,7 @@ pub fn snapshot(number: u64) -> Snapshot {
         generation: 0,
         published: number,
         stripes: number ^ 0x5555,
+        clock: CLOCK,
         swept: number.is_multiple_of(2),
         sweep: (!number.is_multiple_of(4)).then(|| progress(number)),
         current: list(number, 1 + number % 7),
@@ -61,6 +66,15 @@ pub fn list(number: u64, servers: u64) -> List {
     }
 }
 
+/// Of every third server only the wall clock's time is known.
+fn since(number: u64, id: u16) -> Stamp {
+    let unix_millis = number * 1_000;
+    match id % 3 {
+        0 => Stamp::of_wall_clock(unix_millis),
+        _ => Stamp { unix_millis, clock: CLOCK, boot_millis: number + 1 },
+    }
+}
+
 fn entry(number: u64, id: u16, count: u16) -> ServerEntry {
     let states = [State::Steady, State::Returned, State::Down, State::Draining];
     let address = match id % 3 {
@@ -76,7 +90,7 @@ fn entry(number: u64, id: u16, count: u16) -> ServerEntry {
             backup: (count > 1 && number % 2 == 1).then(|| ServerId((id + 1) % count)),
         },
         state: states[((number + u64::from(id)) % 4) as usize],
-        since: number * 1_000,
+        since: since(number, id),
         reason: format!("for the reason {number}"),
         incarnation: (id.is_multiple_of(2)).then(|| Incarnation { pid: number, start: number + 1 }),
         meta: [Meta::Unknown, Meta::Yes, Meta::No][usize::from(id) % 3],

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::ledger::Standing;
 use super::{Views, upsets};
+use crate::client::clock;
 use crate::client::connection::{Connection, Loss};
 use crate::client::exchange::Welcome;
 use crate::client::messages::Cause;
@@ -14,8 +15,9 @@ use crate::rules::health::Event;
 use crate::rules::operation::Outcome;
 use crate::rules::pool::ServerId;
 use crate::rules::rejoin::Rejoin;
-use crate::rules::time::Instant;
+use crate::rules::time::{Instant, Stamp};
 use crate::rules::view::State;
+use crate::table::identity;
 
 /// How long a process keeps from looking again after it found that another one tries a server.
 const TURNS_AGAIN: Duration = Duration::from_millis(10);
@@ -170,8 +172,8 @@ impl Views {
         };
         let known = &self.known[server.index()];
         let begun = known.begin_trial(now, &self.settings)?;
-        let ago = now.since(begun.given_up).as_millis();
-        let since = self.view.unix_millis.saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX));
+        let given_up = identity::stamp().before(now.since(begun.given_up));
+        let since = Stamp { boot_millis: clock::millis(begun.given_up), ..given_up };
         let rejoin = Rejoin::new(&self.view, server, &begun.health, since);
         Some((Begun { number: begun.number, rejoin }, turn))
     }

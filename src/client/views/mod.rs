@@ -27,7 +27,7 @@ use crate::rules::health::Settings;
 use crate::rules::pool::{Pool, Server, ServerId};
 use crate::rules::time::Instant;
 use crate::rules::view::{Meta, ServerView, State, View};
-use crate::table::{Attendance, Stripes};
+use crate::table::{Attendance, Stripes, identity};
 
 pub(super) use self::by_ourselves::Begun;
 
@@ -159,10 +159,10 @@ impl Views {
         self.known = known_servers(&pool);
         self.held = held;
         self.settings = settings;
-        let unix_millis = self.view.unix_millis;
+        let time = self.view.now;
         self.view = View::new(pool);
         self.generation += 1;
-        (self.view.generation, self.view.unix_millis) = (self.generation, unix_millis);
+        (self.view.generation, self.view.now) = (self.generation, time);
         self.tried = None;
         // Nothing is in the new view yet, whether or not there is news.
         self.seen = 0;
@@ -315,7 +315,7 @@ impl Views {
 
     /// The rules need the time of day while a server is not steady.
     pub(super) fn tell_time(&mut self) {
-        self.view.unix_millis = clock::unix_millis();
+        self.view.now = identity::stamp();
     }
 }
 

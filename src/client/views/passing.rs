@@ -149,7 +149,7 @@ impl Views {
         let Some(fell) = entry(server).filter(|entry| entry.state == State::Down) else { return true };
         let owners = places::owners(&self.view.pool, key);
         let complete = |id: &ServerId| {
-            let before = entry(*id).is_some_and(|entry| entry.since < fell.since);
+            let before = entry(*id).is_some_and(|entry| fell.since.is_after(entry.since));
             *id != server && self.view.complete(*id) && before
         };
         !owners.is_some_and(|(home, backup)| complete(&home) && backup.as_ref().is_some_and(complete))

@@ -102,5 +102,5 @@ fn from_now(view: &View, seconds: i64) -> i64 {
 }
 
 fn now(view: &View) -> i64 {
-    i64::try_from(view.unix_millis / 1000).unwrap_or(i64::MAX)
+    i64::try_from(view.now.unix_millis / 1000).unwrap_or(i64::MAX)
 }

@@ -8,14 +8,15 @@
 use std::fmt::Write;
 
 use crate::rules::health::Incarnation;
+use crate::rules::time::Stamp;
 
-/// What a marker says. Times are milliseconds since 1970.
+/// What a marker says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Marker {
     /// A client took it upon itself to flush, then.
-    Flushing(u64),
+    Flushing(Stamp),
     /// It was flushed, after probes that began then.
-    Flushed(u64),
+    Flushed(Stamp),
 }
 
 /// The longest server name that goes into a key as it is.
@@ -25,11 +26,15 @@ impl Marker {
     /// Reads a marker's value; `None`: it is not one of ours.
     pub fn parse(data: &[u8]) -> Option<Marker> {
         let text = std::str::from_utf8(data).ok()?;
-        let (word, time) = text.split_once(' ')?;
-        if time.is_empty() || !time.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        let time = time.parse().ok()?;
+        let mut words = text.split(' ');
+        let (word, unix_millis) = (words.next()?, number(words.next()?)?);
+        let time = match (words.next(), words.next(), words.next()) {
+            (None, ..) => Stamp::of_wall_clock(unix_millis),
+            (Some(clock), Some(millis), None) => {
+                Stamp { unix_millis, clock: number(clock)?, boot_millis: number(millis)? }
+            }
+            _ => return None,
+        };
         match word {
             "flushing" => Some(Marker::Flushing(time)),
             "flushed" => Some(Marker::Flushed(time)),
@@ -44,8 +49,19 @@ impl Marker {
             Marker::Flushed(time) => ("flushed", time),
         };
         text.clear();
-        let _ = write!(text, "{word} {time}"); // writing to a String cannot fail
+        let Stamp { unix_millis, clock, boot_millis } = time;
+        // Writing to a String cannot fail.
+        let _ = match clock {
+            0 => write!(text, "{word} {unix_millis}"),
+            _ => write!(text, "{word} {unix_millis} {clock} {boot_millis}"),
+        };
     }
+}
+
+/// Digits and nothing else.
+fn number(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
 }
 
 /// The marker's key for a server in one life: always a valid key, whatever the server's name is.
@@ -77,11 +93,15 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let mut text = String::from("something longer than any marker of ours");
-        for marker in [Marker::Flushing(0), Marker::Flushed(1_764_000_000_123), Marker::Flushed(u64::MAX)] {
+        let local = Stamp { unix_millis: 1_764_000_000_123, clock: u64::MAX, boot_millis: 0 };
+        for (marker, written) in [
+            (Marker::Flushing(Stamp::default()), "flushing 0"),
+            (Marker::Flushed(Stamp::of_wall_clock(u64::MAX)), "flushed 18446744073709551615"),
+            (Marker::Flushed(local), "flushed 1764000000123 18446744073709551615 0"),
+        ] {
             marker.write(&mut text);
-            assert_eq!(Marker::parse(text.as_bytes()), Some(marker));
+            assert_eq!((text.as_str(), Marker::parse(text.as_bytes())), (written, Some(marker)));
         }
-        assert_eq!(text, "flushed 18446744073709551615");
     }
 
     #[test]
@@ -96,6 +116,11 @@ mod tests {
             "Flushed 1",
             "flushed 18446744073709551616",
             "flushed -1",
+            "flushed 1 2",
+            "flushed 1 2 ",
+            "flushed 1  3",
+            "flushed 1 2 +3",
+            "flushed 1 2 3 4",
         ] {
             assert_eq!(Marker::parse(foreign.as_bytes()), None, "{foreign:?}");
         }

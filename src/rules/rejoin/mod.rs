@@ -27,7 +27,8 @@
 //! connections then). Good probes that *began* after that moment show that the server works through its
 //! sockets again, so the marker carries the time before the flusher's first probe, not that of its
 //! flush: a flush can be later than the give-up while the probes before it were earlier and prove nothing
-//! about it. A flush too many is cheap, a flush too few is a stale read: every doubt (equal times, no
+//! about it. It does so on the clock of the boot too, which alone counts between processes of one machine: the wall
+//! clock may be set. A flush too many is cheap, a flush too few is a stale read: every doubt (equal times, no
 //! keeper, a foreign value, a keeper that refuses) ends in flushing.
 //!
 //! **What the marker cannot do.** It orders the flush against this client's own past, not against
@@ -35,6 +36,7 @@
 //! older than what this one meanwhile stored elsewhere. That is why the promises are those of one process
 //! where no table gives all of them one view (rule 18).
 
+mod debt;
 mod marker;
 mod weeding;
 
@@ -44,6 +46,7 @@ use super::health::{Health, Incarnation};
 use super::operation::{Failure, Operation, Outcome, Tag};
 use super::pool::ServerId;
 use super::probe::{Examination, Finding};
+use super::time::Stamp;
 use super::view::View;
 use super::wire::{Command, Reply, Verb};
 
@@ -94,7 +97,7 @@ enum Step {
 #[derive(Debug)]
 pub struct Rejoin {
     server: ServerId,
-    down_since: u64,
+    down_since: Stamp,
     missed_write: bool,
     previous: Option<Incarnation>,
     rise: u32,
@@ -110,11 +113,11 @@ pub struct Rejoin {
     kept: Option<usize>,
     /// It is full and evicts nothing: when it said so. That is an answer of a server that works, and the flush which it
     /// owes makes room.
-    full_since: Option<u64>,
+    full_since: Option<Stamp>,
     held_back: bool,
     /// Questions to the keeper so far.
     looks: u32,
-    claimed_at: u64,
+    claimed_at: Stamp,
     marker_key: String,
     value: String,
     reason: &'static str,
@@ -122,19 +125,19 @@ pub struct Rejoin {
 }
 
 impl Rejoin {
-    /// A trial of `server`, which `health` says is down. `down_since_unix_millis`: when it went down,
-    /// on the clock of [`View::unix_millis`]; every connection to it was reset by then.
-    pub fn new(view: &View, server: ServerId, health: &Health, down_since_unix_millis: u64) -> Rejoin {
+    /// A trial of `server`, which `health` says is down. `down_since`: when it went down, on the clocks of
+    /// [`View::now`]; every connection to it was reset by then.
+    pub fn new(view: &View, server: ServerId, health: &Health, down_since: Stamp) -> Rejoin {
         Rejoin {
             server,
-            down_since: down_since_unix_millis,
+            down_since,
             missed_write: health.missed_write(),
             previous: health.incarnation(),
             rise: RISE,
             step: Step::Examine,
             tag: 0,
             asked: false,
-            examination: Examination::new(view.unix_millis, down_since_unix_millis),
+            examination: Examination::new(view.now, down_since.unix_millis),
             keeper: None,
             flushed: false,
             keeping: false,
@@ -142,7 +145,7 @@ impl Rejoin {
             full_since: None,
             held_back: false,
             looks: 0,
-            claimed_at: 0,
+            claimed_at: Stamp::default(),
             marker_key: String::new(),
             value: String::new(),
             reason: "on trial",
@@ -217,20 +220,6 @@ impl Rejoin {
         self.reason
     }
 
-    /// Whether it holds what this client may have replaced elsewhere. One that is certainly another
-    /// process, started since, holds nothing; one that started before it went down may hold
-    /// writes of a connection on which it was never greeted.
-    fn owes_flush(&self) -> bool {
-        match (self.previous, self.incarnation()) {
-            (Some(previous), Some(life)) if !previous.same_as(life) => {
-                // Start times are whole seconds and jitter by one; in doubt it is flushed.
-                let earliest_start = life.start.saturating_sub(1).saturating_mul(1000);
-                self.missed_write && earliest_start <= self.down_since
-            }
-            _ => self.missed_write,
-        }
-    }
-
     /// Rule 14: most servers seem down, so the fault is rather ours and nothing is flushed. The server
     /// on trial itself has just answered and does not count among them, nor does one that is down
     /// only because it could not be flushed either.
@@ -271,7 +260,7 @@ impl Rejoin {
     }
 
     fn probe(&mut self, view: &View) {
-        self.examination.again(view.unix_millis);
+        self.examination.again(view.now);
         self.step = Step::Examine;
     }
 
@@ -320,7 +309,7 @@ impl Rejoin {
     }
 
     fn claim(&mut self, view: &View, step: Step) {
-        self.claimed_at = view.unix_millis;
+        self.claimed_at = view.now;
         Marker::Flushing(self.claimed_at).write(&mut self.value);
         self.ask_keeper(view, step);
     }
@@ -334,7 +323,7 @@ impl Rejoin {
         if view.live(self.server) {
             return self.fail_trial("it came back by another trial");
         }
-        let claimed_long_ago = view.unix_millis.saturating_sub(self.claimed_at) >= CLAIM_MILLIS;
+        let claimed_long_ago = view.now.millis_since(self.claimed_at) >= CLAIM_MILLIS;
         if self.keeper.is_some() && claimed_long_ago {
             return self.fail_trial("its claim to flush grew too old to be used");
         }
@@ -353,10 +342,10 @@ impl Rejoin {
     }
 
     fn looked(&mut self, view: &View, found: &[u8], cas: u64) {
-        let now = view.unix_millis;
+        let now = view.now;
         match Marker::parse(found) {
             Some(Marker::Flushed(time))
-                if time > self.down_since && time <= now.saturating_add(SKEW_MILLIS) =>
+                if time.is_after(self.down_since) && time.millis_since(now) <= SKEW_MILLIS =>
             {
                 // One that was full has yet to show that it works.
                 if self.full_since.is_some() {
@@ -365,7 +354,7 @@ impl Rejoin {
                 }
                 self.pass();
             }
-            Some(Marker::Flushing(time)) if now.saturating_sub(time) < CLAIM_MILLIS => {
+            Some(Marker::Flushing(time)) if now.millis_since(time) < CLAIM_MILLIS => {
                 self.ask_keeper(view, Step::Look);
             }
             // An older outage's, a dead client's, or nothing of ours.
@@ -383,11 +372,11 @@ impl Rejoin {
                 self.refused(line, "it must be flushed and refuses flush_all (was it started with -F?)");
             }
             (Step::Flush, _) => self.fail_trial("its answer to flush_all makes no sense"),
-            _ => match self.examination.answer(view.unix_millis, reply) {
+            _ => match self.examination.answer(view.now, reply) {
                 Finding::More => {}
                 Finding::Good => self.probed(view),
                 Finding::Refused(line) if is_full(line) && !self.flushed && self.owes_flush() => {
-                    self.full_since = Some(view.unix_millis);
+                    self.full_since = Some(view.now);
                     self.ask_to_flush(view);
                 }
                 Finding::Refused(line) => self.refused(line, "it refused a probe"),

@@ -32,11 +32,6 @@ impl Watcher {
         std::mem::take(&mut self.keeping.fell) && self.state() == State::Down
     }
 
-    /// When it came into its state.
-    pub fn turned(&self) -> Moment {
-        Moment { clock: self.health.since(), unix_millis: self.since }
-    }
-
     /// Whether what it holds is from before its last fall. (Then it may hold what is no longer where it belongs.)
     pub fn kept(&self) -> bool {
         self.keeping.kept.is_some()

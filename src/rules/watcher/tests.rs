@@ -2,6 +2,7 @@
 
 mod epochs;
 mod keeping;
+mod resumed;
 
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ use crate::rules::wire::{Command, Reply, Value};
 
 const INTERVAL: Duration = Duration::from_millis(500);
 const HOUR: Duration = Duration::from_secs(3600);
+/// When every story begins.
+const BEGINNING: Stamp = Stamp { unix_millis: 1_764_000_000_000, clock: 3, boot_millis: 10_000_000 };
 
 fn settings() -> Settings {
     Settings::new(&Options::default(), INTERVAL, 2, 2)
@@ -37,7 +40,7 @@ struct Story {
 
 impl Story {
     fn of(watcher: impl FnOnce(Moment) -> Watcher) -> Story {
-        let now = Moment { clock: Instant(10_000_000_000), unix_millis: 1_764_000_000_000 };
+        let now = Moment { clock: Instant(10_000_000_000), stamp: BEGINNING };
         let server = |index: u16| Server {
             name: format!("s{index}"),
             address: Address::Tcp { host: "127.0.0.1".into(), port: 20_000 + index },
@@ -57,7 +60,8 @@ impl Story {
 
     fn wait(&mut self, span: Duration) -> &mut Self {
         self.now.clock = self.now.clock + span;
-        self.now.unix_millis += span.as_millis() as u64;
+        self.now.stamp.unix_millis += span.as_millis() as u64;
+        self.now.stamp.boot_millis += span.as_millis() as u64;
         self
     }
 
@@ -91,7 +95,7 @@ impl Story {
         let mut states = vec![ServerView::default(); 3];
         states[0].state = State::Down;
         self.view.refresh(self.view.generation + 1, states.into_iter());
-        self.view.unix_millis = self.now.unix_millis;
+        self.view.now = self.now.stamp;
         let mut rejoin = self.watcher.trial(&self.view, ServerId(0));
         let mut flushed = false;
         let (mut value, mut stores) = (Vec::new(), 0);
@@ -102,7 +106,8 @@ impl Story {
                 value = stored.to_vec();
                 stores += u32::from(key.starts_with(b"libmemcache:probe"));
             }
-            let stats = format!("STAT pid {pid}\r\nSTAT uptime 10\r\nSTAT time {}\r\n", start + 10);
+            let uptime = self.now.stamp.unix_millis / 1000 - start;
+            let stats = format!("STAT pid {pid}\r\nSTAT uptime {uptime}\r\nSTAT time {}\r\n", start + uptime);
             let reply = match command {
                 Command::Stats { .. } => Reply::Stats(stats.as_bytes()),
                 Command::Noop => Reply::Noop,
@@ -184,7 +189,7 @@ fn fall_failed_probes_in_a_row_without_a_pause_between() {
     assert!(s.bad(Failing::Silent));
     s.is(State::Down, 1, "no answer in time");
     assert!(s.watcher.health.missed_write(), "it owes a flush from now on");
-    assert_eq!(s.watcher.since(), s.now.unix_millis);
+    assert_eq!(s.watcher.since(), s.now.stamp);
 }
 
 #[test]
@@ -260,8 +265,8 @@ fn it_comes_back_as_the_same_process_and_is_emptied() {
 #[test]
 fn it_comes_back_as_a_younger_process_and_needs_no_flush() {
     let mut s = Story::begin();
-    s.fall().wait(INTERVAL);
-    let younger = s.now.unix_millis / 1000 + 2;
+    s.fall().wait(HOUR);
+    let younger = s.now.stamp.unix_millis / 1000 - 10;
     assert!(!s.trial(8, younger));
     s.is(State::Returned, 2, "back, restarted");
 }
@@ -362,80 +367,6 @@ fn one_that_fails_or_restarts_while_it_is_drained_stays_out() {
     assert_eq!(s.watcher.due(), None);
 }
 
-fn published(state: State, epoch: u64) -> Published {
-    let view = ServerView { state, meta: Meta::Yes, incarnation: 77, ..ServerView::default() };
-    let incarnation = Some(Incarnation { pid: 7, start: 100 });
-    Published { view, incarnation, since: 1_763_999_000_000, reason: "so it was said".into(), epoch }
-}
-
-fn resume(order: Order, published: Published, epoch: u64) -> Story {
-    Story::of(|now| Watcher::resume(settings(), order, now, now.clock, published, epoch))
-}
-
-#[test]
-fn a_new_daemon_goes_on_where_the_old_one_left_off() {
-    for state in [State::Steady, State::Returned] {
-        let mut s = resume(Order::Up, published(state, 4), 4);
-        s.is(state, 4, "so it was said");
-        assert_eq!(s.watcher.since(), 1_763_999_000_000);
-        assert!(!s.good(7, 100), "the same life, the same mark");
-        assert_eq!(s.watcher.view().incarnation, 77);
-    }
-    let mut s = resume(Order::Up, published(State::Returned, 4), 4);
-    s.wait(24 * HOUR - Duration::from_secs(1000));
-    assert!(s.watcher.tick(s.now), "the window began then");
-    let mut s = resume(Order::Up, published(State::Steady, 4), 4);
-    assert!(s.good(8, 200));
-    s.is(State::Returned, 6, "restarted");
-}
-
-#[test]
-fn what_was_down_is_down_and_owes_its_flush() {
-    let mut s = resume(Order::Up, published(State::Down, 5), 5);
-    s.is(State::Down, 5, "so it was said");
-    assert!(s.trial(7, 100), "at once, and flushed");
-    assert_eq!(s.watcher.epoch(), 6);
-    let s = resume(Order::Down, published(State::Down, 5), 5);
-    s.is(State::Down, 5, "taken out by an administrator");
-    assert_eq!((s.watcher.due(), s.watcher.since()), (None, 1_763_999_000_000));
-}
-
-#[test]
-fn what_others_did_meanwhile_counts() {
-    let s = resume(Order::Up, published(State::Steady, 4), 5);
-    s.is(State::Down, 5, "given up while it was not watched");
-    assert!(s.watcher.health.missed_write());
-    resume(Order::Up, published(State::Steady, 4), 6).is(
-        State::Returned,
-        6,
-        "came back while it was not watched",
-    );
-    resume(Order::Up, published(State::Down, 5), 6).is(
-        State::Returned,
-        6,
-        "brought back while it was not watched",
-    );
-    resume(Order::Up, published(State::Down, 5), 9).is(State::Down, 9, "so it was said");
-    resume(Order::Down, published(State::Down, 5), 6).is(State::Down, 7, "taken out by an administrator");
-    resume(Order::Up, published(State::Down, 5), 0).is(State::Down, 5, "so it was said");
-    resume(Order::Draining, published(State::Draining, 4), 6).is(
-        State::Down,
-        7,
-        "restarted while it was drained, and taken out",
-    );
-}
-
-#[test]
-fn a_late_daemon_proves_everything_anew() {
-    let mut s = Story::begin();
-    assert!(!s.watcher.settle(s.now, 0));
-    assert_eq!(s.watcher.due(), Some(s.now.clock));
-    assert!(s.watcher.settle(s.now, 1));
-    s.is(State::Down, 1, "given up while it was not watched");
-    assert!(s.watcher.settle(s.now, 2));
-    s.is(State::Returned, 2, "brought back while it was not watched");
-}
-
 #[test]
 fn an_epoch_without_a_table_counts() {
     let new = |epoch| Story::of(|now| Watcher::new(settings(), Order::Up, now, now.clock, epoch));
@@ -472,7 +403,7 @@ fn one_that_joins_or_is_replaced_is_emptied_before_it_is_used() {
     s.is(State::Down, 1, "it has another address");
     assert!(s.trial(9, 900));
     s.fall().wait(HOUR);
-    let younger = s.now.unix_millis / 1000;
+    let younger = s.now.stamp.unix_millis / 1000;
     s.watcher.replaced(s.now, "it has another address");
     assert!(s.trial(10, younger - 10), "it started after the fall, and is flushed all the same");
     assert_eq!(s.watcher.epoch(), 6);

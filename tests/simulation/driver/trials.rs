@@ -4,7 +4,7 @@ use super::*;
 
 impl Driver {
     pub(super) fn begin_trial(&mut self, server: usize) {
-        let since = EPOCH_MILLIS + self.health[server].since().0.max(self.doubts[server]) / 1000;
+        let since = self.net.stamp_of(self.health[server].since().0.max(self.doubts[server]));
         self.tell(server, HealthEvent::TrialBegun);
         self.look();
         let rejoin = Rejoin::new(&self.view, ServerId(server as u16), &self.health[server], since);
@@ -18,7 +18,9 @@ impl Driver {
         self.carriers[carrier].trial_of = Some(server);
         let (owed, life) = (self.health[server].missed_write(), self.health[server].incarnation());
         self.net.note(|| {
-            format!("s{server} TRIAL begins, owes a flush: {owed}, down since {since}, last met as {life:?}")
+            format!(
+                "s{server} TRIAL begins, owes a flush: {owed}, down since {since:?}, last met as {life:?}"
+            )
         });
         self.start(carrier, Task::trial(rejoin));
     }

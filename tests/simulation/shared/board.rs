@@ -8,6 +8,7 @@ use memcache::rules;
 use memcache::rules::address::Address;
 use memcache::rules::health::Incarnation;
 use memcache::rules::pool::Pool;
+use memcache::rules::time::Stamp;
 use memcache::rules::view::{ServerView, State};
 
 use crate::calls::Key;
@@ -17,8 +18,7 @@ use crate::calls::Key;
 pub struct Entry {
     pub view: ServerView,
     pub incarnation: Option<Incarnation>,
-    /// Milliseconds since 1970.
-    pub since: u64,
+    pub since: Stamp,
     pub epoch: u64,
 }
 
@@ -71,7 +71,8 @@ pub fn mark(server: usize, epoch: u64) -> u16 {
 impl Board {
     /// `servers`: all that there are, in the list or not.
     pub fn new(list: Arc<Pool>, servers: usize, bound: u64, swept: bool) -> Board {
-        let entry = Entry { view: ServerView::default(), incarnation: None, since: 0, epoch: 0 };
+        let entry =
+            Entry { view: ServerView::default(), incarnation: None, since: Stamp::default(), epoch: 0 };
         Board {
             list,
             previous: None,

@@ -57,7 +57,7 @@ fn settings(pool: &Pool, board: &Board) -> Settings {
 }
 
 fn moment(net: &Net) -> Moment {
-    Moment { clock: Instant(net.now), unix_millis: net.unix_millis() }
+    Moment { clock: Instant(net.now), stamp: net.stamp() }
 }
 
 impl Daemon {
@@ -100,7 +100,7 @@ impl Daemon {
 
     fn look(&mut self, net: &Net) {
         self.view.refresh(self.view.generation + 1, self.watchers.iter().map(Watcher::view));
-        self.view.unix_millis = net.unix_millis();
+        self.view.now = net.stamp();
     }
 
     /// It was stopped for longer than clients wait: they have judged by themselves meanwhile.
@@ -247,7 +247,7 @@ impl Daemon {
         if server >= self.watchers.len() {
             return;
         }
-        self.view.unix_millis = net.unix_millis();
+        self.view.now = net.stamp();
         if self.stage == Stage::Attended && !self.overslept(net, board) {
             // (Else others may have had the turn to try it meanwhile, and all of it is dropped.)
             if let Some(errand) = &mut self.errands[server] {

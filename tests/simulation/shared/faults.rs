@@ -52,6 +52,8 @@ pub enum Planted {
     OldPlacesStay,
     /// A read moves what it found whoever has the key's turn.
     RudeRepair,
+    /// Times are compared on the wall clock.
+    WallClock,
 }
 
 impl Planted {

@@ -102,6 +102,7 @@ impl Land {
     ) -> Land {
         let servers = net.servers.len();
         let group = |owner: usize| if owner < 2 * processes { owner % processes } else { processes };
+        net.clock = u64::from(planted != Planted::WallClock);
         net.groups = (0..OWNERS_END).map(group).collect();
         let board = Board::new(Arc::clone(&pool), servers, bound, swept);
         let make = |id| Process::new(id, processes + id, &board, planted);

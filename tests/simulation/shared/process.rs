@@ -15,7 +15,7 @@ use memcache::rules::places::Placement;
 use memcache::rules::pool::ServerId;
 use memcache::rules::probe::Probe;
 use memcache::rules::rejoin::Rejoin;
-use memcache::rules::time::Instant;
+use memcache::rules::time::{Instant, Stamp};
 use memcache::rules::view::{ServerView, State, View};
 
 use self::calm::Calm;
@@ -45,7 +45,7 @@ struct Own {
     met: Option<(u64, Incarnation)>,
     breaks: u32,
     /// An epoch that says down: when it was seen first, and when the next trial is due.
-    fallen: Option<(u64, u64, u64)>,
+    fallen: Option<(u64, Stamp, u64)>,
     /// A planted fault: it judges by itself.
     gone: bool,
 }
@@ -182,7 +182,7 @@ impl Process {
         }
         let generation = self.view.generation + u64::from(news);
         self.view.refresh(generation, servers.into_iter());
-        self.view.unix_millis = net.unix_millis();
+        self.view.now = net.stamp();
         if news {
             failed.extend(self.held.drain(..).map(|(_, tag)| (tag, Failure::Unsent)));
         }
@@ -244,7 +244,7 @@ impl Process {
 
     fn go_on(&mut self, net: &mut Net, board: &mut Board) {
         loop {
-            self.view.unix_millis = net.unix_millis();
+            self.view.now = net.stamp();
             // What was held back goes when its server can be reached again.
             let held = std::mem::take(&mut self.held);
             let (wait, free): (Vec<_>, Vec<_>) =

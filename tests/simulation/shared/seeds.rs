@@ -33,6 +33,14 @@ const ONCE_WRONG: &[(u64, &str)] = &[
         5_007,
         "a mirror's word for a touch counted although a complete home had said before that there is nothing",
     ),
+    (
+        3_054_905,
+        "an append took the copy that it had begun to delete for one that is there, when a drain was taken back",
+    ),
+    (
+        120,
+        "a process that was older than its server's fall counted as a younger one, by a wall clock that was set back",
+    ),
 ];
 
 fn right(seed: u64) -> Option<String> {
@@ -139,4 +147,5 @@ found! {
     a_miss_under_an_older_list_is_found: OldMiss in new from 22700,
     what_the_list_before_placed_and_nobody_clears_is_found: OldPlacesStay in new from 1,
     a_repair_without_a_turn_is_found: RudeRepair in new from 9000,
+    times_on_a_wall_clock_that_is_set_are_found: WallClock in plain from 1,
 }

@@ -11,7 +11,7 @@ use crate::rules::address::Address;
 use crate::rules::health::{Event, Settings};
 use crate::rules::pool::{Options, Pool, Server};
 use crate::rules::probe::MISSES;
-use crate::rules::time::Instant;
+use crate::rules::time::{Instant, Stamp};
 use crate::rules::view::{ServerView, State};
 use crate::rules::wire::Value;
 
@@ -29,7 +29,7 @@ fn view(count: u16, down: &[u16]) -> View {
     };
     let pool = Pool::new("p", Options::default(), (0..count).map(server).collect());
     let mut view = View::new(Arc::new(pool));
-    view.unix_millis = NOW;
+    view.now.unix_millis = NOW;
     set_down(&mut view, down);
     view
 }
@@ -71,7 +71,7 @@ struct Trial {
 
 impl Trial {
     fn of(view: View, health: &Health) -> Trial {
-        let rejoin = Rejoin::new(&view, ServerId(0), health, DOWN_SINCE);
+        let rejoin = Rejoin::new(&view, ServerId(0), health, Stamp::of_wall_clock(DOWN_SINCE));
         Trial { view, rejoin }
     }
 
@@ -126,7 +126,7 @@ impl Trial {
     }
 
     fn claim(&mut self, reply: Reply<'_>) -> &mut Self {
-        let claim = format!("Add libmemcache:flush:s0:7 60 flushing {}", self.view.unix_millis);
+        let claim = format!("Add libmemcache:flush:s0:7 60 flushing {}", self.view.now.unix_millis);
         self.exchange(1, &claim, reply)
     }
 
@@ -169,7 +169,7 @@ fn probes_differ_from_each_other_and_from_other_probers() {
     let mut keys = Vec::new();
     for later in [0, 1] {
         let mut view = view(3, &[0]);
-        view.unix_millis += later;
+        view.now.unix_millis += later;
         let mut trial = Trial::of(view, &health(None, false));
         trial.greet(7, OLD);
         for _ in 0..2 {
@@ -184,8 +184,21 @@ fn probes_differ_from_each_other_and_from_other_probers() {
 
 #[test]
 fn a_process_that_started_since_is_empty_and_not_flushed() {
-    let mut trial = Trial::of(view(3, &[0]), &health(life(7, OLD), true));
-    trial.greet(8, DOWN_SINCE / 1000 + 2).probe().probe().ends(Outcome::Done);
+    let trial = |start, uptime| {
+        let mut view = view(3, &[0]);
+        view.now.unix_millis = DOWN_SINCE + 60_000;
+        let mut trial = Trial::of(view, &health(life(6, OLD), true));
+        let stats = format!("STAT pid 7\r\nSTAT uptime {uptime}\r\nSTAT time {}\r\n", start + uptime);
+        trial.exchange(0, "Stats { group: [] }", Reply::Stats(stats.as_bytes()));
+        trial.exchange(0, "Noop", Reply::Noop).probe().probe();
+        trial
+    };
+    let down = DOWN_SINCE / 1000;
+    trial(down + 2, 58).ends(Outcome::Done);
+    trial(down + 50, 10).ends(Outcome::Done);
+    // It cannot tell by its clock when it started; and it stood still since.
+    trial(down + 50, 59).claim(Reply::Stored).flush(Reply::Ok);
+    trial(down + 1, 10).claim(Reply::Stored).flush(Reply::Ok);
 }
 
 #[test]
@@ -211,7 +224,7 @@ fn a_process_that_is_not_certainly_empty_is_flushed() {
 fn the_winner_flushes_proves_and_records_when_its_probes_began() {
     let mut trial = Trial::of(view(3, &[0]), &health(life(7, OLD), true));
     trial.greet(7, OLD);
-    trial.view.unix_millis += 50; // the probes are slow
+    trial.view.now.unix_millis += 50; // the probes are slow
     trial.probe().probe().claim(Reply::Stored).flush(Reply::Ok).probe();
     let record = format!("Set libmemcache:flush:s0:7 3600 flushed {NOW}");
     trial.exchange(1, &record, Reply::Stored).ends(Outcome::Done);
@@ -278,7 +291,12 @@ fn markers_that_come_and_go_cannot_hold_a_trial_forever() {
 fn the_keeper_is_the_next_live_server_in_list_order() {
     for (server, down, keeper) in [(0, vec![0, 1], 2), (3, vec![3], 4), (4, vec![4], 0), (4, vec![4, 0], 1)] {
         let view = view(5, &down);
-        let mut rejoin = Rejoin::new(&view, ServerId(server), &health(life(7, OLD), true), DOWN_SINCE);
+        let mut rejoin = Rejoin::new(
+            &view,
+            ServerId(server),
+            &health(life(7, OLD), true),
+            Stamp::of_wall_clock(DOWN_SINCE),
+        );
         rejoin.ask_to_flush(&view);
         assert_eq!(rejoin.next(&view).map(|next| next.0), Some(ServerId(keeper)), "{server} {down:?}");
     }
@@ -306,7 +324,7 @@ fn a_full_server_is_emptied_and_then_shows_that_it_works() {
     let (tag, _) = trial.greet(7, OLD).question(0);
     trial.rejoin.answer(&trial.view, tag, &full);
     trial.claim(Reply::Stored).flush(Reply::Ok);
-    trial.view.unix_millis += 700;
+    trial.view.now.unix_millis += 700;
     trial.probe().probe();
     // Who went down since it said that it was full must flush for himself.
     let (tag, asked) = trial.question(1);
@@ -389,7 +407,7 @@ fn isolation_that_begins_after_the_claim_still_stops_the_flush() {
 fn a_claim_that_grew_old_is_not_used() {
     let mut trial = Trial::proven();
     let (tag, _) = trial.question(1);
-    trial.view.unix_millis += CLAIM_MILLIS;
+    trial.view.now.unix_millis += CLAIM_MILLIS;
     trial.rejoin.answer(&trial.view, tag, &Reply::Stored);
     trial.ends(Outcome::Unavailable);
 }

@@ -79,12 +79,17 @@ impl Store {
 
 /// One client's part: its trial, the answer on its way to it, and when it tries again.
 struct Client {
-    down_since: u64,
+    down_since: Stamp,
     trial: Option<Rejoin>,
     arriving: Option<(Tag, Answer)>,
     not_before: u64,
     back: bool,
     died: bool,
+}
+
+fn later(stamp: Stamp, millis: u64) -> Stamp {
+    let (unix_millis, boot_millis) = (stamp.unix_millis + millis, stamp.boot_millis + millis);
+    Stamp { unix_millis, boot_millis, ..stamp }
 }
 
 struct World {
@@ -96,38 +101,57 @@ struct World {
     clients: Vec<Client>,
     /// The first client that may flush dies before it does.
     winner_dies: bool,
+    /// Somebody sets the wall clock of the clients' machine, by seconds, now and then.
+    sets_clock: bool,
 }
 
 impl World {
     fn new(seed: u64) -> World {
+        let mut view = view(2, &[0]);
+        view.now = Stamp { unix_millis: NOW, clock: 9, boot_millis: 60_000 };
         World {
             order: Order(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
-            view: view(2, &[0]),
+            view,
             health: health(life(7, OLD), true),
             stores: [Store::default(), Store::default()],
             clients: Vec::new(),
             winner_dies: false,
+            sets_clock: false,
         }
+    }
+
+    /// The time that nobody sets, which the servers go by too.
+    fn time(&self) -> u64 {
+        self.view.now.boot_millis
+    }
+
+    fn pass(&mut self, millis: u64) {
+        self.view.now = later(self.view.now, millis);
+    }
+
+    fn set_clock(&mut self) {
+        let seconds = self.order.below(21) as u64;
+        self.view.now.unix_millis = self.view.now.unix_millis + 1_000 * seconds - 10_000;
     }
 
     /// The server is cut off, holding old values, and answers again when every client has noticed.
     fn outage(&mut self) {
-        let begun = self.view.unix_millis;
+        let begun = self.view.now;
         self.clients.clear();
         for index in 0..CLIENTS {
             let key = format!("value of {index}");
             self.stores[0].set(key.as_bytes(), b"old", u64::MAX);
-            let down_since = begun + 1 + self.order.below(100) as u64;
+            let down_since = later(begun, 1 + self.order.below(100) as u64);
             self.clients.push(Client {
                 down_since,
                 trial: None,
                 arriving: None,
-                not_before: down_since + 100,
+                not_before: down_since.boot_millis + 100,
                 back: false,
                 died: false,
             });
         }
-        self.view.unix_millis = begun + 101;
+        self.pass(101);
         // It wakes: what lay in its sockets is executed before any probe.
         for index in 0..CLIENTS {
             self.stores[0].set(format!("late write of {index}").as_bytes(), b"old", u64::MAX);
@@ -136,10 +160,15 @@ impl World {
 
     /// One client does one thing.
     fn step(&mut self) {
-        self.view.unix_millis += u64::from(self.order.below(20) == 0);
+        let millis = u64::from(self.order.below(20) == 0);
+        self.pass(millis);
+        if self.sets_clock && self.order.below(500) == 0 {
+            self.set_clock();
+        }
+        let time = self.time();
         let index = self.order.below(self.clients.len());
         let (view, client) = (&self.view, &mut self.clients[index]);
-        if client.back || client.died || view.unix_millis < client.not_before {
+        if client.back || client.died || time < client.not_before {
             return;
         }
         let trial = client
@@ -159,7 +188,7 @@ impl World {
             Some(Outcome::Done) => self.came_back(index),
             Some(_) => {
                 client.trial = None;
-                client.not_before = view.unix_millis + 200;
+                client.not_before = time + 200;
             }
             None => {
                 let (server, tag) = trial.next(view).expect("a trial that is not over has a question");
@@ -169,7 +198,7 @@ impl World {
                     client.died = true;
                     return;
                 }
-                let answer = self.stores[server.index()].execute(command, view.unix_millis);
+                let answer = self.stores[server.index()].execute(command, time);
                 client.arriving = Some((tag, answer));
             }
         }
@@ -203,7 +232,22 @@ fn a_hundred_clients_flush_once_in_every_outage() {
             world.run();
             assert_eq!(world.stores[0].flushes, outage, "seed {seed}");
             assert!(world.clients.iter().all(|client| client.back));
-            world.view.unix_millis += 1_000 * u64::from(outage); // within the marker's life
+            world.pass(1_000 * u64::from(outage)); // within the marker's life
+        }
+    }
+}
+
+#[test]
+fn a_wall_clock_that_is_set_changes_nothing() {
+    for seed in 1..=10 {
+        let mut world = World::new(seed);
+        world.sets_clock = true;
+        for outage in 1..=5 {
+            world.outage();
+            world.run();
+            assert_eq!(world.stores[0].flushes, outage, "seed {seed}");
+            world.pass(500);
+            world.set_clock();
         }
     }
 }
@@ -223,7 +267,9 @@ fn a_client_that_dies_before_it_flushes_is_replaced_by_one() {
 #[test]
 fn without_a_keeper_everybody_flushes_and_nothing_old_is_used() {
     let mut world = World::new(1);
+    let now = world.view.now;
     world.view = view(1, &[0]);
+    world.view.now = now;
     world.outage();
     world.run();
     // Each at least once: a flush also takes the probe values of others, and some try again for that.

@@ -1,5 +1,6 @@
 //! What a watcher makes of an epoch that others changed: since when the server is down, and which life it names.
 
+use super::resumed::{published, resume};
 use super::*;
 
 /// What a daemon finds that was stopped, or of a server whose change was given up without an answer.
@@ -16,11 +17,7 @@ fn one_in_use_while_it_was_called_down_is_down_since_now() {
         s.wait(HOUR);
         let news = s.watcher.settle(s.now, epoch);
         assert_eq!((s.watcher.state(), news), (State::Down, true), "epoch {epoch}");
-        assert_eq!(
-            s.watcher.since(),
-            s.now.unix_millis,
-            "not since {fell}: a flush from before proves nothing"
-        );
+        assert_eq!(s.watcher.since(), s.now.stamp, "not since {fell:?}: a flush from before proves nothing");
     }
 }
 
@@ -28,7 +25,7 @@ fn one_in_use_while_it_was_called_down_is_down_since_now() {
 fn a_younger_process_from_before_it_was_in_use_is_flushed() {
     let mut s = Story::begin();
     s.fall().wait(HOUR);
-    let between = s.now.unix_millis / 1000 - 1800;
+    let between = s.now.stamp.unix_millis / 1000 - 1800;
     let mut known = s.watcher.clone();
     std::mem::swap(&mut known, &mut s.watcher);
     assert!(!s.trial(8, between), "started since it fell: there is nothing to be flushed");

@@ -55,7 +55,7 @@ impl Process {
             }
         }
         if let Some(server) = calm.unproved.pop() {
-            self.view.unix_millis = net.unix_millis();
+            self.view.now = net.stamp();
             let probe = Work::Probe(Probe::new(&self.view, ServerId(server as u16)));
             return self.send_errand(net, server, probe, self.patience());
         }

@@ -73,7 +73,7 @@ impl Process {
             let epoch = self.epochs[server];
             let down = self.view.state(ServerId(server as u16)) == State::Down;
             let own = &mut self.own[server];
-            let since = net.unix_millis();
+            let since = net.stamp();
             let (of, since, due) = own.fallen.filter(|f| f.0 == epoch).unwrap_or((epoch, since, net.now));
             own.fallen = down.then_some((of, since, due));
             if !down || net.now < due {

@@ -41,7 +41,7 @@ impl Process {
             let Step::Proving(task, _) = std::mem::replace(&mut self.step, Step::Idle) else { return };
             return self.enter(net, board, task);
         };
-        self.view.unix_millis = net.unix_millis();
+        self.view.now = net.stamp();
         let probe = Work::Probe(Probe::new(&self.view, ServerId(server as u16)));
         self.send_errand(net, server, probe, self.patience());
     }
