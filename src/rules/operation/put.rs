@@ -179,6 +179,8 @@ impl<'a> Put<'a> {
         for &server in servers {
             self.round.ask(server, Job::Delete);
         }
+        // From here on it has no copy, and under a newer view it may be a place of one again.
+        self.source = self.source.filter(|source| !servers.contains(&source.server));
         self.stage = Stage::Clearing(outcome);
     }
 

@@ -108,3 +108,30 @@ fn a_write_that_began_before_the_order_is_planned_anew() {
     story.answer(&mut write, 2, Reply::Stored);
     assert_eq!(story.asks(&mut write), ["s2 set 0 v", "s3 set 86400 v"]);
 }
+
+/// What decided holds its copy no longer once that is being deleted, though it is in the same life.
+#[test]
+fn an_order_that_is_taken_back_in_mid_clearing_costs_no_copy() {
+    let mut story = Story::with(Options::default(), [DRAINING, STEADY, STEADY, STEADY]);
+    let key = key(&story);
+    let mut append = Conditional::new(Verb::Append, &key, 0, 0, b"b");
+    for (expected, reply) in [
+        ("s3 fetch", Reply::Miss),
+        ("s1 fetch", value(b"a")),
+        ("s1 append 0 b", Reply::Stored),
+        ("s1 fetch", value(b"ab")),
+        ("s3 set 60 ab", Reply::Stored),
+    ] {
+        assert_eq!(story.asks(&mut append), [expected]);
+        let server = story.asked[0].0.0 + 1;
+        story.answer(&mut append, server, reply);
+    }
+    assert_eq!(story.asks(&mut append), ["s1 delete"]);
+    story.turn([RETURNED, STEADY, STEADY, STEADY]);
+    story.answer(&mut append, 1, Reply::Deleted);
+    assert_eq!(story.asks(&mut append), ["s1 set 60 ab"]);
+    story.answer(&mut append, 1, Reply::Stored);
+    assert_eq!(story.asks(&mut append), ["s3 delete"]);
+    story.answer(&mut append, 3, Reply::Deleted);
+    assert_eq!(append.outcome(), Some(Outcome::Stored));
+}
