@@ -212,7 +212,7 @@ impl Daemon {
                 self.look(net);
                 let id = ServerId(server as u16);
                 let (work, time) = match task {
-                    Task::Probe => (Work::Probe(Probe::new(&self.view, id)), patience),
+                    Task::Probe => (Work::Probe(Box::new(Probe::new(&self.view, id))), patience),
                     Task::Trial => {
                         (Work::Trial(Box::new(self.watchers[server].trial(&self.view, id))), timeout)
                     }

@@ -12,7 +12,7 @@ use crate::message::Ask;
 use crate::net::{ConnId, Delivery, Net};
 
 pub enum Work {
-    Probe(Probe),
+    Probe(Box<Probe>),
     Trial(Box<Rejoin>),
 }
 
@@ -41,7 +41,7 @@ impl Errand {
 
     fn operation(&mut self) -> &mut dyn Operation {
         match &mut self.work {
-            Work::Probe(probe) => probe,
+            Work::Probe(probe) => probe.as_mut(),
             Work::Trial(rejoin) => rejoin.as_mut(),
         }
     }

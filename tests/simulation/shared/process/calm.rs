@@ -56,7 +56,7 @@ impl Process {
         }
         if let Some(server) = calm.unproved.pop() {
             self.view.now = net.stamp();
-            let probe = Work::Probe(Probe::new(&self.view, ServerId(server as u16)));
+            let probe = Work::Probe(Box::new(Probe::new(&self.view, ServerId(server as u16))));
             return self.send_errand(net, server, probe, self.patience());
         }
         self.end(net, board, Outcome::Done);

@@ -42,7 +42,7 @@ impl Process {
             return self.enter(net, board, task);
         };
         self.view.now = net.stamp();
-        let probe = Work::Probe(Probe::new(&self.view, ServerId(server as u16)));
+        let probe = Work::Probe(Box::new(Probe::new(&self.view, ServerId(server as u16))));
         self.send_errand(net, server, probe, self.patience());
     }
 
