@@ -12,6 +12,9 @@
 //! before every call that was under way when the goal was set is over, and what it sent is executed: the driver waits for
 //! that ([`Sweep::wants_calm`]) and says since when it is so.
 //!
+//! Nor is a goal reached before that when a walk was broken off: what it was moving it may be moving still, and for that there is a
+//! stub on the target, which is no value and must not be on a server that is called steady.
+//!
 //! **What need not be walked.** A server that comes back is empty, and what is written on it from then on is written by the
 //! newer view: it holds nothing for goals that were set before. Not so while calls are under way that go by the list of
 //! servers before: they end under that list, and store also on a server that came back since. One that is down holds nothing that anybody could move. Of
@@ -56,6 +59,8 @@ pub struct Sweep {
     list: Option<Tick>,
     /// Calls that began before then are over.
     calm: Tick,
+    /// A walk came to no end then, and what it was moving it may be moving still.
+    broken_off: Tick,
 }
 
 impl Sweep {
@@ -80,6 +85,9 @@ impl Sweep {
             let (was, state) = (known.state, view.state(id));
             let another = !first && (epoch != known.epoch || (was == State::Down) != (state == State::Down));
             (known.state, known.epoch) = (state, epoch);
+            if known.walk.is_some() && (another || state == State::Down) {
+                self.broken_off = now;
+            }
             if state == State::Down {
                 *known = Known { state, epoch, ..Known::default() };
                 continue;
@@ -165,7 +173,9 @@ impl Sweep {
     /// Whether the driver is to see to it that every call is over that was begun before now: then it says
     /// so by [`Sweep::calmed`], with what this gave.
     pub fn wants_calm(&self) -> Option<Tick> {
-        self.goals().any(|(_, since)| since > self.calm).then_some(self.now)
+        let waits = |since| since > self.calm;
+        (self.goals().any(|(_, since)| waits(since)) || (self.is_wanted() && waits(self.broken_off)))
+            .then_some(self.now)
     }
 
     /// Every call is over that began before `tick`.
@@ -205,13 +215,16 @@ impl Sweep {
         known.walk = None;
         if whole {
             known.clean_since = known.clean_since.max(Some(begun));
+        } else {
+            self.broken_off = self.tick();
         }
     }
 
     /// A goal that is reached: it is no goal any more. To be asked until it gives `None`.
     pub fn reached(&mut self) -> Option<Goal> {
         let reached = self.goals().find(|&(goal, since)| {
-            since <= self.calm && (0..self.servers.len()).all(|source| !self.needs(goal, since, source))
+            since.max(self.broken_off) <= self.calm
+                && (0..self.servers.len()).all(|source| !self.needs(goal, since, source))
         });
         let (goal, _) = reached?;
         match goal {

@@ -41,7 +41,7 @@ fn the_document_and_the_code_agree() {
     coded.extend(offsets!("Header", header: MAGIC VERSION FILE_BYTES CREATED BOOT NAMESPACE PID START BOUND
         CHECKSUM GENERATION HEARTBEAT));
     coded.extend(
-        offsets!("Body", body: PUBLISHED FLAGS STRIPES SWEEP CURRENT PREVIOUS CURRENT_SLOTS PREVIOUS_SLOTS SERVERS),
+        offsets!("Body", body: PUBLISHED FLAGS STRIPES CLOCK SWEEP CURRENT PREVIOUS CURRENT_SLOTS PREVIOUS_SLOTS SERVERS),
     );
     coded.extend(
         offsets!("Sweep", progress: BEGAN UPDATED SOURCES SOURCES_DONE KEYS KEYS_TOTAL MOVED BYTES REFUSED),
@@ -51,7 +51,7 @@ fn the_document_and_the_code_agree() {
         WINDOW MAX_TTL CONNECT_TIMEOUT TIMEOUT NAME),
     );
     coded.extend(
-        offsets!("Server", record: WEIGHT BACKUP STATE META SINCE PID START KNOWN MARK HELD_BACK ORDERED EPOCH_SLOT
+        offsets!("Server", record: WEIGHT BACKUP STATE META SINCE SINCE_BOOT PID START KNOWN MARK HELD_BACK ORDERED EPOCH_SLOT
         EPOCH NAME_LENGTH ADDRESS_LENGTH REASON_LENGTH NAME ADDRESS REASON),
     );
     let place = |name: &str, at| (("File".to_owned(), name.to_owned()), at);

@@ -118,6 +118,8 @@ fn a_walk_that_fails_is_begun_anew() {
     story.end(&walks[..1]);
     assert_eq!(story.reached(), [], "the walk before no longer means anything");
     story.end(&again);
+    assert_eq!(story.reached(), [], "what it was moving it may be moving still");
+    story.calm();
     assert_eq!(story.reached(), [server(1)]);
 }
 
@@ -153,6 +155,8 @@ fn who_falls_is_neither_a_goal_nor_a_source() {
     story.see(&[STEADY, RETURNED, DOWN, STEADY]);
     assert!(!story.sweep.walks(walks[1].0, walks[1].1));
     story.end(&[walks[0], walks[2]]);
+    assert_eq!(story.reached(), [], "what its walk was moving it may be moving still");
+    story.calm();
     assert_eq!(story.reached(), [server(1)], "what was on it alone is gone");
     story.see(&[STEADY, STEADY, RETURNED, STEADY]);
     story.see(&[STEADY, STEADY, DOWN, STEADY]);

@@ -38,6 +38,10 @@ const ONCE_WRONG: &[(u64, &str)] = &[
         "an append took the copy that it had begun to delete for one that is there, when a drain was taken back",
     ),
     (
+        3_194_732,
+        "a server was called steady while a walk that its source had outlived was still moving a key onto it",
+    ),
+    (
         120,
         "a process that was older than its server's fall counted as a younger one, by a wall clock that was set back",
     ),
