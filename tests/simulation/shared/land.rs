@@ -295,8 +295,9 @@ impl Land {
             let now = self.net.now;
             match (state, self.used_since[server]) {
                 (ServerState::Down, Some(_)) => {
+                    let held = self.held_by(server);
                     self.used_since[server] = None;
-                    self.disturb(server);
+                    self.disturb(server, held);
                 }
                 (ServerState::Down, None) | (_, Some(_)) => {}
                 (_, None) => self.used_since[server] = Some(now),

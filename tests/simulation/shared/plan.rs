@@ -181,7 +181,8 @@ impl Running<'_> {
         self.land.pass(self.plan.bound + 20_000);
         for _ in 0..2000 {
             let up = (0..self.land.board.listed()).all(|s| {
-                self.land.official(s) != State::Down && self.land.board.entries[s].incarnation.is_some()
+                let used = matches!(self.land.official(s), State::Steady | State::Returned);
+                used && self.land.board.entries[s].incarnation.is_some()
             });
             let quiet = (0..self.plan.processes).all(|id| self.land.idle(id));
             if (up && quiet && self.land.board.mode(self.land.net.now) == Mode::Attended)

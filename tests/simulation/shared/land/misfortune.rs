@@ -3,18 +3,26 @@
 use super::*;
 
 impl Land {
-    pub(super) fn disturb(&mut self, server: usize) {
+    /// A server fails that holds a value of these keys which a call may leave: it may be the only copy already.
+    pub(super) fn disturb(&mut self, server: usize, held: u64) {
         let now = self.net.now;
-        for (truth, failed) in self.keys.iter_mut().zip(&mut self.holders_failed) {
-            if truth.copies & (1 << server) != 0 {
+        for (key, (truth, failed)) in self.keys.iter_mut().zip(&mut self.holders_failed).enumerate() {
+            if truth.copies & (1 << server) != 0 || held & (1 << key) != 0 {
                 failed.push((now, server));
             }
             truth.fault(server);
         }
     }
 
+    /// The keys of which a server holds a value that counts, or is about to: one bit each.
+    pub(super) fn held_by(&self, server: usize) -> u64 {
+        let keys = 0..self.keys.len();
+        keys.filter(|key| self.holders(*key as Key) & (1 << server) != 0).fold(0, |held, key| held | 1 << key)
+    }
+
     pub fn inflict(&mut self, fault: Fault) {
         self.net.note(|| format!("{fault:?}"));
+        let held = fault.server().map_or(0, |server| self.held_by(server));
         match fault {
             Fault::Crash(s) => self.net.crash(s),
             Fault::Restart(s) => {
@@ -44,7 +52,7 @@ impl Land {
         }
         if let Fault::Crash(s) | Fault::Restart(s) | Fault::Cut(s) | Fault::Refuse(s) | Fault::Hang(s) = fault
         {
-            self.disturb(s);
+            self.disturb(s, held);
         }
         self.after();
     }
