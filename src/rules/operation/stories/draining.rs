@@ -2,6 +2,19 @@
 
 use super::*;
 
+/// The operation asks these questions, each alone, and gets these answers.
+fn one_after_another<'r>(
+    story: &mut Story,
+    operation: &mut dyn Operation,
+    script: impl Iterator<Item = (&'static str, Reply<'r>)>,
+) {
+    for (expected, reply) in script {
+        assert_eq!(story.asks(operation), [expected]);
+        let server = story.asked[0].0.0 + 1;
+        story.answer(operation, server, reply);
+    }
+}
+
 #[test]
 fn a_write_leaves_a_draining_home() {
     let mut story = Story::new([DRAINING, STEADY, STEADY, STEADY]);
@@ -64,11 +77,7 @@ fn a_draining_home_does_not_decide_alone() {
     let mut counter = Counter::new(Direction::Incr, &key, 1);
     let looks = [("s3 fetch", Reply::Miss), ("s2 fetch", Reply::Miss), ("s1 fetch", value(b"41"))];
     let moves = [("s3 lease", stub(Lease::Won)), ("s2 fetch", Reply::Miss), ("s1 fetch", value(b"41"))];
-    for (expected, reply) in looks.into_iter().chain(moves) {
-        assert_eq!(story.asks(&mut counter), [expected]);
-        let server = story.asked[0].0.0 + 1;
-        story.answer(&mut counter, server, reply);
-    }
+    one_after_another(&mut story, &mut counter, looks.into_iter().chain(moves));
     assert_eq!(story.asks(&mut counter), ["s3 store-leased 60 c5"]);
     story.answer(&mut counter, 3, Reply::Stored);
     assert_eq!(story.asks(&mut counter), ["s3 incr 1"]);
@@ -115,17 +124,14 @@ fn an_order_that_is_taken_back_in_mid_clearing_costs_no_copy() {
     let mut story = Story::with(Options::default(), [DRAINING, STEADY, STEADY, STEADY]);
     let key = key(&story);
     let mut append = Conditional::new(Verb::Append, &key, 0, 0, b"b");
-    for (expected, reply) in [
+    let script = [
         ("s3 fetch", Reply::Miss),
         ("s1 fetch", value(b"a")),
         ("s1 append 0 b", Reply::Stored),
         ("s1 fetch", value(b"ab")),
         ("s3 set 60 ab", Reply::Stored),
-    ] {
-        assert_eq!(story.asks(&mut append), [expected]);
-        let server = story.asked[0].0.0 + 1;
-        story.answer(&mut append, server, reply);
-    }
+    ];
+    one_after_another(&mut story, &mut append, script.into_iter());
     assert_eq!(story.asks(&mut append), ["s1 delete"]);
     story.turn([RETURNED, STEADY, STEADY, STEADY]);
     story.answer(&mut append, 1, Reply::Deleted);

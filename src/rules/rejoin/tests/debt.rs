@@ -8,9 +8,7 @@ fn a_process_that_started_since_is_empty_and_not_flushed() {
         let mut view = view(3, &[0]);
         view.now.unix_millis = DOWN_SINCE + 60_000;
         let mut trial = Trial::of(view, &health(life(6, OLD), true));
-        let stats = format!("STAT pid 7\r\nSTAT uptime {uptime}\r\nSTAT time {}\r\n", start + uptime);
-        trial.exchange(0, "Stats { group: [] }", Reply::Stats(stats.as_bytes()));
-        trial.exchange(0, "Noop", Reply::Noop).probe().probe();
+        trial.greeted_by(&stats_at(7, start, uptime)).probe().probe();
         trial
     };
     let down = DOWN_SINCE / 1000;

@@ -61,7 +61,12 @@ fn life(pid: u64, start: u64) -> Option<Incarnation> {
 }
 
 fn stats(pid: u64, start: u64) -> String {
-    format!("STAT pid {pid}\r\nSTAT uptime 10\r\nSTAT time {}\r\nSTAT version 1.6.18\r\n", start + 10)
+    stats_at(pid, start, 10)
+}
+
+/// What a process tells of itself when it is so many seconds old.
+fn stats_at(pid: u64, start: u64, age: u64) -> String {
+    format!("STAT pid {pid}\r\nSTAT uptime {age}\r\nSTAT time {}\r\nSTAT version 1.6.18\r\n", start + age)
 }
 
 /// A trial of server 0 and the script that answers it.
@@ -109,7 +114,11 @@ impl Trial {
     }
 
     fn greet(&mut self, pid: u64, start: u64) -> &mut Self {
-        self.exchange(0, "Stats { group: [] }", Reply::Stats(stats(pid, start).as_bytes()));
+        self.greeted_by(&stats(pid, start))
+    }
+
+    fn greeted_by(&mut self, stats: &str) -> &mut Self {
+        self.exchange(0, "Stats { group: [] }", Reply::Stats(stats.as_bytes()));
         self.exchange(0, "Noop", Reply::Noop)
     }
 
