@@ -136,11 +136,11 @@ fn options(head: Bytes<'_>) -> Result<Options, Fault> {
     })
 }
 
-/// A time of another boot than the table's has no place on that one's clock.
+/// A time of another boot than the table's has no place on that one's clock; none has where the table's is not known.
 fn since(bytes: Bytes<'_>, clock: u64) -> Result<Stamp, Fault> {
     let (unix_millis, boot_millis) = (bytes.u64(record::SINCE)?, bytes.u64(record::SINCE_BOOT)?);
-    let clock = if boot_millis == 0 { 0 } else { clock };
-    Ok(Stamp { unix_millis, clock, boot_millis })
+    let told = clock != 0 && boot_millis != 0;
+    Ok(if told { Stamp { unix_millis, clock, boot_millis } } else { Stamp::of_wall_clock(unix_millis) })
 }
 
 fn server(bytes: Bytes<'_>, clock: u64) -> Result<ServerEntry, Fault> {

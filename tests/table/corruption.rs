@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 
+use memcache::rules::time::Stamp;
 use memcache::table::layout::{BUFFERS, FILE_BYTES, body, header, record};
 use memcache::table::{Reader, Snapshot, Trust, decode, encode};
 
@@ -118,9 +119,20 @@ fn bytes_under_a_right_checksum_never_panic() {
                     memcache::rules::places::home(&pool, b"key");
                     let mut again = Vec::new();
                     encode(&snapshot, &mut again).expect("what is read can be written");
+                    assert_eq!(decode(7, &again).as_ref(), Ok(&snapshot), "seed {seed}: and read again");
                 }
             }
         }
     }
     assert!(accepted > 100 && refused > 1_000, "{accepted} {refused}");
+}
+
+/// Found by fuzzing: a time on the clock of a boot that is not known was kept, and lost when it was written again.
+#[test]
+fn a_time_on_a_clock_that_is_not_known_is_the_wall_clocks_alone() {
+    let mut bytes = Vec::new();
+    encode(&sample::snapshot(9), &mut bytes).expect("it fits");
+    bytes[body::CLOCK..body::CLOCK + 8].fill(0);
+    let servers = decode(7, &bytes).expect("the rest makes sense").current.servers;
+    assert!(servers.iter().all(|entry| entry.since == Stamp::of_wall_clock(9_000)), "{servers:?}");
 }
