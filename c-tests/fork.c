@@ -64,6 +64,26 @@ static void *at_work(void *name) {
     return NULL;
 }
 
+/* A program without standard input, output and error: no server becomes one of them, and reads what is printed. */
+static void without_descriptors(void) {
+    struct memcache *mc;
+    u_int32_t i;
+    int status;
+    pid_t child = fork();
+
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK(close(0) == 0 && close(1) == 0 && close(2) == 0);
+        mc = handle();
+        work(mc, 999, 100);
+        for (i = 0; i < mc->num_servers; i++)
+            CHECK(mc->servers[i]->fd > 2);
+        mc_free(mc);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(int argc, char **argv) {
     int i, children, operations, threads, status, names[64];
     pthread_t ids[64];
@@ -76,6 +96,7 @@ int main(int argc, char **argv) {
     CHECK(threads <= 64);
     servers = argv + 4;
 
+    without_descriptors();
     mc = handle();
     work(mc, 0, 100);
     for (i = 0; i < threads; i++) {

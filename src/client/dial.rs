@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fd::OwnedFd;
-use rustix::io::{Errno, ioctl_fionbio};
+use rustix::fd::{AsRawFd, OwnedFd, RawFd};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, ioctl_fionbio};
 use rustix::net::{AddressFamily, SocketAddrAny, SocketFlags, SocketType};
 use rustix::net::{connect, socket_with, sockopt};
 
@@ -16,6 +16,10 @@ use crate::rules::time::Instant;
 
 /// How long to wait for room in a unix socket's backlog before asking again; poll cannot tell.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(1);
+
+/// The last of the descriptors for standard input, output and error. In a program that has closed them a socket would become
+/// one of them, and what the program prints be read by a server.
+const STANDARD: RawFd = 2;
 
 /// A connection in the making.
 pub(super) struct Dial {
@@ -116,7 +120,10 @@ pub(super) fn set_call(socket: &OwnedFd, call: Duration) -> Result<(), Errno> {
 
 fn socket(family: AddressFamily, call: Duration) -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    let mut socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    if socket.as_raw_fd() <= STANDARD {
+        socket = fcntl_dupfd_cloexec(&socket, STANDARD + 1)?;
+    }
     if family != AddressFamily::UNIX {
         // Without it the kernel holds back the end of a command until the last answer is acknowledged.
         sockopt::set_tcp_nodelay(&socket, true)?;
