@@ -1,4 +1,6 @@
 /* A program's own hash, find and validation functions, against the live servers of the arguments. */
+#include <sys/socket.h>
+
 #include "kit.h"
 
 /* The first character, a digit, is the server. */
@@ -78,6 +80,29 @@ static void placing(struct memcache *mc) {
     MC(req_free, req);
 }
 
+/* How long the socket of a server waits for an answer, in milliseconds. */
+static long patience(struct memcache_server *ms) {
+    struct timeval tv;
+    socklen_t size = sizeof tv;
+    CHECK(getsockopt(ms->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &size) == 0);
+    return tv.tv_sec * 1000L + tv.tv_usec / 1000;
+}
+
+/* What is known of a server stands in its struct, and a timeout that is written there holds from the next call on. */
+static void showing(struct memcache *mc) {
+    struct memcache_server *ms = mc->servers[0];
+    long before;
+    CHECK(put(mc, "0t", "T") == 0);
+    CHECK(ms->active == 'u' && ms->fd > 2);
+    before = patience(ms);
+    CHECK(MC(server_timeout, ms, 90, 0) == 1 && put(mc, "0t", "U") == 0 && patience(ms) > before);
+    CHECK(MC(server_add, mc, "127.0.0.1", "1") == 0); /* nobody listens there */
+    ms = mc->servers[3];
+    CHECK(ms->active == 't' && put(mc, "3t", "T") == -1 && ms->active == 'd' && ms->fd == -1);
+    CHECK(raised(MCM_ERR_MC_VALID_SERVER, MCM_ERR_LVL_NOTICE));
+    MC(server_free, ms);
+}
+
 static void validating(struct memcache *mc) {
     size_t len = 77;
     CHECK(put(mc, "0x", "X") == 2 && raised(MCM_ERR_PROTO, MCM_ERR_LVL_ERR));
@@ -116,6 +141,7 @@ int main(int argc, char **argv) {
     ctxt->mcServerFind = in_list;
     ctxt->mcKeyValid = no_x;
     placing(mc);
+    showing(mc);
     validating(mc);
     ctxt->mcHashKey = NULL;
     ctxt->mcServerFind = NULL;

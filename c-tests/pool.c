@@ -34,6 +34,9 @@ int main(int argc, char **argv) {
     ms = mc_server_new();
     CHECK(mc_server_add3(mc, ms) == 0 && mc_server_add3(mc, ms) == -1);
     CHECK(notices == 1);
+    mc_server_free(ms); /* the handle kept it, in no list, and must not free it again */
+    ms = mc_server_new();
+    CHECK(mc_server_add3(mc, ms) == 0); /* this one is mc_free's */
 
     if (strcmp(argv[1], "good") == 0) {
         CHECK(mc->num_servers == 2 && mc->servers[0]->tv.tv_sec == 5);

@@ -68,6 +68,7 @@ int main(void) {
             break;
         }
     }
+    mc_server_free(first); /* in the list or not, the program may free it */
     mc_free(mc);
     return 0;
 }

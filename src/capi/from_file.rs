@@ -136,11 +136,12 @@ impl Cache {
                 break; // No memory, as was told. The list is shorter; the client has every server.
             }
         }
-        for &server in &old {
+        for server in old {
             // SAFETY: a struct of ours that is in no list any more.
-            unsafe { ((*server).active, (*server).fd) = (server::DOWN, -1) };
+            let server = unsafe { &mut *server };
+            (server.active, server.fd) = (server::DOWN, -1);
+            self.keep_unlisted(server);
         }
-        self.handle().ignored.append(&mut old);
         self.list_follows(&pool);
         if let Some(Some(file)) = &mut self.handle().file {
             file.pool = pool;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use libc::{suseconds_t, time_t};
 
 use super::address;
+use super::alone::Alone;
 use super::context::Context;
 use super::from_file::FromFile;
 use super::memcache::Cache;
@@ -23,10 +24,10 @@ use crate::client::{Client, Whole};
 use crate::rules::address::Address;
 use crate::rules::operation::{Operation, Outcome};
 use crate::rules::pool::{Options, Pool, Server, ServerId, pair_up};
-use crate::rules::view::{Meta, State, View};
+use crate::rules::view::View;
 
 /// The id of a C struct whose server the pool does not have. No pool has so many.
-const NOT_IN_POOL: u16 = u16::MAX;
+pub(super) const NOT_IN_POOL: u16 = u16::MAX;
 
 /// The private side of a handle.
 #[derive(Default)]
@@ -46,11 +47,11 @@ pub struct Handle {
     shown: Option<u64>,
     /// The client does not know whose sockets are without TCP_NODELAY, or how they are polled.
     untold: bool,
-    /// A client of one server each, for programs whose own functions choose the servers.
-    alone: HashMap<*mut memcache_server, Box<Client>>,
-    /// Servers of mc_server_add3 beside a pool file, and those that were taken out of it since; freed
-    /// with the handle.
-    pub(super) ignored: Vec<*mut memcache_server>,
+    /// For programs whose own functions choose the servers.
+    pub(super) alone: HashMap<*mut memcache_server, Alone>,
+    /// Servers of mc_server_add3 beside a pool file, and those that were taken out of it since: freed
+    /// with the handle, unless the program frees them itself.
+    pub(super) unlisted: Vec<*mut memcache_server>,
     /// The one NOTICE about ignored servers was given.
     pub(super) told: bool,
     /// The responses of the request that is being fetched; kept for its memory.
@@ -160,35 +161,6 @@ impl Cache {
         handle.client = Some(client);
         self.follow_the_table();
         self.show_states();
-        outcome
-    }
-
-    /// Carries out an operation on one server of the list, which the program chose.
-    pub(super) fn run_on(
-        self,
-        server: *mut memcache_server,
-        operation: &mut (impl Operation + ?Sized),
-    ) -> Outcome {
-        let handle = self.handle();
-        let mut client = match handle.alone.remove(&server) {
-            Some(client) => client,
-            None => match server::address_of(server) {
-                Some(address) => {
-                    let timeout = server::timeout_of(server);
-                    let connect_timeout = handle.chosen.options.connect_timeout.min(timeout);
-                    let options = Options { timeout, connect_timeout, ..Options::default() };
-                    let pool = Pool::new("", options, vec![entry(address)]);
-                    let mut client = Box::new(Client::open(Arc::new(pool)));
-                    client.set_nodelay(ServerId(0), server::has_nodelay(server));
-                    client
-                }
-                None => return Outcome::Unavailable,
-            },
-        };
-        client.set_busy_poll(handle.chosen.busy_poll);
-        let outcome = client.run(operation);
-        handle.alone.insert(server, client);
-        handle.last.set(outcome.into());
         outcome
     }
 
@@ -373,11 +345,7 @@ impl Cache {
         let view = client.view();
         for server in self.servers_in_use() {
             let known = view.server(ServerId(server._id));
-            server.active = match (known.state, known.meta) {
-                (State::Down, _) => server::DOWN,
-                (_, Meta::Unknown) => server::UNTRIED,
-                _ => server::UP,
-            };
+            server.active = server::activity(known);
         }
         for server in self.servers_in_use() {
             server.fd = client.fd(ServerId(server._id)).unwrap_or(-1);
@@ -391,7 +359,7 @@ impl Cache {
     }
 }
 
-fn entry(address: Address) -> Server {
+pub(super) fn entry(address: Address) -> Server {
     Server { name: address.to_string(), address, weight: 1, backup: None }
 }
 

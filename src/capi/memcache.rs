@@ -8,7 +8,7 @@ use libc::timeval;
 use super::constants::MCM_ERR_ASSERT;
 use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::guard::guard;
-use super::handle::{Handle, Private};
+use super::handle::{Handle, NOT_IN_POOL, Private};
 use super::list::{self, tailq_head};
 use super::server::{self, memcache_server};
 use super::types::u_int32_t;
@@ -134,6 +134,28 @@ impl Cache {
         true
     }
 
+    /// Keeps a server that is in no list, to be freed with the handle unless the program frees it before.
+    pub(super) fn keep_unlisted(self, server: &mut memcache_server) {
+        (server._owner, server._id) = (self.as_ptr(), NOT_IN_POOL);
+        self.handle().unlisted.push(server);
+    }
+
+    /// Gives a server out of hand that the program is about to free, listed or not.
+    ///
+    /// # Safety
+    /// `server` is one of this handle's.
+    pub(super) unsafe fn release(self, server: *mut memcache_server) {
+        let unlisted = &mut self.handle().unlisted;
+        match unlisted.iter().position(|kept| *kept == server) {
+            Some(at) => {
+                unlisted.swap_remove(at);
+                self.handle().alone.remove(&server);
+            }
+            // SAFETY: the caller's promise; what is not kept beside the list is in it.
+            None => unsafe { self.take_out(server) },
+        }
+    }
+
     /// Takes a server out of the list.
     ///
     /// # Safety
@@ -197,7 +219,7 @@ pub unsafe extern "C" fn mcm_free(ctxt: *const memcache_ctxt, mc: *mut memcache)
         unsafe {
             let private = Box::from_raw((*mc)._handle.cast::<Private>());
             private.turn.forget();
-            for server in cache.servers().chain(private.handle.ignored.iter().copied()) {
+            for server in cache.servers().chain(private.handle.unlisted.iter().copied()) {
                 server::free(ctxt, server);
             }
             ctxt.free((*mc).servers);

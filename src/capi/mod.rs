@@ -53,6 +53,7 @@ pub mod types;
 pub mod version;
 
 mod address;
+mod alone;
 mod buffer_text;
 mod from_file;
 mod guard;

@@ -15,6 +15,7 @@ use super::memcache::{Cache, memcache, span};
 use super::types::u_int32_t;
 use crate::rules::address::Address;
 use crate::rules::pool::Options;
+use crate::rules::view::{Meta, ServerView, State};
 
 /// One server of a handle.
 #[repr(C)]
@@ -169,6 +170,15 @@ pub(super) fn fresh(tv: timeval) -> memcache_server {
     }
 }
 
+/// What `active` says of a server.
+pub(super) fn activity(known: ServerView) -> c_char {
+    match (known.state, known.meta) {
+        (State::Down, _) => DOWN,
+        (_, Meta::Unknown) => UNTRIED,
+        _ => UP,
+    }
+}
+
 /// Frees a server's struct.
 ///
 /// # Safety
@@ -212,7 +222,7 @@ pub unsafe extern "C" fn mcm_server_free(ctxt: *const memcache_ctxt, ms: *mut me
         unsafe {
             let ctxt = Context::new(ctxt)?;
             if let Some(cache) = Cache::new(ms.as_ref()?._owner) {
-                cache.take_out(ms);
+                cache.release(ms);
             }
             free(ctxt, ms);
         }

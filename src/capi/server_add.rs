@@ -215,12 +215,12 @@ pub unsafe extern "C" fn mcm_server_add3(
     guard(FAILED, || {
         // SAFETY: the caller's context, handle and server.
         let (ctxt, cache, server) = unsafe { (Context::new(ctxt)?, Cache::new(mc)?, ms.as_mut()?) };
-        if !server._owner.is_null() || cache.handle().ignored.contains(&ms) {
+        if !server._owner.is_null() {
             return None;
         }
         if cache.handle().has_file() {
             cache.ignores_a_server(ctxt);
-            cache.handle().ignored.push(ms);
+            cache.keep_unlisted(server);
             return Some(0);
         }
         let copy = |text, why: NotAdded| ctxt.copy_text(HERE, text).ok_or(why as c_int);
