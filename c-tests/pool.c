@@ -1,11 +1,11 @@
 /* An old program in a process whose environment names a pool file. The argument says what the file is:
- * "good" with two servers, "bad", or "dead" with servers that nobody listens for. */
+ * "good" with two servers, "bad", "dead" with servers that nobody listens for, or "lost" with names that stand for none. */
 #include <memcache.h>
 
 #include "check.h"
 
 static u_int32_t code, severity;
-static int notices, errors;
+static int notices, errors, hosts;
 
 static int32_t remember(MCM_ERR_FUNC_ARGS) {
     const struct memcache_ctxt *ctxt;
@@ -15,6 +15,7 @@ static int32_t remember(MCM_ERR_FUNC_ARGS) {
     code = ectxt->errcode;
     severity = (u_int32_t)ectxt->severity;
     notices += severity == MCM_ERR_LVL_NOTICE && code == MCM_ERR_MC_SERV_LIST;
+    hosts += code == MCM_ERR_NET_HOST;
     errors += severity == MCM_ERR_LVL_ERR && code == MCM_ERR_MC_SERV_LIST;
     return 0;
 }
@@ -47,10 +48,11 @@ int main(int argc, char **argv) {
         mc_server_deactivate(mc, mc->servers[0]);
         CHECK(notices == 2 && mc->servers[0]->active == 'u');
     } else {
-        CHECK(mc->num_servers == (strcmp(argv[1], "dead") == 0 ? 2u : 0u));
+        CHECK(mc->num_servers == (strcmp(argv[1], "bad") == 0 ? 0u : 2u));
         CHECK(mc_set(mc, "key", 3, "value", 5, 0, 0) == -1 && code == MCM_ERR_MC_VALID_SERVER);
         CHECK(mc_aget(mc, "key", 3) == NULL && mc_delete(mc, "key", 3, 0) == -1);
         CHECK(mc_incr(mc, "key", 3, 1) == 0 && mc_stats(mc) == NULL && mc_flush_all(mc) < 0);
+        CHECK(hosts == (strcmp(argv[1], "lost") == 0 ? 2 : 0)); /* each is told once, and not with every call */
         if (mc->num_servers > 0)
             CHECK(mc->servers[0]->active == 'd' && mc->servers[0]->fd == -1);
     }

@@ -88,6 +88,13 @@ impl Cache {
         }
     }
 
+    /// Tells the error handler which names of the file lead nowhere.
+    pub(super) fn tell_unresolved(self, unresolved: &[String]) {
+        for why in unresolved {
+            self.ctxt().raise(c"mc", MCM_ERR_NET_HOST, format_args!("{why}"));
+        }
+    }
+
     /// Tells the error handler what the client has to say of the table, and lists the servers that the
     /// table names when they are others than before.
     pub(super) fn follow_the_table(self) {

@@ -213,8 +213,12 @@ impl Cache {
         number_servers(self, client.pool());
         handle.terms_changed();
         handle.lineup = client.lineup();
+        let unresolved = client.take_unresolved();
         handle.client = Some(Box::new(client));
         self.servers().for_each(|server| self.pass_use_on(server));
+        if self.handle().has_file() {
+            self.tell_unresolved(&unresolved);
+        }
         Some(())
     }
 

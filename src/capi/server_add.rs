@@ -46,8 +46,8 @@ fn named(ctxt: Context, tv: timeval, host: &[u8], port: &[u8]) -> Result<*mut me
     Ok(server)
 }
 
-/// A server of a pool file becomes visible in the list. It is resolved when it is connected to: a
-/// name that does not resolve today leaves its slot in the pool.
+/// A server of a pool file becomes visible in the list. Its name is looked up when the handle is first used: one
+/// that does not resolve today leaves its slot in the pool.
 pub(super) fn append_configured(
     ctxt: Context,
     cache: Cache,

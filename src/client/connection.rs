@@ -26,7 +26,7 @@ use super::dial::{Dial, set_call};
 use super::exchange::Planned;
 use super::inbox::Inbox;
 use super::outbox::Outbox;
-use super::registry::Known;
+use super::registry::{Known, Lookup};
 use super::silence::Silence;
 use crate::rules::greeting::Greeting;
 use crate::rules::operation::{NO_MEMORY, Operation, Tag};
@@ -78,6 +78,8 @@ pub(super) struct Terms {
     pub(super) greets: bool,
     /// Whether what is sent leaves at once (TCP_NODELAY).
     pub(super) nodelay: bool,
+    /// Who looks up a name that leads nowhere.
+    pub(super) lookup: Lookup,
 }
 
 /// A command that was composed.
@@ -312,7 +314,8 @@ impl Connection {
             self.lacking = false;
             let limit = self.terms.connect.min(self.terms.patience);
             self.begun = now;
-            self.enter(Phase::Dialing(Dial::new(self.known.sites(), now, limit, self.terms.call)));
+            let sites = self.known.sites_to_dial(self.terms.lookup, now);
+            self.enter(Phase::Dialing(Dial::new(sites, now, limit, self.terms.call)));
         }
     }
 
@@ -362,6 +365,7 @@ impl Connection {
     pub(super) fn dial(&mut self, now: Instant) -> Result<bool, Loss> {
         let Phase::Dialing(dial) = &mut self.phase else { return Ok(false) };
         let Some(socket) = dial.step(now)? else { return Ok(false) };
+        self.known.dialled(true);
         set_patience(&socket, self.terms.patience).map_err(|_| Loss::Local)?;
         if !self.terms.nodelay {
             // It was made with it; a unix socket has no such option, and needs none.

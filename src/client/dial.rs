@@ -43,7 +43,8 @@ impl Dial {
     /// Begins; the first [`Dial::step`] does the work.
     pub(super) fn new(sites: Arc<[SocketAddrAny]>, now: Instant, limit: Duration, call: Duration) -> Dial {
         let until = now + limit;
-        let (socket, failure) = (None, Loss::Refused);
+        // That there is nothing to dial says nothing about the server.
+        let (socket, failure) = (None, if sites.is_empty() { Loss::Local } else { Loss::Refused });
         Dial { sites, call, tried: 0, socket, until, site_until: until, again: None, failure }
     }
 

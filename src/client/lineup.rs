@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::connection::Connection;
 use super::exchange::Exchange;
-use super::{Client, resolve, terms};
+use super::{Client, terms};
 use crate::rules::health::Settings;
 use crate::rules::pool::{Options, Pool, ServerId};
 use crate::rules::time::Instant;
@@ -71,10 +71,7 @@ impl Client {
     fn resolve_new(&mut self, before: &Pool) {
         for id in self.pool.ids().filter(|&id| position(before, &self.pool, id).is_none()) {
             if self.views.known(id).sites().is_empty() {
-                match resolve(&self.pool.server(id).address) {
-                    Ok(sites) => self.views.known(id).found(sites),
-                    Err(why) => self.unresolved[id.index()] = Some(why),
-                }
+                self.unresolved[id.index()] = self.views.known(id).look_up().err();
             }
         }
     }

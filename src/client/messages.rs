@@ -19,12 +19,14 @@ pub(super) enum Cause {
     Stripes,
     /// A program wanted to hold a server down.
     Hold,
+    /// A name cannot be looked up.
+    Name,
 }
 
 /// What this process told. A forked child tells its own.
 static TOLD: PerProcess<Mutex<BTreeSet<(Cause, String)>>> = PerProcess::new();
 
-/// Whether this process is to be told of that, about the file `of`: it was not yet.
+/// Whether this process is to be told of that, about the file or the server `of`: it was not yet.
 pub(super) fn is_news(cause: Cause, of: &Path) -> bool {
     let told = TOLD.get(|_| Mutex::default());
     lock(told).insert((cause, of.display().to_string()))

@@ -3,7 +3,7 @@
 //!
 //! - [`Client`] (here): the public face, one call at a time;
 //! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`, `outbox`: one of them;
-//! - `reach`: a connection for a thread that waits for it; `wait`: poll; `busy`: to poll without a sleep; `clock`: the clocks; [`resolve`]: addresses, when a client is opened;
+//! - `reach`: a connection for a thread that waits for it; `wait`: poll; `busy`: to poll without a sleep; `clock`: the clocks; [`resolve`]: addresses;
 //! - `registry`: what this process knows of its servers; `views`: how a client sees them, by the pool's
 //!   table or by its own judgement; `trouble`: a server that only this process cannot reach;
 //! - `quiet`: the everyday call, which need not look at most of what follows;
@@ -60,6 +60,8 @@ use std::time::Duration;
 
 #[cfg(feature = "programs")]
 pub(crate) use clock::now;
+#[cfg(feature = "programs")]
+pub(crate) use resolve::is_name;
 pub use resolve::resolve;
 pub use views::TableAt;
 pub(crate) use whole::Whole;
@@ -68,6 +70,7 @@ use self::busy::Busy;
 use self::connection::{Connection, Terms};
 use self::exchange::{Exchange, Witness};
 use self::quiet::micros;
+use self::registry::Lookup;
 use self::trial::Trials;
 use self::turn::Turn;
 use self::views::Views;
@@ -168,14 +171,11 @@ impl Client {
 
     fn resolve(&mut self) {
         for id in self.pool.ids() {
-            match resolve(&self.pool.server(id).address) {
-                Ok(sites) => self.views.known(id).found(sites),
-                Err(why) => {
-                    if self.views.known(id).sites().is_empty() {
-                        self.views.unreachable(id, clock::now());
-                    }
-                    self.unresolved[id.index()] = Some(why);
+            if let Err(why) = self.views.known(id).look_up() {
+                if self.views.known(id).sites().is_empty() {
+                    self.views.unreachable(id, clock::now());
                 }
+                self.unresolved[id.index()] = Some(why);
             }
         }
         self.views.refresh(clock::now());
@@ -485,5 +485,6 @@ fn terms(options: &Options, own_timeout: Option<Duration>, nodelay: bool) -> Ter
     let most = options_of_server.timeout.as_micros() / 2 / patience.as_micros().max(1);
     let hearings = HEARINGS.min(u32::try_from(most).unwrap_or(HEARINGS)).max(1);
     let (connect, call) = (options.connect_timeout, options_of_server.timeout);
-    Terms { connect, patience, hearings, call, limits: Limits::default(), greets: true, nodelay }
+    let (limits, lookup) = (Limits::default(), Lookup::InCall);
+    Terms { connect, patience, hearings, call, limits, greets: true, nodelay, lookup }
 }

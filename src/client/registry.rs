@@ -15,6 +15,7 @@
 //! old values from a server that missed its parent's writes.
 
 mod agreed;
+mod whereabouts;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,6 +24,8 @@ use rustix::net::SocketAddrAny;
 
 use self::agreed::Agreed;
 pub(super) use self::agreed::{Basis, Diverted, Epochs};
+pub(super) use self::whereabouts::Lookup;
+use self::whereabouts::Whereabouts;
 use super::fork::PerProcess;
 use super::trial::LeftBehind;
 use super::trouble::{Trouble, Word};
@@ -167,6 +170,7 @@ pub(super) struct Known {
     pool: String,
     address: Address,
     inner: Twin<Inner>,
+    whereabouts: Whereabouts,
     /// A good answer is news: a broken connection is to be forgiven, or a server could not be reached.
     troubled: AtomicBool,
     /// It is down and owes a flush already: another missed write changes nothing.
@@ -184,6 +188,7 @@ impl Known {
         let known = Known {
             pool: pool.to_owned(),
             address: address.clone(),
+            whereabouts: Whereabouts::default(),
             troubled: AtomicBool::default(),
             owes_flush: AtomicBool::default(),
             untold: AtomicBool::default(),
@@ -437,19 +442,6 @@ impl Known {
     /// The trial that was left behind, if `fits`.
     pub(super) fn take_over(&self, fits: impl FnOnce(&LeftBehind) -> bool) -> Option<LeftBehind> {
         lock(&self.left).take_if(|left| fits(left))
-    }
-
-    /// Where it listens, as any client of this process last resolved it.
-    pub(super) fn sites(&self) -> Arc<[SocketAddrAny]> {
-        self.inner.read(|inner| Arc::clone(&inner.sites))
-    }
-
-    /// Takes in where it listens.
-    pub(super) fn found(&self, sites: Vec<SocketAddrAny>) {
-        self.change(|inner| {
-            inner.sites = sites.into();
-            ((), false)
-        });
     }
 }
 

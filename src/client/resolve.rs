@@ -1,7 +1,4 @@
-//! Addresses as sockets know them.
-//!
-//! A name is looked up when a client is opened and never inside a call: a resolver knows no
-//! deadline of ours and can take half a minute.
+//! Addresses as sockets know them. When a name is looked up, `registry/whereabouts.rs` says.
 
 use std::net::ToSocketAddrs;
 
@@ -35,6 +32,14 @@ pub fn resolve(address: &Address) -> Result<Vec<SocketAddrAny>, String> {
             }
             Ok(sites)
         }
+    }
+}
+
+/// Whether an address has a host's name in it, which can stand for other numbers another time.
+pub(crate) fn is_name(address: &Address) -> bool {
+    match address {
+        Address::Unix(_) => false,
+        Address::Tcp { host, .. } => host.parse::<std::net::IpAddr>().is_err(),
     }
 }
 

@@ -10,8 +10,7 @@ use super::carrier::{Carrier, Patience, SharedView, Sites, Socket};
 use super::journal;
 use super::ledger::Turn;
 use super::weed::Weeder;
-use crate::client::resolve;
-use crate::rules::address::Address;
+use crate::client::{is_name, resolve};
 use crate::rules::greeting::Greeting;
 use crate::rules::operation::{Operation, Outcome};
 use crate::rules::pool::{Server, ServerId};
@@ -373,12 +372,4 @@ impl Watched {
 /// Whether a trial's end is to be believed: where a server kept what it held, the keys that were noted are all dealt with.
 fn may_be_told(rejoin: &Rejoin, journal: Option<&JournalKeeper>) -> bool {
     rejoin.kept().is_none() || journal.is_some_and(|journal| journal.commit().is_ok())
-}
-
-/// Whether it takes a lookup, which can take long.
-fn is_name(address: &Address) -> bool {
-    match address {
-        Address::Unix(_) => false,
-        Address::Tcp { host, .. } => host.parse::<std::net::IpAddr>().is_err(),
-    }
 }

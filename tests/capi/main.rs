@@ -338,6 +338,7 @@ fn the_environment_chooses_the_servers() {
         with("good", &pool(&one, &other));
         servers.iter_mut().for_each(Memcached::kill);
         with("dead", &pool(&one, &other));
+        with("lost", &pool("no..such.host:1", "no..such.host:2"));
         with("bad", "[pool]\ntimeout = \"soon\"\n[[server]]\naddress = \"127.0.0.1:11211\"\nwait = 3\n");
     }
 }

@@ -14,6 +14,7 @@ mod files;
 mod journals;
 mod looks;
 mod moves;
+mod names;
 mod trials;
 mod turns;
 mod unattended;

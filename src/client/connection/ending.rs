@@ -34,6 +34,9 @@ impl Connection {
             let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
             let _ = connect_unspec(socket);
         }
+        if self.dialing() {
+            self.known.dialled(false);
+        }
         self.enter(Phase::Closed);
         self.pending.drain().for_each(drop);
         self.held.clear();

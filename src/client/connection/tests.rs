@@ -61,6 +61,7 @@ fn pair(name: &str) -> (Connection, TcpListener) {
         limits: Limits::default(),
         greets: false,
         nodelay: true,
+        lookup: Lookup::InCall,
     };
     (Connection::new(ServerId(0), known, terms), listener)
 }

@@ -5,11 +5,10 @@
 use std::sync::Arc;
 
 use super::{Crowd, Exchange};
-use super::{Member, Traffic};
+use super::{Member, Traffic, terms_of};
 use crate::client::connection::Connection;
 use crate::client::exchange::Witness;
 use crate::client::lineup::position;
-use crate::client::{resolve, terms};
 use crate::rules::health::Settings;
 use crate::rules::operation::Operation;
 use crate::rules::pool::Pool;
@@ -44,7 +43,7 @@ impl<O: Member> Crowd<O> {
         self.trials.leave(&self.views);
         let before = std::mem::replace(&mut self.pool, Arc::clone(&pool));
         self.views.relist(Arc::clone(&pool), Settings::new(&pool.options), now);
-        self.terms = vec![terms(&pool.options, None, true); pool.servers().len()];
+        self.terms = terms_of(&pool);
         let traffic = pool.ids().map(|id| {
             let old = position(&before, &pool, id);
             old.and_then(|old| self.jobs.traffic.get(old)).copied().unwrap_or_default()
@@ -52,10 +51,7 @@ impl<O: Member> Crowd<O> {
         self.jobs.traffic = traffic.collect::<Vec<Traffic>>();
         self.take_over_connections(&before);
         for id in pool.ids().filter(|&id| position(&before, &pool, id).is_none()) {
-            match resolve(&pool.server(id).address) {
-                Ok(sites) => self.views.known(id).found(sites),
-                Err(why) => self.messages.push(why),
-            }
+            self.messages.extend(self.views.known(id).look_up().err());
         }
         for slot in std::mem::take(&mut self.jobs.idle) {
             self.jobs.wake(slot);

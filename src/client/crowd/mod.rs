@@ -32,7 +32,7 @@ use self::jobs::{Jobs, MOST, NONE, State};
 use self::lines::Turn;
 use super::connection::{Connection, Terms};
 use super::exchange::{Exchange, Witness};
-use super::resolve::resolve;
+use super::registry::Lookup;
 use super::trial::Trials;
 use super::views::{TableAt, Views};
 use super::wait::Watch;
@@ -72,13 +72,19 @@ pub(crate) struct Crowd<O> {
     messages: Vec<String>,
 }
 
+/// How the servers' connections are used. A name is looked up beside: the loop has others to serve.
+fn terms_of(pool: &Pool) -> Vec<Terms> {
+    let terms = Terms { lookup: Lookup::Beside, ..terms(&pool.options, None, true) };
+    vec![terms; pool.servers().len()]
+}
+
 impl<O: Member> Crowd<O> {
     /// Opens a crowd of `pool`, as [`Client::open_with_table`](super::Client::open_with_table) does a client.
     pub(crate) fn open(pool: Arc<Pool>, table: Option<TableAt>) -> Crowd<O> {
         let views = Views::new(Arc::clone(&pool), table);
         let servers = pool.servers().len();
         let mut crowd = Crowd {
-            terms: vec![terms(&pool.options, None, true); servers],
+            terms: terms_of(&pool),
             views,
             exchange: Exchange::new(Vec::new()),
             trials: Trials::default(),
@@ -108,14 +114,11 @@ impl<O: Member> Crowd<O> {
 
     fn look_up(&mut self) {
         for id in self.pool.ids() {
-            match resolve(&self.pool.server(id).address) {
-                Ok(sites) => self.views.known(id).found(sites),
-                Err(why) => {
-                    if self.views.known(id).sites().is_empty() {
-                        self.views.unreachable(id, clock::now());
-                    }
-                    self.messages.push(why);
+            if let Err(why) = self.views.known(id).look_up() {
+                if self.views.known(id).sites().is_empty() {
+                    self.views.unreachable(id, clock::now());
                 }
+                self.messages.push(why);
             }
         }
         self.views.refresh(clock::now());

@@ -1,0 +1,117 @@
+//! Where a server listens: what its name stood for when it was last looked up.
+//!
+//! A resolver knows no deadline of ours and can take half a minute. So a name is looked up where somebody expects to wait, when
+//! a client is opened or the list of servers changes; and once more, from time to time, by who is about to dial what
+//! leads nowhere: a name can have had no address yet when the machine came up, and it can have another one by now.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use rustix::net::SocketAddrAny;
+
+use super::Known;
+use crate::client::clock;
+use crate::client::resolve::{is_name, resolve};
+use crate::rules::time::Instant;
+
+/// A name is not looked up again for so long, as memcache-watchd does with one that was not found,
+const PAUSE: Duration = Duration::from_secs(5);
+/// nor for so many times as long as that took, so that a resolver which hangs costs no more of a program's time than this.
+const SHARE: u32 = 50;
+/// A lookup that took no longer than this was no wait: the call goes on with what was found.
+const AT_ONCE: Duration = Duration::from_millis(5);
+
+/// Whose time it takes to look up a name again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::client) enum Lookup {
+    /// The caller's.
+    InCall,
+    /// A thread's of its own: the caller has others to serve.
+    #[cfg(feature = "programs")]
+    Beside,
+}
+
+/// What is known of a name beside its addresses.
+#[derive(Default)]
+pub(super) struct Whereabouts {
+    /// No connection was made since one could not be.
+    astray: AtomicBool,
+    /// When it may be looked up again, in microseconds.
+    again: AtomicU64,
+}
+
+impl Known {
+    /// Where it listens, as any client of this process last resolved it; empty: never.
+    pub(in crate::client) fn sites(&self) -> Arc<[SocketAddrAny]> {
+        self.inner.read(|inner| Arc::clone(&inner.sites))
+    }
+
+    /// Looks up where it listens. Blocks as long as the resolver does.
+    ///
+    /// # Errors
+    /// A message for a person. What was known before is known still.
+    pub(in crate::client) fn look_up(&self) -> Result<(), String> {
+        let began = clock::now();
+        let found = resolve(&self.address);
+        let now = clock::now();
+        let pause = PAUSE.max(now.since(began) * SHARE);
+        self.whereabouts.again.store((now + pause).0, Relaxed);
+        let sites = found?;
+        self.whereabouts.astray.store(false, Relaxed);
+        self.found(sites);
+        Ok(())
+    }
+
+    /// Takes in where it listens.
+    pub(in crate::client) fn found(&self, sites: Vec<SocketAddrAny>) {
+        self.change(|inner| {
+            inner.sites = sites.into();
+            ((), false)
+        });
+    }
+
+    /// Somebody dialled. `made`: and there is a connection.
+    pub(in crate::client) fn dialled(&self, made: bool) {
+        if self.whereabouts.astray.load(Relaxed) == made {
+            self.whereabouts.astray.store(!made, Relaxed);
+        }
+    }
+
+    /// What to dial. Nothing, if there is no address, or if it took the caller's time to look for one: a server is not to be
+    /// blamed for that.
+    pub(in crate::client) fn sites_to_dial(
+        self: &Arc<Known>,
+        lookup: Lookup,
+        now: Instant,
+    ) -> Arc<[SocketAddrAny]> {
+        let sites = self.sites();
+        let leads_nowhere = sites.is_empty() || self.whereabouts.astray.load(Relaxed);
+        if !leads_nowhere || !is_name(&self.address) || !self.claims_lookup(now) {
+            return sites;
+        }
+        match lookup {
+            Lookup::InCall => {
+                let began = clock::now();
+                // Why not was told when the client was opened.
+                let _ = self.look_up();
+                if clock::now().since(began) > AT_ONCE { Arc::default() } else { self.sites() }
+            }
+            #[cfg(feature = "programs")]
+            Lookup::Beside => {
+                let known = Arc::clone(self);
+                // Without a thread it stays as it is until the next time.
+                let _ = std::thread::Builder::new().spawn(move || known.look_up());
+                sites
+            }
+        }
+    }
+
+    /// Whether the name is to be looked up by who asks.
+    fn claims_lookup(&self, now: Instant) -> bool {
+        let again = self.whereabouts.again.load(Relaxed);
+        // Who claims it may never be heard of again.
+        let next = (now + PAUSE * SHARE).0;
+        now.0 >= again && self.whereabouts.again.compare_exchange(again, next, Relaxed, Relaxed).is_ok()
+    }
+}

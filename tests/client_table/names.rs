@@ -1,0 +1,98 @@
+//! Servers that are named by a host's name. The resolver is the test's: what two names stand for, it says.
+
+use std::ffi::{CStr, c_char, c_int};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use memcache::client::Client;
+use memcache::rules::operation::Outcome;
+use memcache::rules::pool::{Options, Pool, Server, ServerId};
+use memcache::rules::view::State;
+
+use crate::daemon::{Daemon, get, options, set};
+use crate::support::server::Memcached;
+use crate::support::wait;
+
+const IT: ServerId = ServerId(0);
+
+/// Whether the names stand for the servers by now: before, two stand for nothing, and one for where nobody listens.
+static LATE: AtomicBool = AtomicBool::new(false);
+static LATER: AtomicBool = AtomicBool::new(false);
+static MOVED: AtomicBool = AtomicBool::new(false);
+
+/// The one that every lookup of this program goes through.
+///
+/// # Safety
+/// As the system's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getaddrinfo(
+    node: *const c_char,
+    service: *const c_char,
+    hints: *const libc::addrinfo,
+    found: *mut *mut libc::addrinfo,
+) -> c_int {
+    type Function = unsafe extern "C" fn(
+        *const c_char,
+        *const c_char,
+        *const libc::addrinfo,
+        *mut *mut libc::addrinfo,
+    ) -> c_int;
+    // SAFETY: the caller's text; the symbol is the system's function of this type.
+    unsafe {
+        let name = if node.is_null() { c"" } else { CStr::from_ptr(node) };
+        let node = match name.to_bytes() {
+            b"late.test" if !LATE.load(SeqCst) => return libc::EAI_AGAIN,
+            b"later.test" if !LATER.load(SeqCst) => return libc::EAI_NONAME,
+            b"moved.test" if !MOVED.load(SeqCst) => c"127.0.0.9".as_ptr(),
+            b"late.test" | b"later.test" | b"moved.test" => c"127.0.0.1".as_ptr(),
+            _ => node,
+        };
+        let systems = libc::dlsym(libc::RTLD_NEXT, c"getaddrinfo".as_ptr());
+        std::mem::transmute::<*mut libc::c_void, Function>(systems)(node, service, hints, found)
+    }
+}
+
+/// A pool of its own with one server, which is known by this name.
+fn pool(name: &str, pool: &str, server: &Memcached) -> Pool {
+    let address = format!("{name}:{}", server.port());
+    let server = Server { name: address.clone(), address: address.parse().unwrap(), weight: 1, backup: None };
+    Pool::new(pool, Options { backups: false, ..options() }, vec![server])
+}
+
+/// What the table calls steady is waited for, in one call, until its name leads to it.
+fn is_found_within_a_call(name: &str, there: &AtomicBool) {
+    let server = Memcached::start();
+    let pool = pool(name, "names in a table", &server);
+    let daemon = Daemon::of(&pool, std::slice::from_ref(&server));
+    let mut client = daemon.client(&pool);
+    assert_eq!(client.view().state(IT), State::Steady, "the table says so");
+    // What was found when the client was opened leads nowhere.
+    there.store(true, SeqCst);
+    assert_eq!(set(&mut client, b"key", b"value"), Outcome::Stored);
+    assert_eq!(get(&mut client, b"key"), Ok(b"value".to_vec()));
+    if name == "late.test" {
+        assert_eq!(daemon.heard(), [], "that there was no address was never said of the server");
+    }
+}
+
+#[test]
+fn a_name_that_had_no_address_is_looked_up_again() {
+    is_found_within_a_call("late.test", &LATE);
+}
+
+#[test]
+fn a_name_that_has_another_address_by_now_is_looked_up_again() {
+    is_found_within_a_call("moved.test", &MOVED);
+}
+
+#[test]
+fn without_a_table_too() {
+    let server = Memcached::start();
+    let mut client = Client::open(Arc::new(pool("later.test", "names without a table", &server)));
+    assert!(client.unresolved(IT).is_some() && client.view().state(IT) == State::Down);
+    LATER.store(true, SeqCst);
+    wait::until("a value is stored", || {
+        (set(&mut client, b"key", b"value") == Outcome::Stored).then_some(())
+    });
+    assert_eq!(get(&mut client, b"key"), Ok(b"value".to_vec()));
+}
