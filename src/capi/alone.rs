@@ -40,13 +40,9 @@ impl Alone {
     }
 
     /// Writes what is known of the server into its struct, for functions that choose by it.
-    fn show(&mut self, server: *mut memcache_server) {
-        // SAFETY: a server of the list, of which nothing else is in use here.
-        let server = unsafe { &mut *server };
-        if server._deactivated == 0 {
-            server.active = server::activity(self.client.view().server(IT));
-            server.fd = self.client.fd(IT).unwrap_or(-1);
-        }
+    fn show(&mut self, server: &mut memcache_server) {
+        server.active = server::activity(self.client.view().server(IT));
+        server.fd = self.client.fd(IT).unwrap_or(-1);
     }
 }
 
@@ -67,7 +63,9 @@ impl Cache {
         alone.keep_to(server::timeout_of(server), connect);
         alone.client.set_busy_poll(handle.chosen.busy_poll);
         let outcome = alone.client.run(operation);
-        alone.show(server);
+        if let Some(listed) = self.servers_in_use().find(|listed| std::ptr::eq(*listed, server)) {
+            alone.show(listed);
+        }
         handle.alone.insert(server, alone);
         handle.last.set(outcome.into());
         outcome

@@ -356,7 +356,7 @@ impl Cache {
         }
     }
 
-    fn servers_in_use<'a>(self) -> impl Iterator<Item = &'a mut memcache_server> {
+    pub(super) fn servers_in_use<'a>(self) -> impl Iterator<Item = &'a mut memcache_server> {
         // SAFETY: servers of the list, each given once; no reference outlives the loop that asked for it.
         let servers = self.servers().map(|server| unsafe { &mut *server });
         servers.filter(|server| server._deactivated == 0 && server._id != NOT_IN_POOL)

@@ -140,20 +140,13 @@ impl Cache {
         self.handle().unlisted.push(server);
     }
 
-    /// Gives a server out of hand that the program is about to free, listed or not.
-    ///
-    /// # Safety
-    /// `server` is one of this handle's.
-    pub(super) unsafe fn release(self, server: *mut memcache_server) {
-        let unlisted = &mut self.handle().unlisted;
-        match unlisted.iter().position(|kept| *kept == server) {
-            Some(at) => {
-                unlisted.swap_remove(at);
-                self.handle().alone.remove(&server);
-            }
-            // SAFETY: the caller's promise; what is not kept beside the list is in it.
-            None => unsafe { self.take_out(server) },
-        }
+    /// Whether a server was kept in no list; it is given up then, for the program to free.
+    pub(super) fn gives_up_unlisted(self, server: *mut memcache_server) -> bool {
+        let Handle { unlisted, alone, .. } = self.handle();
+        let Some(at) = unlisted.iter().position(|kept| *kept == server) else { return false };
+        unlisted.swap_remove(at);
+        alone.remove(&server);
+        true
     }
 
     /// Takes a server out of the list.

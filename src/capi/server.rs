@@ -221,8 +221,10 @@ pub unsafe extern "C" fn mcm_server_free(ctxt: *const memcache_ctxt, ms: *mut me
         // SAFETY: the caller's context and server; its owner is NULL or a live handle.
         unsafe {
             let ctxt = Context::new(ctxt)?;
-            if let Some(cache) = Cache::new(ms.as_ref()?._owner) {
-                cache.release(ms);
+            if let Some(cache) = Cache::new(ms.as_ref()?._owner)
+                && !cache.gives_up_unlisted(ms)
+            {
+                cache.take_out(ms);
             }
             free(ctxt, ms);
         }
