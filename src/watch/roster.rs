@@ -56,7 +56,7 @@ pub fn begin(plan: &Plan, old: Option<&Snapshot>, stripes: &Stripes, now: Moment
     let servers = plan.file.pool.servers();
     let entries: &[ServerEntry] = old.map_or(&[], |old| &old.current.servers);
     let known: Vec<&Server> = entries.iter().map(|entry| &entry.server).collect();
-    let same_file = old.is_some_and(|old| old.stripes == stripes.id());
+    let named = old.map_or(0, |old| old.stripes);
     let matched = match_up(servers, &known);
     let kept = matched.iter().flatten().map(|found| entries[*found].epoch_slot).collect();
     let mut slots = Slots::new(kept, entries.iter().map(|entry| entry.epoch_slot), servers.len());
@@ -76,7 +76,11 @@ pub fn begin(plan: &Plan, old: Option<&Snapshot>, stripes: &Stripes, now: Moment
         // A slot that two entries name, or that is none, is no server's: such a table is nobody's word.
         let own = usize::from(entry.epoch_slot) < ROOM && used.insert(entry.epoch_slot);
         let slot = if own { entry.epoch_slot } else { slots.free() };
-        let epoch = if own && same_file { epoch_in(stripes, slot, entry.epoch) } else { beyond(entry.epoch) };
+        let epoch = if own && stripes.id() == named {
+            epoch_in(stripes, slot, entry.epoch)
+        } else {
+            beyond(stripes, slot, entry.epoch, own && stripes.goes_on_from(named))
+        };
         let published = Published {
             view: entry.view(),
             incarnation: entry.incarnation,
@@ -93,10 +97,24 @@ pub fn begin(plan: &Plan, old: Option<&Snapshot>, stripes: &Stripes, now: Moment
     servers.iter().zip(matched).enumerate().map(make).collect()
 }
 
-/// The epoch of a server whose word of the stripes file was lost: nobody knows what clients made of it, so it is the
-/// next one of its kind, and one that was live is returned.
-pub fn beyond(epoch: u64) -> u64 {
-    epoch.saturating_add(2)
+/// The epoch of a server, by a stripes file that the table of its last `published` epoch did not name: that one was lost, or
+/// is of an earlier boot and this one `goes_on` from it.
+pub fn beyond(stripes: &Stripes, slot: u16, published: u64, goes_on: bool) -> u64 {
+    after(published, epoch_in(stripes, slot, published), goes_on)
+}
+
+/// Nobody knows what clients made of a lost epoch: so it is the next one of its kind, and a server that was live is
+/// returned. But an odd one that was `found` counts, wherever it stood: at worst a server is flushed that need not
+/// be. One that says that the server was brought back counts only where it `goes_on` from what was published.
+fn after(published: u64, found: u64, goes_on: bool) -> u64 {
+    let even = |epoch: u64| epoch.is_multiple_of(2);
+    let next = published.saturating_add(2);
+    match (even(published), even(found)) {
+        _ if found <= published => next,
+        (_, false) => found,
+        (false, true) if !goes_on => found.saturating_add(1),
+        _ => found.saturating_add(2),
+    }
 }
 
 const ANOTHER_ADDRESS: &str = "it has another address, and is on trial";
@@ -207,6 +225,26 @@ pub fn snapshot(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_epoch_that_stands_in_another_file_counts_when_it_says_that_a_server_was_given_up() {
+        // Published, found; what becomes of them where the file goes on from the one that the table named, and where not.
+        let cases = [
+            ((4, 0), (6, 6)),
+            ((4, 3), (6, 6)),
+            ((4, 4), (6, 6)),
+            ((4, 5), (5, 5)),
+            ((4, 6), (8, 8)),
+            ((5, 0), (7, 7)),
+            ((5, 5), (7, 7)),
+            ((5, 6), (8, 7)),
+            ((5, 7), (7, 7)),
+        ];
+        for ((published, found), expected) in cases {
+            let epochs = [true, false].map(|goes_on| after(published, found, goes_on));
+            assert_eq!(epochs, <[u64; 2]>::from(expected), "published {published}, found {found}");
+        }
+    }
 
     #[test]
     fn words_of_the_stripes_file_are_given_once() {

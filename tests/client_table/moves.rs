@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use memcache::rules::hash::KeyHash;
-use memcache::rules::operation::{Failure, Operation, Outcome, Read, Tag};
+use memcache::rules::operation::{Conditional, Failure, Move, Operation, Outcome, Read, Tag};
 use memcache::rules::places::{self, Placement};
 use memcache::rules::pool::{Options, Pool, ServerId};
 use memcache::rules::view::{State, View};
-use memcache::rules::wire::{Command, Reply};
+use memcache::rules::wire::{Command, Reply, Verb};
 use memcache::table::{List, identity};
 
 use crate::daemon::{Daemon, get, key, life, options, pool, set, token};
@@ -165,34 +165,38 @@ fn a_change_clears_what_the_list_before_placed() {
     assert!(other.view().all_steady() && other.view().previous().is_none());
 }
 
-/// A read during which the list of servers changes, and somebody else, who goes by the new one, writes the key.
-struct Overtaken<'a, F> {
-    read: Read<'a>,
+/// An operation during which something happens that changes the view: after its first question was planned, and before
+/// the answer.
+struct Overtaken<O, F> {
+    operation: O,
     meanwhile: Option<F>,
 }
 
-impl<F: FnOnce()> Operation for Overtaken<'_, F> {
+impl<O: Operation, F: FnOnce()> Operation for Overtaken<O, F> {
     fn next(&mut self, view: &View) -> Option<(ServerId, Tag)> {
-        let next = self.read.next(view);
+        let next = self.operation.next(view);
         if let Some(meanwhile) = self.meanwhile.take() {
             meanwhile();
         }
         next
     }
     fn command(&self, tag: Tag) -> Command<'_> {
-        self.read.command(tag)
+        self.operation.command(tag)
     }
     fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
-        self.read.answer(view, tag, reply);
+        self.operation.answer(view, tag, reply);
     }
     fn fail(&mut self, view: &View, tag: Tag, failure: Failure) {
-        self.read.fail(view, tag, failure);
+        self.operation.fail(view, tag, failure);
     }
     fn outcome(&self) -> Option<Outcome> {
-        self.read.outcome()
+        self.operation.outcome()
     }
     fn mutates(&self) -> bool {
-        false
+        self.operation.mutates()
+    }
+    fn key(&self) -> Option<&[u8]> {
+        self.operation.key()
     }
 }
 
@@ -204,7 +208,7 @@ fn a_read_that_the_change_of_the_list_overtakes_misses_nothing() {
     assert_eq!(set(&mut client, &growth.key, b"old"), Outcome::Stored);
     let mut one = crate::daemon::One { key: &growth.key, found: Err(Outcome::Timeout) };
     let mut read = Overtaken {
-        read: Read::new(&mut one),
+        operation: Read::new(&mut one),
         meanwhile: Some(|| {
             growth.grow();
             assert_eq!(set(&mut other, &growth.key, b"new"), Outcome::Stored);
@@ -214,6 +218,28 @@ fn a_read_that_the_change_of_the_list_overtakes_misses_nothing() {
     assert_eq!(client.run(&mut read), Outcome::Hit);
     assert_eq!(one.found, Ok(b"new".to_vec()));
     assert_eq!(client.lineup(), 1);
+}
+
+/// What it was to move is gone, and its home becomes complete while it has its stub there.
+#[test]
+fn a_move_whose_home_turns_complete_leaves_no_stub_there() {
+    let servers = servers(4);
+    let pool = pool(&servers, options());
+    let daemon = Daemon::of(&pool, &servers);
+    let mut client = daemon.client(&pool);
+    let key = key(&pool, FIRST);
+    daemon.turn(FIRST, State::Returned);
+    // Connections are there, so that the lease is sent at once.
+    assert_eq!(get(&mut client, &key), Err(Outcome::Miss));
+    let mut moving = Overtaken {
+        operation: Move::new(&key, SECOND),
+        meanwhile: Some(|| daemon.turn(FIRST, State::Steady)),
+    };
+    assert_eq!(client.run(&mut moving), Outcome::NotStored);
+    assert_eq!(servers[0].stat("total_items"), Some(1), "there was one");
+    assert_eq!(held(&servers[0], &key), "EN MN", "it decides alone, and would take it for a value");
+    let mut append = Conditional::new(Verb::Append, &key, 0, 0, b"the end of nothing");
+    assert_eq!(client.run(&mut append), Outcome::NotStored);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 #![allow(dead_code)] // every test program uses its part of it
 
+pub mod boots;
 pub mod cc;
 pub mod counting;
 pub mod crowd;

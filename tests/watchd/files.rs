@@ -4,9 +4,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use memcache::rules::view::State;
+use memcache::table::stripes::layout::header;
 use memcache::table::{Attendance, Lock, Reader, Snapshot, Stripes, Trust, notice};
 
 use crate::daemon::{Files, Watchd};
+use crate::support::boots::of_another_boot;
 use crate::support::server::Memcached;
 use crate::support::wait;
 
@@ -141,6 +143,34 @@ fn what_clients_found_while_there_was_no_daemon_counts() {
     let second = files.wait_for(1, State::Returned);
     assert_eq!((first.epoch, second.epoch), (2, 2));
     assert_eq!((servers[0].stat("cmd_flush"), servers[1].stat("cmd_flush")), (Some(1), Some(0)));
+}
+
+/// Clients gave servers up after the daemon had ended, and then this machine was started anew, while the servers, which are
+/// other machines', went on.
+#[test]
+fn what_clients_found_before_the_machine_was_started_anew_counts() {
+    let servers = [Memcached::without_lists(), Memcached::without_lists(), Memcached::without_lists()];
+    let files = Files::new(&servers.each_ref().map(Memcached::address), QUICK);
+    let watchd = Watchd::start(&files);
+    files.wait_until_met(3);
+    watchd.kill();
+    let path = Stripes::path_for(&files.table);
+    {
+        let stripes = Stripes::open(&files.table, &Trust::default()).expect("a stripes file");
+        for index in [0, 1] {
+            let slot = files.entry(index).epoch_slot;
+            stripes.make_odd(slot, stripes.epoch(slot).expect("an epoch")).expect("nobody else is here");
+        }
+        let slot = files.entry(1).epoch_slot;
+        stripes.make_even(slot, stripes.epoch(slot).expect("an epoch")).expect("a client brought it back");
+    }
+    // Where this is in memory, another clock alone tells.
+    of_another_boot(&path, &[header::BOOT, header::CLOCK], header::CHECKSUM);
+    let watchd = Watchd::start(&files);
+    let back = [0, 1, 2].map(|index| files.wait_for(index, State::Returned));
+    assert_eq!(back.map(|entry| entry.epoch), [2, 4, 2], "{}", watchd.said());
+    let flushed = servers.each_ref().map(|server| server.stat("cmd_flush"));
+    assert_eq!(flushed, [Some(1), Some(0), Some(0)], "{}", watchd.said());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use memcache::client::{Client, TableAt};
 use memcache::rules::operation::{Batch, Broadcast, Counter, Everywhere, Outcome, Read, Spread, Write};
 use memcache::rules::places;
 use memcache::rules::pool::ServerId;
-use memcache::rules::view::State;
+use memcache::rules::view::{Meta, State};
 use memcache::rules::wire::{Direction, Value};
 use memcache::table::stripes::layout::{FILE_BYTES, INDEXES_AT, JOURNALS_AT, KEYS_AT, journal as head};
 use memcache::table::{ServerEntry, Stripes, Trust};
@@ -308,6 +309,39 @@ fn a_state_that_is_none_keeps_nobody_waiting_and_it_is_flushed() {
         scene.set(&key, "cannot be noted");
         scene.watchd().wait_to_say("a client gave up a server by itself");
     });
+}
+
+/// Its boot's clock is what tells who was complete before a server fell, and the time of day may be set.
+#[test]
+fn where_no_boot_is_known_nothing_is_kept() {
+    let hides = [
+        "--mount",
+        "sh",
+        "-c",
+        "mount --bind /dev/null /proc/sys/kernel/random/boot_id && exec \"$@\"",
+        "sh",
+    ];
+    let may = Command::new("unshare").args(hides).arg("true").output().expect("util-linux");
+    if !may.status.success() {
+        return println!("nobody may mount here: {}", String::from_utf8_lossy(&may.stderr));
+    }
+    let servers = [(); 4].map(|()| Memcached::start());
+    let files = Files::new(&servers.each_ref().map(Memcached::address), KEEP);
+    let watchd = Watchd::spawn_as(&files, |command| {
+        let mut hidden = Command::new("unshare");
+        hidden.args(hides).arg(command.get_program()).args(command.get_args());
+        *command = hidden;
+    });
+    // Its table is not of this process's boot, so it seems unattended to it.
+    wait::until("all are met", || {
+        let (_, snapshot) = files.look()?;
+        snapshot.current.servers.iter().all(|entry| entry.meta != Meta::Unknown).then_some(())
+    });
+    servers[0].hang();
+    watchd.wait_to_say("what is changed without it cannot be noted");
+    servers[0].wake();
+    watchd.wait_to_say("returned: back, emptied because it missed writes");
+    assert_eq!(servers[0].stat("cmd_flush"), Some(1), "{}", watchd.said());
 }
 
 /// It is swept too, and then there are two copies of everything again.

@@ -13,7 +13,7 @@
 //! read after it; and deletes reach the places that copies come from before those that they go to ([`Spread`](super::Spread)).
 //!
 //! **A complete home knows.** What it does not have exists nowhere: what the others hold of it then was left over by an
-//! eviction. It is looked at and gets no stub: operations that it decides alone would take that for a value.
+//! eviction. It is looked at, gets no stub and loses one that it has: what it decides alone would take that for a value.
 //!
 //! **Every place's copy is as good as another one's**: a write stores on acting and mirror and deletes on all the others, so
 //! what a place holds is the newest value. What a server holds that is no place (`found` may be one) may be of any age:
@@ -387,8 +387,11 @@ impl<'a> Move<'a> {
         let placement = Placement::of(view, &self.key);
         let knows = placement.is_some_and(|placement| knows(view, &placement, server));
         match reply {
-            // Somebody else's stub, which no reader takes for a value.
-            Reply::Value(value) if value.is_stub() && knows => self.gone = true,
+            // Ours from before it was complete, or somebody else's, who asks anew: no good comes of any.
+            Reply::Value(value) if value.is_stub() && knows => {
+                self.gone = true;
+                self.wanted.push(Wanted { server, lease: Some(value.cas) });
+            }
             Reply::Value(value) if !value.is_stub() => {}
             Reply::Value(value) => {
                 let ours = value.lease == Some(Lease::Won) || self.leases.contains(&(server, value.cas));

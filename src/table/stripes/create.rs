@@ -3,6 +3,10 @@
 //! A good one is taken as it is, so that a restart of the daemon changes nothing for those who hold stripes,
 //! and no epoch is lost. Anything else is replaced by a new file under the same name; the table then names
 //! the new one's id, and clients follow.
+//!
+//! **What servers owe outlives the machine's boot.** Servers of other machines go on while this one starts, so the new file
+//! begins with the epochs of one that is good but for its boot or its clock. Nothing else of it means anything: its turns
+//! and journals are those of processes that are gone, or that have another clock.
 
 use std::collections::hash_map::RandomState;
 use std::fs::File;
@@ -10,6 +14,7 @@ use std::hash::BuildHasher;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use rustix::fs::{Gid, Mode, Uid, fchmod, fchown};
 
@@ -52,11 +57,13 @@ impl Stripes {
             return Err(failed("its mode", &format!("{mode:04o}; it is 0600 or 0660")));
         }
         let trust = settings.owner.map_or_else(Trust::default, |(user, _)| Trust::default().also(user));
-        match Stripes::at(&path, &trust) {
-            Ok(stripes) if adopt(&path, &stripes, settings).is_ok() => {
+        let mut before = None;
+        match Stripes::of_any_boot(&path, &trust) {
+            Ok(stripes) if stripes.check_boot().is_ok() && adopt(&path, &stripes, settings).is_ok() => {
                 stripes.end_journals();
                 return Ok(stripes);
             }
+            Ok(stripes) => before = Some(stripes),
             // What is no stripes file at all is somebody's who put it there.
             Err(fault @ (Fault::NotRegular | Fault::Link)) => return Err(failed("its place", &fault)),
             Err(Fault::StripesForeign | Fault::StripesSize(_)) if !replaceable(&path) => {
@@ -64,7 +71,7 @@ impl Stripes {
             }
             _ => {}
         }
-        make(&path, settings).map_err(|error| failed("the new one", &error))
+        make(&path, settings, before.as_ref()).map_err(|error| failed("the new one", &error))
     }
 }
 
@@ -99,8 +106,8 @@ fn replaceable(path: &Path) -> bool {
     length == 0 || length == FILE_BYTES as u64 || begins(&file)
 }
 
-/// A new file in place of whatever is there.
-fn make(path: &Path, settings: &StripesSettings) -> io::Result<Stripes> {
+/// A new file in place of whatever is there, with the epochs of the one before.
+fn make(path: &Path, settings: &StripesSettings, before: Option<&Stripes>) -> io::Result<Stripes> {
     let temporary = beside(path, ".new");
     let remains = Remains(&temporary);
     let file = new_file(&temporary, FILE_BYTES, settings.mode, settings.owner)?;
@@ -112,9 +119,15 @@ fn make(path: &Path, settings: &StripesSettings) -> io::Result<Stripes> {
         id: new_id(),
     };
     header.write(map.words()).map_err(io::Error::other)?;
-    put_in_place(&file, &temporary, path)?;
+    let (this, path, made) = (This::default(), path.to_owned(), true);
+    let stripes = Stripes { map, header, this, path, made, before: before.map(Stripes::id) };
+    for (word, old) in stripes.epochs().iter().zip(before.into_iter().flat_map(Stripes::epochs)) {
+        // One that is damaged is so here too, and taken for the worst.
+        word.store(old.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+    put_in_place(&file, &temporary, &stripes.path)?;
     std::mem::forget(remains);
-    Ok(Stripes { map, header, this: This::default(), path: path.to_owned(), made: true })
+    Ok(stripes)
 }
 
 /// A number that no other file has. The standard library's hashers are keyed by the system's random numbers.

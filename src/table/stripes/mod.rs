@@ -73,6 +73,8 @@ pub struct Stripes {
     this: This,
     path: PathBuf,
     made: bool,
+    /// The file whose epochs it was made with.
+    before: Option<u64>,
 }
 
 impl Stripes {
@@ -92,6 +94,13 @@ impl Stripes {
     }
 
     fn at(path: &Path, trust: &Trust) -> Result<Stripes, Fault> {
+        let stripes = Stripes::of_any_boot(path, trust)?;
+        stripes.check_boot()?;
+        Ok(stripes)
+    }
+
+    /// A good file, but for whose clock its deadlines are on.
+    fn of_any_boot(path: &Path, trust: &Trust) -> Result<Stripes, Fault> {
         let file = match open_file(path, OFlags::RDWR) {
             Err(Fault::File(_, error)) if error == Errno::ACCESS.to_string() => return Err(Fault::Denied),
             file => file?,
@@ -100,13 +109,17 @@ impl Stripes {
         trust.check_shared(&metadata)?;
         let map = SharedMap::over(&file, FILE_BYTES)?;
         let header = Header::read(map.words())?;
-        if !identity::is_this_boot(header.boot, path) {
+        Ok(Stripes { map, header, this: This::default(), path: path.to_owned(), made: false, before: None })
+    }
+
+    fn check_boot(&self) -> Result<(), Fault> {
+        if !identity::is_this_boot(self.header.boot, &self.path) {
             return Err(Fault::OtherBoot);
         }
-        if header.clock != identity::time_namespace() {
+        if self.header.clock != identity::time_namespace() {
             return Err(Fault::OtherClock);
         }
-        Ok(Stripes { map, header, this: This::default(), path: path.to_owned(), made: false })
+        Ok(())
     }
 
     /// Tells this file from every other one: the table names it ([`Snapshot::stripes`](super::Snapshot)). A
@@ -115,10 +128,15 @@ impl Stripes {
         self.header.id
     }
 
-    /// Whether [`Stripes::create`] made the file: then its epochs are all 0, and calls may still be under way
-    /// that hold stripes of a file before it.
+    /// Whether [`Stripes::create`] made the file: then its epochs are those of a file before it that
+    /// [`goes on`](Stripes::goes_on_from), or all 0; and calls may still be under way that hold stripes of a file before it.
     pub fn is_new(&self) -> bool {
         self.made
+    }
+
+    /// Whether its epochs are what became of those in the file of that id: it is that file, or was made in its place just now.
+    pub fn goes_on_from(&self, id: u64) -> bool {
+        self.header.id == id || self.before == Some(id)
     }
 
     /// Whether its path still leads to this file: the daemon makes another one when somebody removed it.
@@ -211,8 +229,11 @@ impl Stripes {
     }
 
     fn slot(&self, slot: u16) -> Result<&AtomicU64, Fault> {
-        let epochs = &self.map.words()[EPOCHS_AT / 8..][..EPOCHS];
-        epochs.get(usize::from(slot)).ok_or(Fault::Epoch(slot))
+        self.epochs().get(usize::from(slot)).ok_or(Fault::Epoch(slot))
+    }
+
+    fn epochs(&self) -> &[AtomicU64] {
+        &self.map.words()[EPOCHS_AT / 8..][..EPOCHS]
     }
 
     fn changes_word(&self) -> &AtomicU64 {

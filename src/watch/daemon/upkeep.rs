@@ -145,7 +145,8 @@ impl Daemon {
                 "the stripes file was lost, and with it what clients know of the servers: all are proved anew"
             );
             for watched in &mut self.servers {
-                watched.watcher.settle(now, roster::beyond(watched.watcher.epoch()));
+                let epoch = roster::beyond(&begun.stripes, watched.slot, watched.watcher.epoch(), false);
+                watched.watcher.settle(now, epoch);
             }
             self.unsettled = Some(self.longest_call());
         }

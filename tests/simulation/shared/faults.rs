@@ -1,6 +1,6 @@
 //! What goes wrong in a world, and what is planted in it.
 
-use memcache::rules::places::Placement;
+use memcache::rules::places::{self, Placement};
 use memcache::rules::pool::ServerId;
 use memcache::rules::view::View;
 
@@ -52,13 +52,18 @@ pub enum Planted {
     OldPlacesStay,
     /// A read moves what it found whoever has the key's turn.
     RudeRepair,
+    /// A move leaves the stubs where they are that it finds on a home which became complete meanwhile.
+    StubStays,
     /// Times are compared on the wall clock.
     WallClock,
 }
 
 impl Planted {
-    /// Whether a copy is not deleted which is to be deleted.
+    /// Whether a copy, or a stub, is not deleted which is to be deleted.
     pub fn clears_nothing(self, view: &View, task: &Task, ask: &Ask, server: ServerId) -> bool {
+        if let (Planted::StubStays, Ask::EndLease { key, .. }) = (self, ask) {
+            return task.is_move() && view.complete(server) && places::home(&view.pool, key) == Some(server);
+        }
         let Ask::Delete { key } = ask else { return false };
         match self {
             Planted::NoClearing => task.is_set(),

@@ -42,6 +42,10 @@ const ONCE_WRONG: &[(u64, &str)] = &[
         "a server was called steady while a walk that its source had outlived was still moving a key onto it",
     ),
     (
+        69_642,
+        "a move left its stub on a home that became complete under it, and an append took it for a value",
+    ),
+    (
         120,
         "a process that was older than its server's fall counted as a younger one, by a wall clock that was set back",
     ),
@@ -151,5 +155,6 @@ found! {
     a_miss_under_an_older_list_is_found: OldMiss in new from 22700,
     what_the_list_before_placed_and_nobody_clears_is_found: OldPlacesStay in new from 1,
     a_repair_without_a_turn_is_found: RudeRepair in new from 9000,
+    a_stub_that_stays_on_a_complete_home_is_found: StubStays in new from 69600,
     times_on_a_wall_clock_that_is_set_are_found: WallClock in plain from 1,
 }

@@ -213,6 +213,64 @@ fn a_move_that_is_overtaken_by_a_newer_view_begins_anew_and_knows_its_stub() {
     assert_eq!(story.asks(&mut moving), ["s2 fetch"], "the stub is ours");
 }
 
+/// The home becomes complete while a move has its own stub there.
+#[test]
+fn a_home_that_turns_complete_meanwhile_keeps_no_stub() {
+    for found in [S2, S3] {
+        let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
+        let key = key(&story);
+        let mut moving = Move::new(&key, found);
+        story.asks(&mut moving);
+        story.answer(&mut moving, 1, stub(Lease::Won));
+        if found == S3 {
+            story.answer(&mut moving, 2, value(b"v"));
+        }
+        story.asks(&mut moving);
+        story.turn([STEADY; 4]);
+        let source = found.0 + 1;
+        story.answer(&mut moving, source, Reply::Miss);
+        assert!(story.asks(&mut moving).contains(&"s1 fetch".into()), "it is complete, and is looked at");
+        story.answer(&mut moving, 1, stub(Lease::Taken));
+        if found == S3 {
+            story.answer(&mut moving, 2, value(b"v"));
+        }
+        assert_eq!(
+            story.asks(&mut moving),
+            ["s1 end-lease c5"],
+            "it decides alone, and would take it for a value"
+        );
+        story.answer(&mut moving, 1, Reply::Deleted);
+        if found == S3 {
+            assert_eq!(story.asks(&mut moving), ["s3 delete"]);
+            story.answer(&mut moving, 3, Reply::NotFound);
+        }
+        assert!(story.asks(&mut moving).is_empty());
+        assert_eq!(moving.outcome(), Some(Outcome::NotStored));
+    }
+}
+
+/// The lease's answer comes after the home became complete; and so does one that never comes.
+#[test]
+fn a_stub_whose_lease_was_asked_for_before_the_home_was_complete_is_taken_away_too() {
+    for answered in [true, false] {
+        let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
+        let key = key(&story);
+        let mut moving = Move::new(&key, S2);
+        story.asks(&mut moving);
+        story.turn([STEADY; 4]);
+        if answered {
+            story.answer(&mut moving, 1, stub(Lease::Won));
+        } else {
+            story.fail(&mut moving, 1, Failure::Unanswered);
+        }
+        assert_eq!(story.asks(&mut moving), ["s1 fetch"]);
+        story.answer(&mut moving, 1, stub(Lease::Taken));
+        assert_eq!(story.asks(&mut moving), ["s1 end-lease c5"]);
+        story.answer(&mut moving, 1, Reply::Deleted);
+        assert_eq!(moving.outcome(), Some(Outcome::NotStored));
+    }
+}
+
 #[test]
 fn a_stub_that_somebody_left_behind_is_taken_away_in_the_end() {
     let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
