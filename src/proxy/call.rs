@@ -256,6 +256,7 @@ impl Call {
             (Work::Pass(pass), _) if outcome == Outcome::Done => {
                 return gats(pass.reply(), &self.parts, text);
             }
+            (Work::Pass(_), style) => return self.answer_read(style, outcome, text),
             (_, Style::Meta { quiet, value, .. }) => self.answer_meta(quiet, value, outcome, text),
             (_, Style::Classic) => self.answer_classic(outcome, text),
         }

@@ -7,6 +7,7 @@ mod support;
 mod answers;
 mod deaths;
 mod doors;
+mod gets;
 mod hostile;
 mod lists;
 mod many;
