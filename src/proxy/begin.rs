@@ -29,17 +29,9 @@ pub(super) struct Begin<'a> {
     pub(super) full: bool,
 }
 
-/// What is said to a request that would cost memory, in memcached's words.
-fn out_of_memory(request: &Request<'_>) -> Option<&'static [u8]> {
-    match request {
-        Request::Store { .. } | Request::Meta(Meta { letter: b's', .. }) => {
-            Some(b"SERVER_ERROR out of memory storing object")
-        }
-        Request::Get { .. } | Request::Meta(Meta { letter: b'g', .. }) => {
-            Some(b"SERVER_ERROR out of memory writing get response")
-        }
-        _ => None,
-    }
+/// Whether a server can be asked for it, if need be in base64.
+fn is_sendable(key: &[u8]) -> bool {
+    is_plain(key) || key.len() <= MAX_BINARY_KEY_LEN
 }
 
 /// The value stands last in a call's block.
@@ -70,9 +62,9 @@ pub(super) enum Next {
 impl Begin<'_> {
     pub(super) fn request(&mut self, request: &Request<'_>) -> Next {
         if self.full
-            && let Some(text) = out_of_memory(request)
+            && let Some(next) = self.out_of_memory(request)
         {
-            return self.say(text, false);
+            return next;
         }
         match *request {
             Request::Get { keys, cas, touch: None } => self.get(keys, cas),
@@ -108,7 +100,7 @@ impl Begin<'_> {
                 Next::Go
             }
             Request::Meta(meta) => self.meta(&meta),
-            Request::TooLarge { key, noreply, .. } => self.too_large(key, noreply),
+            Request::TooLarge { key, flags, noreply, .. } => self.not_stored(TOO_LARGE, key, flags, noreply),
             Request::Say { text, noreply } => self.say(text, noreply),
             Request::Skip { text, .. } => self.say(text, false),
             Request::FlushAll { delay, noreply } => self.flush_all(delay, noreply),
@@ -224,22 +216,40 @@ impl Begin<'_> {
         Next::Go
     }
 
-    fn too_large(&mut self, key: &[u8], noreply: bool) -> Next {
+    /// A value is not stored, and `text` says why. What is under the key goes, as memcached has it: a store that failed must
+    /// not leave the old value. `name`: as the client wrote it; empty: nothing goes. `flags`: those of `ms`.
+    fn not_stored(&mut self, text: &'static [u8], name: &[u8], flags: &[u8], noreply: bool) -> Next {
         self.counters.refused();
+        let mut raw = [0; MAX_KEY_LEN];
+        let flags = Flags::read(b's', name, flags).unwrap_or_default();
+        let key = flags.key(name, &mut raw).filter(|key| is_sendable(key)).unwrap_or_default();
         if key.is_empty() {
-            self.session.say(TOO_LARGE, noreply);
+            self.session.say(text, noreply);
             return Next::Go;
         }
-        let parts = self.parts(key, key, b"", b"");
+        let parts = self.parts(name, key, b"", b"");
         let work = Work::Spread(Spread::delete(parts.key()));
-        self.one(
-            counters::DELETE,
-            noreply,
-            Style::Fixed(b"SERVER_ERROR object too large for cache\r\n"),
-            parts,
-            work,
-        );
+        self.one(counters::DELETE, noreply, Style::Fixed(text), parts, work);
         Next::Go
+    }
+
+    /// What is said to a request that would cost memory, when there is none left, in memcached's words.
+    fn out_of_memory(&mut self, request: &Request<'_>) -> Option<Next> {
+        const STORING: &[u8] = b"SERVER_ERROR out of memory storing object";
+        match *request {
+            Request::Store { verb: Verb::Set, key, noreply, .. } => {
+                Some(self.not_stored(STORING, key, b"", noreply))
+            }
+            Request::Store { noreply, .. } => Some(self.say(STORING, noreply)),
+            Request::Meta(Meta { letter: b's', key, flags, .. }) => {
+                let stores_anyway = Flags::read(b's', key, flags).is_ok_and(|flags| flags.stores_anyway());
+                Some(self.not_stored(STORING, if stores_anyway { key } else { b"" }, flags, false))
+            }
+            Request::Get { .. } | Request::Meta(Meta { letter: b'g', .. }) => {
+                Some(self.say(b"SERVER_ERROR out of memory writing get response", false))
+            }
+            _ => None,
+        }
     }
 
     fn flush_all(&mut self, delay: i64, noreply: bool) -> Next {
@@ -286,8 +296,7 @@ impl Begin<'_> {
         };
         let mut raw = [0; MAX_KEY_LEN];
         let key = flags.key(name, &mut raw).unwrap_or_default();
-        let sendable = is_plain(key) || key.len() <= MAX_BINARY_KEY_LEN;
-        if !sendable {
+        if !is_sendable(key) {
             return self.say(ERROR, false);
         }
         let command = match letter {

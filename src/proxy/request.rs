@@ -132,9 +132,10 @@ pub enum Request<'b> {
         noreply: bool,
     },
     /// A value that is not taken: what is under the key goes, as memcached has it, the value's `skip` bytes are passed over,
-    /// and this is the answer. `key` is empty when nothing goes.
+    /// and this is the answer. `key` is empty when nothing goes; `flags`: those of `ms`, as they were written.
     TooLarge {
         key: &'b [u8],
+        flags: &'b [u8],
         skip: usize,
         noreply: bool,
     },
@@ -266,7 +267,7 @@ fn store<'b>(verb: Verb, line: Words<'b>, bytes: &'b [u8], start: usize, limits:
     let len = len as usize;
     if len > limits.value {
         let key = if verb == Verb::Set { word[0] } else { b"" };
-        return Parsed::Whole(Request::TooLarge { key, skip: len + 2, noreply }, start);
+        return Parsed::Whole(Request::TooLarge { key, flags: b"", skip: len + 2, noreply }, start);
     }
     match block(bytes, start, len) {
         Block::More(all) => Parsed::More(all),
