@@ -64,7 +64,6 @@ pub(super) struct Hall {
     marked: Vec<u32>,
     again: Vec<u32>,
     room: Vec<u8>,
-    pending: Vec<Pending>,
     /// Keys whose values reads found at a later place than they belong.
     displaced: Vec<(Vec<u8>, ServerId)>,
     leaving: bool,
@@ -101,7 +100,6 @@ impl Hall {
             marked: Vec::new(),
             again: Vec::new(),
             room: vec![0; ROOM],
-            pending: Vec::new(),
             displaced: Vec::new(),
             leaving: false,
         })
@@ -154,8 +152,7 @@ impl Hall {
     /// Something can be done with a client's socket.
     fn serve(&mut self, owner: u32, flags: EventFlags) {
         if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
-            // Nobody is there any more, neither to ask nor to be answered.
-            return self.close(owner);
+            return self.is_gone(owner);
         }
         if flags.contains(EventFlags::OUT) {
             self.mark(owner);
@@ -168,8 +165,7 @@ impl Hall {
     /// Reads a client, and begins what came. Whether there may be more.
     fn read(&mut self, owner: u32) -> bool {
         let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return false };
-        if session.leaving || session.is_full(self.allowed.buffer) || session.barrier {
-            // What it sends stays where it is.
+        if !session.may_read(self.allowed.buffer) {
             self.mark(owner);
             return false;
         }
@@ -185,15 +181,25 @@ impl Hall {
                     self.take_in(owner, &room[..count]);
                 }
             }
-            // It sends no more; what it asked for it may still wait for.
-            Err(Socket::Closed) => {
-                session.leaving = true;
+            // What it asked for it may still wait for.
+            Err(end) if end == Socket::Closed || session.gone => {
+                session.ended = true;
                 self.mark(owner);
             }
             Err(_) => {}
         }
         self.room = room;
         came == Ok(ROOM)
+    }
+
+    /// Nobody is there any more to be answered. What was asked is done all the same, as far as it is whole.
+    fn is_gone(&mut self, owner: u32) {
+        let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return };
+        // A dead socket would wake the loop again and again, whatever it is watched for.
+        let _ = epoll::delete(&self.epoll, &session.socket);
+        session.gone = true;
+        self.read_all(owner);
+        self.mark(owner);
     }
 
     /// Reads what a client has sent by now, as far as there is room.
@@ -279,7 +285,6 @@ impl Hall {
             if let Request::TooLarge { skip, .. } | Request::Skip { skip, .. } = request {
                 session.skip = skip;
             }
-            let life = session.life;
             match next {
                 Next::Go => {}
                 Next::Wait => {
@@ -289,7 +294,7 @@ impl Hall {
                 Next::Barrier => session.barrier = true,
                 Next::Gather(number, gathered, made) => {
                     session.barrier = true;
-                    self.pending.push(Pending { owner, life, number, gathered, made });
+                    session.pending = Some(Pending { number, gathered, made });
                 }
                 Next::Report => {
                     let text = self.shared.report(self.index, &self.crowd);
@@ -314,14 +319,18 @@ impl Hall {
             let most = self.allowed.buffer;
             let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { continue };
             session.barrier &= !session.is_quiet();
-            if !session.barrier && !session.is_full(most) {
+            if session.can_go_on(most) {
+                let gone = session.gone;
                 self.go_on(owner);
+                if gone {
+                    self.read_all(owner);
+                }
             }
         }
     }
 
     fn round(&mut self) {
-        let Hall { crowd, sessions, supplies, marked, pending, shared, displaced, .. } = self;
+        let Hall { crowd, sessions, supplies, marked, shared, displaced, .. } = self;
         crowd.round(&mut |ended| match ended {
             Ended::Whole(mut call, outcome) => {
                 let about = call.about;
@@ -330,7 +339,9 @@ impl Hall {
                 {
                     let mut text = supplies.text();
                     let told = call.answer(outcome, &mut text);
-                    Pending::answer(pending, about.owner, about.life, about.number, shared, &mut text);
+                    if let Some(pending) = session.pending.take_if(|it| it.number == about.number) {
+                        pending.answer(shared, &mut text);
+                    }
                     session.settle(about.number, text, told == Told::Failed);
                     if !std::mem::replace(&mut session.marked, true) {
                         marked.push(about.owner);
@@ -349,9 +360,7 @@ impl Hall {
                 {
                     let mut text = supplies.text();
                     text.extend_from_slice(TIMEOUT);
-                    pending.retain(|it| {
-                        (it.owner, it.life, it.number) != (about.owner, about.life, about.number)
-                    });
+                    session.pending.take_if(|it| it.number == about.number);
                     session.settle(about.number, text, true);
                     if !std::mem::replace(&mut session.marked, true) {
                         marked.push(about.owner);
@@ -380,17 +389,16 @@ impl Hall {
             });
             let owed = session.owed();
             let state = if owed > 0 { session.flush() } else { Socket::Fine };
-            self.counters.bytes_out.add((owed - session.owed()) as u64);
-            let quiet = session.is_quiet();
-            session.barrier &= !quiet;
+            if !session.gone {
+                self.counters.bytes_out.add((owed - session.owed()) as u64);
+            }
+            session.barrier &= !session.is_quiet();
             // Half a request is not waited for: the other half may never come.
-            let done = session.is_idle() && (session.leaving || (self.leaving && !session.has_more()));
-            if state == Socket::Closed || done {
+            if state == Socket::Closed || session.is_over(self.leaving) {
                 self.close(owner);
                 continue;
             }
-            let full = session.is_full(most);
-            let reads = !(full || session.barrier || session.leaving);
+            let reads = session.may_read(most);
             let writes = state == Socket::More;
             if (reads, writes) != (session.reads, session.writes) {
                 (session.reads, session.writes) = (reads, writes);
@@ -401,7 +409,7 @@ impl Hall {
                     epoll::modify(&self.epoll, &session.socket, EventData::new_u64(u64::from(owner)), flags);
             }
             // What was kept back for want of room is begun in the next round.
-            if reads && session.has_more() {
+            if session.can_go_on(most) {
                 again.push(owner);
             }
             session.rest(&mut self.supplies);

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::call::Supplies;
+use super::everyone::Pending;
 use crate::rules::time::Instant;
 
 /// The most requests of one client that are under way at a time.
@@ -79,8 +80,14 @@ pub(super) struct Session {
     held: usize,
     /// Nothing more is begun until all that was is over.
     pub(super) barrier: bool,
-    /// Nothing more is read: it is closed when it has all its answers.
+    /// It asked for its end: nothing behind that is begun, and it is closed when it has all its answers.
     pub(super) leaving: bool,
+    /// It sends no more: what came is begun yet, and then it is closed when it has all its answers.
+    pub(super) ended: bool,
+    /// Nobody is there to be answered. What was asked is done all the same.
+    pub(super) gone: bool,
+    /// A question of it to every server. It is a barrier, so there is one at most.
+    pub(super) pending: Option<Pending>,
     /// Why a get that is half written cannot be ended.
     failure: Option<Vec<u8>>,
     /// It is watched for these.
@@ -119,6 +126,9 @@ impl Session {
             held: 0,
             barrier: false,
             leaving: false,
+            ended: false,
+            gone: false,
+            pending: None,
             failure: None,
             reads: true,
             writes: false,
@@ -152,6 +162,27 @@ impl Session {
     /// Whether all that was begun is over.
     pub(super) fn is_quiet(&self) -> bool {
         self.answers.is_empty()
+    }
+
+    /// Whether another request may be begun. `most`: as for [`Session::is_full`].
+    pub(super) fn may_begin(&self, most: usize) -> bool {
+        !(self.leaving || self.barrier || self.is_full(most))
+    }
+
+    /// Whether more may be read of it. Of one that may not, what it sends stays where it is.
+    pub(super) fn may_read(&self, most: usize) -> bool {
+        !self.ended && self.may_begin(most)
+    }
+
+    /// Whether something may be begun at once: a whole request of what is kept, as far as is known, or what one who is gone
+    /// has left in his socket.
+    pub(super) fn can_go_on(&self, most: usize) -> bool {
+        (self.has_more() || self.gone && !self.ended) && self.may_begin(most)
+    }
+
+    /// Whether nothing is owed to it, and nothing more is to be begun. `all`: so it is with everybody, as the proxy ends.
+    pub(super) fn is_over(&self, all: bool) -> bool {
+        self.is_idle() && (self.leaving || ((self.ended || all) && !self.has_more()))
     }
 
     /// Whether there is a whole request among what is kept, as far as is known.
@@ -240,6 +271,10 @@ impl Session {
 
     /// Sends what the client takes.
     pub(super) fn flush(&mut self) -> Socket {
+        if self.gone {
+            self.out.clear();
+            self.sent = 0;
+        }
         while self.sent < self.out.len() {
             match send(&self.socket, &self.out[self.sent..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(sent) => self.sent += sent,

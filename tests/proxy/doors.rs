@@ -14,11 +14,7 @@ use crate::support::{keep, wait};
 #[test]
 fn a_unix_socket_with_its_mode_and_what_is_left_of_an_old_one() {
     let fleet = Fleet::start(1, "backup = \"none\"", "mode = \"0600\"");
-    let path = fleet.scratch.path().join("p.sock");
-    let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
-    let tcp = format!("\"127.0.0.1:{}\"", fleet.port);
-    std::fs::write(&fleet.pool, text.replace(&tcp, &format!("{tcp}, \"unix:{}\"", path.display())))
-        .expect("written");
+    let path = fleet.unix();
     let mut first = fleet.proxy(&[]);
     let ask = |text: &[u8]| {
         let mut client = wait::until("a connection", || UnixStream::connect(&path).ok());
@@ -60,10 +56,7 @@ fn asked_to_end_it_answers_what_it_was_sent() {
 
 /// Its calls, and with them the longest end of a proxy, last longer than any wait of a test.
 fn patient(fleet: Fleet) -> Fleet {
-    let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
-    let longer = text.replace("\ntimeout = \"10s\"", "\ntimeout = \"60s\"");
-    assert_ne!(longer, text);
-    std::fs::write(&fleet.pool, longer).expect("written");
+    fleet.change("\ntimeout = \"10s\"", "\ntimeout = \"60s\"");
     fleet
 }
 

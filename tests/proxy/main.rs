@@ -8,6 +8,7 @@ mod answers;
 mod deaths;
 mod doors;
 mod gets;
+mod hang_ups;
 mod hostile;
 mod lists;
 mod many;

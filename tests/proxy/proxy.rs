@@ -61,6 +61,21 @@ impl Fleet {
         fleet
     }
 
+    /// Has its proxies listen on a unix socket too.
+    pub fn unix(&self) -> PathBuf {
+        let path = self.scratch.path().join("p.sock");
+        let tcp = format!("\"127.0.0.1:{}\"", self.port);
+        self.change(&tcp, &format!("{tcp}, \"unix:{}\"", path.display()));
+        path
+    }
+
+    /// Writes something else into the pool file.
+    pub fn change(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(&self.pool).expect("the pool file");
+        assert!(text.contains(from), "{from} in {text}");
+        std::fs::write(&self.pool, text.replace(from, to)).expect("written");
+    }
+
     pub fn proxy(&self, arguments: &[&str]) -> Proxy {
         Proxy::start(&self.pool, self.port, arguments)
     }
@@ -221,6 +236,13 @@ impl Client {
         let mut rest = Vec::new();
         let _ = self.reader.read_to_end(&mut rest);
         rest
+    }
+
+    /// As [`Client::rest`]; the proxy closes it in time, and in order.
+    pub fn all(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        self.reader.read_to_end(&mut all).expect("the end in time");
+        all
     }
 
     pub fn exactly(&mut self, count: usize) -> Vec<u8> {
