@@ -15,7 +15,7 @@ use super::binary::Binary;
 use super::call::{Call, Supplies, TIMEOUT, Told};
 use super::counters::Counters;
 use super::everyone::Pending;
-use super::request::{Parsed, Request, parse};
+use super::request::{Parsed, parse};
 use super::service::{Allowed, Shared};
 use super::session::{Session, Socket};
 use crate::client::crowd::{Crowd, Ended};
@@ -250,66 +250,65 @@ impl Hall {
 
     /// Begins the requests that are whole, as long as there is room. How many bytes were taken.
     fn begin_all(&mut self, owner: u32, bytes: &[u8]) -> usize {
-        let mut taken = 0;
-        while taken < bytes.len() {
-            let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { break };
-            if session.skip > 0 {
-                let skipped = session.skip.min(bytes.len() - taken);
-                session.skip -= skipped;
-                taken += skipped;
-                continue;
-            }
-            if session.leaving {
-                return bytes.len();
-            }
-            if session.barrier || session.is_full(self.allowed.buffer) || !self.crowd.has_room() {
-                break;
-            }
-            let (request, count) = match parse(&bytes[taken..], &self.allowed.limits) {
-                Parsed::Whole(request, count) => (request, count),
-                Parsed::More(needed) => {
-                    session.needed = needed;
-                    return taken;
-                }
-            };
-            let next = Begin {
-                owner,
-                session,
-                crowd: &mut self.crowd,
-                supplies: &mut self.supplies,
-                limits: &self.allowed.limits,
-                counters: &self.counters,
-                full: self.weight >= self.allowed.memory,
-            }
-            .request(&request);
-            if let Request::TooLarge { skip, .. } | Request::Skip { skip, .. } = request {
-                session.skip = skip;
-            }
-            match next {
-                Next::Go => {}
-                Next::Wait => {
-                    session.barrier = true;
-                    break;
-                }
-                Next::Barrier => session.barrier = true,
-                Next::Gather(number, gathered, made) => {
-                    session.barrier = true;
-                    session.pending = Some(Pending { number, gathered, made });
-                }
-                Next::Report => {
-                    let text = self.shared.report(self.index, &self.crowd);
-                    session.say(&text, false);
-                }
-                Next::Leave => session.leaving = true,
-            }
-            taken += count;
-            let weight = session.weight();
-            self.weight = self.weight + weight - std::mem::replace(&mut session.weighed, weight);
-        }
         if let Some(Some(session)) = self.sessions.get_mut(owner as usize) {
             session.needed = 0;
         }
+        let mut taken = 0;
+        while let Some(count) = self.begin_next(owner, &bytes[taken..]) {
+            taken += count;
+        }
         taken
+    }
+
+    /// Begins what comes next: more of a get, or the request at the start of these bytes. How many of them were taken;
+    /// `None`: it is not whole, or there is no room.
+    fn begin_next(&mut self, owner: u32, bytes: &[u8]) -> Option<usize> {
+        let session = self.sessions.get_mut(owner as usize)?.as_mut()?;
+        if session.leaving || session.skip > 0 {
+            let passed_over = if session.leaving { bytes.len() } else { session.skip.min(bytes.len()) };
+            session.skip = session.skip.saturating_sub(passed_over);
+            return (passed_over > 0).then_some(passed_over);
+        }
+        if !session.may_begin(self.allowed.buffer) || !self.crowd.has_room() {
+            return None;
+        }
+        let mut begin = Begin {
+            owner,
+            session,
+            crowd: &mut self.crowd,
+            supplies: &mut self.supplies,
+            limits: &self.allowed.limits,
+            counters: &self.counters,
+            most: self.allowed.buffer,
+            full: self.weight >= self.allowed.memory,
+        };
+        let (next, count) = match begin.session.unbegun.take() {
+            Some(unbegun) => (begin.go_on(unbegun), 0),
+            None if bytes.is_empty() => return None,
+            None => match parse(bytes, &self.allowed.limits) {
+                Parsed::Whole(request, count) => (begin.request(&request), count),
+                Parsed::More(needed) => {
+                    session.needed = needed;
+                    return None;
+                }
+            },
+        };
+        match next {
+            Next::Go => {}
+            Next::Wait => {
+                session.barrier = true;
+                return None;
+            }
+            Next::Barrier => session.barrier = true,
+            Next::Gather(number, gathered, made) => {
+                session.barrier = true;
+                session.pending = Some(Pending { number, gathered, made });
+            }
+            Next::Report => session.say(&self.shared.report(self.index, &self.crowd), false),
+            Next::Leave => session.leaving = true,
+        }
+        session.weigh(&mut self.weight);
+        Some(count)
     }
 
     /// Clients that had too much under way, or waited for it to be over, may go on.
@@ -413,8 +412,7 @@ impl Hall {
                 again.push(owner);
             }
             session.rest(&mut self.supplies);
-            let weight = session.weight();
-            self.weight = self.weight + weight - std::mem::replace(&mut session.weighed, weight);
+            session.weigh(&mut self.weight);
         }
         self.marked = marked;
         again.drain(..).for_each(|owner| self.mark(owner));

@@ -64,6 +64,12 @@ impl<'b> Words<'b> {
         Words(text)
     }
 
+    /// The same without the spaces behind the last word: [`Words::rest`] is empty then once that was read.
+    pub fn trimmed(self) -> Words<'b> {
+        let end = self.0.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
+        Words(&self.0[..end])
+    }
+
     /// What was not read of it yet.
     pub fn rest(&self) -> &'b [u8] {
         self.0

@@ -53,6 +53,16 @@ pub(super) struct Answer {
     pub(super) text: Vec<u8>,
 }
 
+/// A get that was begun, and its keys that there was no room for yet.
+pub(super) struct Unbegun {
+    /// Keys, as the client wrote them. Up to `at` they were begun meanwhile.
+    pub(super) keys: Vec<u8>,
+    pub(super) at: usize,
+    pub(super) cas: bool,
+    /// The new expiry time, where they get one.
+    pub(super) touch: Option<i64>,
+}
+
 /// One client.
 pub(super) struct Session {
     pub(super) socket: OwnedFd,
@@ -64,6 +74,8 @@ pub(super) struct Session {
     pub(super) inbox: Vec<u8>,
     /// So many bytes are needed before it is worth a look.
     pub(super) needed: usize,
+    /// The get that comes before these.
+    pub(super) unbegun: Option<Unbegun>,
     /// So many bytes are passed over.
     pub(super) skip: usize,
     /// What is to be sent.
@@ -116,6 +128,7 @@ impl Session {
             new: true,
             inbox: Vec::new(),
             needed: 0,
+            unbegun: None,
             skip: 0,
             out: Vec::new(),
             sent: 0,
@@ -146,7 +159,14 @@ impl Session {
 
     /// About how many bytes it costs at this moment, beside what rests with every client.
     pub(super) fn weight(&self) -> usize {
-        self.owed() + self.known + self.held + self.inbox.len()
+        let unbegun = self.unbegun.as_ref().map_or(0, |unbegun| unbegun.keys.len());
+        self.owed() + self.known + self.held + self.inbox.len() + unbegun
+    }
+
+    /// Has it weighed anew among all of them.
+    pub(super) fn weigh(&mut self, all: &mut usize) {
+        let weight = self.weight();
+        *all = *all + weight - std::mem::replace(&mut self.weighed, weight);
     }
 
     /// Bytes that it was not sent yet.
@@ -174,8 +194,7 @@ impl Session {
         !self.ended && self.may_begin(most)
     }
 
-    /// Whether something may be begun at once: a whole request of what is kept, as far as is known, or what one who is gone
-    /// has left in his socket.
+    /// Whether something may be begun at once: of what is kept, or of what one who is gone has left in his socket.
     pub(super) fn can_go_on(&self, most: usize) -> bool {
         (self.has_more() || self.gone && !self.ended) && self.may_begin(most)
     }
@@ -185,9 +204,9 @@ impl Session {
         self.is_idle() && (self.leaving || ((self.ended || all) && !self.has_more()))
     }
 
-    /// Whether there is a whole request among what is kept, as far as is known.
+    /// Whether there is a whole request among what is kept, as far as is known, or more of a get.
     pub(super) fn has_more(&self) -> bool {
-        !self.inbox.is_empty() && self.inbox.len() >= self.needed
+        self.unbegun.is_some() || (!self.inbox.is_empty() && self.inbox.len() >= self.needed)
     }
 
     /// A place for the answer to a request. Its number.
@@ -239,6 +258,12 @@ impl Session {
         }
         let number = self.expect(false, Place::Alone, SAID, 0, Instant(0));
         self.settle(number, [text, b"\r\n"].concat(), false);
+    }
+
+    /// What is left of a get is not asked for, and that is said in place of its end.
+    pub(super) fn break_off(&mut self, text: &[u8]) {
+        let number = self.expect(false, Place::Last, SAID, 0, Instant(0));
+        self.settle(number, [text, b"\r\n"].concat(), true);
     }
 
     /// Moves what is known, as far as it is the next, to what is sent. `over` hears of each that is over.

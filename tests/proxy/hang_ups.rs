@@ -77,7 +77,8 @@ fn what_a_client_sent_before_it_went_is_done() {
 /// Whether none of its threads is at work at this moment.
 fn is_asleep(proxy: &Proxy) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{}/task", proxy.pid())).expect("its threads");
-    let mut texts = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+    let mut texts =
+        threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
     texts.all(|text| text.contains(") S "))
 }
 

@@ -142,6 +142,14 @@ impl Proxy {
         pages * 4096
     }
 
+    /// The most that was resident of it by now, in bytes.
+    pub fn peak(&self) -> usize {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its memory");
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the line of it");
+        let kilobytes = line.split_whitespace().next().and_then(|count| count.parse::<usize>().ok());
+        kilobytes.expect("a number") << 10
+    }
+
     /// A number of `stats proxy`.
     pub fn stat(&self, name: &str) -> Option<u64> {
         self.text(name)?.parse().ok()
