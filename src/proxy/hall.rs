@@ -25,7 +25,7 @@ use crate::rules::time::Instant;
 
 /// What is read of a client at a time, in bytes.
 const ROOM: usize = 64 << 10;
-/// How often a client is read at most before it is let go.
+/// How often a client is read at most before others are.
 const MOST_READS: usize = 256;
 /// How many values are moved in one round.
 const MOST_MOVES: usize = 16;
@@ -174,6 +174,8 @@ impl Hall {
         match came {
             Ok(count) => {
                 self.counters.bytes_in.add(count as u64);
+                // A read that is not full has taken all that was there.
+                session.ended |= session.last && count < room.len();
                 let is_first = std::mem::replace(&mut session.new, false);
                 if is_first && self.binary.is(&room[..count], &self.counters, self.crowd.now()) {
                     self.close(owner);
@@ -182,7 +184,7 @@ impl Hall {
                 }
             }
             // What it asked for it may still wait for.
-            Err(end) if end == Socket::Closed || session.gone => {
+            Err(end) if end == Socket::Closed || session.last => {
                 session.ended = true;
                 self.mark(owner);
             }
@@ -198,6 +200,13 @@ impl Hall {
         // A dead socket would wake the loop again and again, whatever it is watched for.
         let _ = epoll::delete(&self.epoll, &session.socket);
         session.gone = true;
+        self.read_last(owner);
+    }
+
+    /// What is in its socket now is read yet, as there is room.
+    fn read_last(&mut self, owner: u32) {
+        let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return };
+        session.last = true;
         self.read_all(owner);
         self.mark(owner);
     }
@@ -319,9 +328,9 @@ impl Hall {
             let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { continue };
             session.barrier &= !session.is_quiet();
             if session.can_go_on(most) {
-                let gone = session.gone;
+                let last = session.last;
                 self.go_on(owner);
-                if gone {
+                if last {
                     self.read_all(owner);
                 }
             }
@@ -392,8 +401,7 @@ impl Hall {
                 self.counters.bytes_out.add((owed - session.owed()) as u64);
             }
             session.barrier &= !session.is_quiet();
-            // Half a request is not waited for: the other half may never come.
-            if state == Socket::Closed || session.is_over(self.leaving) {
+            if state == Socket::Closed || session.is_over() {
                 self.close(owner);
                 continue;
             }

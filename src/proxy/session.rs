@@ -94,8 +94,10 @@ pub(super) struct Session {
     pub(super) barrier: bool,
     /// It asked for its end: nothing behind that is begun, and it is closed when it has all its answers.
     pub(super) leaving: bool,
-    /// It sends no more: what came is begun yet, and then it is closed when it has all its answers.
+    /// Nothing more is read: what came is begun yet, and then it is closed when it has all its answers.
     pub(super) ended: bool,
+    /// What is in its socket now is the last that is read of it.
+    pub(super) last: bool,
     /// Nobody is there to be answered. What was asked is done all the same.
     pub(super) gone: bool,
     /// A question of it to every server. It is a barrier, so there is one at most.
@@ -140,6 +142,7 @@ impl Session {
             barrier: false,
             leaving: false,
             ended: false,
+            last: false,
             gone: false,
             pending: None,
             failure: None,
@@ -189,19 +192,20 @@ impl Session {
         !(self.leaving || self.barrier || self.is_full(most))
     }
 
-    /// Whether more may be read of it. Of one that may not, what it sends stays where it is.
+    /// Whether more may be read of it: what came is begun first. Of one that may not, what it sends stays where it is.
     pub(super) fn may_read(&self, most: usize) -> bool {
-        !self.ended && self.may_begin(most)
+        !self.ended && !self.has_more() && self.may_begin(most)
     }
 
-    /// Whether something may be begun at once: of what is kept, or of what one who is gone has left in his socket.
+    /// Whether something may be begun at once: of what is kept, or of the last that is read.
     pub(super) fn can_go_on(&self, most: usize) -> bool {
-        (self.has_more() || self.gone && !self.ended) && self.may_begin(most)
+        (self.has_more() || (self.last && !self.ended)) && self.may_begin(most)
     }
 
-    /// Whether nothing is owed to it, and nothing more is to be begun. `all`: so it is with everybody, as the proxy ends.
-    pub(super) fn is_over(&self, all: bool) -> bool {
-        self.is_idle() && (self.leaving || ((self.ended || all) && !self.has_more()))
+    /// Whether nothing is owed to it, and nothing more is to be begun. Half a request is not waited for: the other half may
+    /// never come.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_idle() && (self.leaving || (self.ended && !self.has_more()))
     }
 
     /// Whether there is a whole request among what is kept, as far as is known, or more of a get.

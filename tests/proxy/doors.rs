@@ -85,7 +85,14 @@ fn the_end_waits_for_nobody_who_is_owed_nothing() {
 
 #[test]
 fn what_clients_have_sent_when_it_ends_is_answered() {
-    let fleet = patient(Fleet::start(2, "backup = \"none\"", ""));
+    // As much as there is room for at once, and one request at a time of more than is read at once.
+    for (proxy, pipelined) in [("", 3_000), ("buffer = 100", 12_000)] {
+        what_was_sent_is_answered(proxy, pipelined);
+    }
+}
+
+fn what_was_sent_is_answered(proxy: &str, pipelined: usize) {
+    let fleet = patient(Fleet::start(2, "backup = \"none\"", proxy));
     let mut proxy = fleet.proxy(&[]);
     let mut old = proxy.client();
     assert_eq!(old.ask("mn\r\n"), "MN");
@@ -93,7 +100,6 @@ fn what_clients_have_sent_when_it_ends_is_answered() {
     proxy.signal(Signal::STOP);
     let mut fresh = proxy.client();
     old.send(b"set k 0 0 1\r\nv\r\nget k\r\nget");
-    let pipelined = 3_000;
     fresh.send(b"set n 0 0 100\r\n");
     fresh.send(format!("{}\r\n", "x".repeat(100)).as_bytes());
     fresh.send("mg n s\r\n".repeat(pipelined).as_bytes());

@@ -90,6 +90,23 @@ fn a_client_that_does_not_read_holds_up_nobody_and_costs_little() {
     assert!(grown < 64 << 20, "{sent} bytes of requests cost {grown} bytes");
 }
 
+/// Requests that come faster than they are answered wait in their client's own socket.
+#[test]
+fn a_client_that_sends_ahead_costs_little() {
+    let fleet = Fleet::start(1, "backup = \"none\"", "buffer = 100");
+    let proxy = fleet.proxy(&[]);
+    let before = proxy.peak();
+    let mut client = proxy.client();
+    let mut writer = client.writer();
+    // It ends when the proxy does.
+    drop(thread::spawn(move || writer.write_all(&b"mg k\r\n".repeat(4 << 20))));
+    for number in 0..2_000 {
+        assert_eq!(client.line(), "EN", "{number}");
+    }
+    let grown = proxy.peak() - before;
+    assert!(grown < 4 << 20, "it grew by {grown} bytes");
+}
+
 #[test]
 fn idle_clients_cost_little() {
     let fleet = Fleet::start(2, "backup = \"none\"", "");
