@@ -7,7 +7,7 @@ use super::counters::{self, Counters};
 use super::everyone::Made;
 use super::meta::{Flags, Wrong};
 use super::request::{BAD_LINE, ERROR, Limits, Meta, Request, TOO_LARGE, Words};
-use super::session::{Place, Session};
+use super::session::{Place, Session, Unbegun};
 use super::statistics::Group;
 use crate::client::crowd::{About, Crowd};
 use crate::rules::bytes::Bytes;
@@ -25,22 +25,19 @@ pub(super) struct Begin<'a> {
     pub(super) supplies: &'a mut Supplies,
     pub(super) limits: &'a Limits,
     pub(super) counters: &'a Counters,
+    /// The most bytes that the session may have under way.
+    pub(super) most: usize,
     /// All clients together have too much under way.
     pub(super) full: bool,
 }
 
-/// What is said to a request that would cost memory, in memcached's words.
-fn out_of_memory(request: &Request<'_>) -> Option<&'static [u8]> {
-    match request {
-        Request::Store { .. } | Request::Meta(Meta { letter: b's', .. }) => {
-            Some(b"SERVER_ERROR out of memory storing object")
-        }
-        Request::Get { .. } | Request::Meta(Meta { letter: b'g', .. }) => {
-            Some(b"SERVER_ERROR out of memory writing get response")
-        }
-        _ => None,
-    }
+/// Whether a server can be asked for it, if need be in base64.
+fn is_sendable(key: &[u8]) -> bool {
+    is_plain(key) || key.len() <= MAX_BINARY_KEY_LEN
 }
+
+/// There is no memory for what is found, in memcached's words.
+const NO_MEMORY: &[u8] = b"SERVER_ERROR out of memory writing get response";
 
 /// The value stands last in a call's block.
 fn value_of(parts: &Parts, len: usize) -> Bytes<'static> {
@@ -70,13 +67,12 @@ pub(super) enum Next {
 impl Begin<'_> {
     pub(super) fn request(&mut self, request: &Request<'_>) -> Next {
         if self.full
-            && let Some(text) = out_of_memory(request)
+            && let Some(next) = self.out_of_memory(request)
         {
-            return self.say(text, false);
+            return next;
         }
         match *request {
-            Request::Get { keys, cas, touch: None } => self.get(keys, cas),
-            Request::Get { keys, cas, touch: Some(exptime) } => self.get_and_touch(keys, cas, exptime),
+            Request::Get { keys, cas, touch } => self.get(keys.trimmed(), cas, touch),
             Request::Store { verb, key, flags, exptime, value, noreply } => {
                 let parts = self.parts(key, key, b"", value);
                 let value = value_of(&parts, value.len());
@@ -108,9 +104,15 @@ impl Begin<'_> {
                 Next::Go
             }
             Request::Meta(meta) => self.meta(&meta),
-            Request::TooLarge { key, noreply, .. } => self.too_large(key, noreply),
+            Request::TooLarge { key, flags, skip, noreply } => {
+                self.session.skip = skip;
+                self.not_stored(TOO_LARGE, key, flags, noreply)
+            }
             Request::Say { text, noreply } => self.say(text, noreply),
-            Request::Skip { text, .. } => self.say(text, false),
+            Request::Skip { text, skip } => {
+                self.session.skip = skip;
+                self.say(text, false)
+            }
             Request::FlushAll { delay, noreply } => self.flush_all(delay, noreply),
             Request::Version => self.everywhere(Everywhere::Version, Made::First),
             Request::Stats { group } => match Group::of(group) {
@@ -166,80 +168,118 @@ impl Begin<'_> {
         number
     }
 
-    fn get(&mut self, keys: Words<'_>, cas: bool) -> Next {
+    /// A get of any kind. One bad key, and nothing of it is answered.
+    fn get(&mut self, keys: Words<'_>, cas: bool, touch: Option<i64>) -> Next {
         if { keys }.any(|key| key.len() > self.limits.key) {
             return self.say(BAD_LINE, false);
         }
-        let mut keys = keys.peekable();
-        while let Some(key) = keys.next() {
-            let place = if keys.peek().is_none() { Place::Last } else { Place::Within };
-            let parts = self.parts(key, key, b"", b"");
-            let one = One { parts: parts.clone(), form: Form::Classic { cas }, text: self.supplies.text() };
-            self.put(
-                counters::GET,
-                false,
-                place,
-                Style::Classic,
-                parts,
-                Work::Read(Read::of(one, cas).showing_stubs()),
-            );
-        }
-        Next::Go
-    }
-
-    fn get_and_touch(&mut self, keys: Words<'_>, cas: bool, exptime: i64) -> Next {
-        if { keys }.any(|key| key.len() > self.limits.key) {
-            return self.say(BAD_LINE, false);
-        }
-        let mut keys = keys.peekable();
-        if keys.peek().is_none() {
+        if keys.rest().is_empty() {
             return self.say(b"END", false);
         }
-        while let Some(key) = keys.next() {
-            let place = if keys.peek().is_none() { Place::Last } else { Place::Within };
-            let work;
-            let parts;
-            if cas {
-                let mut buffer = itoa::Buffer::new();
-                let flags =
-                    [b"v f c T", buffer.format(exptime.clamp(-1, i64::from(i32::MAX))).as_bytes()].concat();
-                parts = self.parts(key, key, &flags, b"");
-                work = Work::Pass(Box::new(Pass::new(Passed {
-                    letter: b'g',
-                    key: parts.key(),
-                    name: parts.key(),
-                    flags: Bytes::of(&parts.block, parts.flags.clone()),
-                    cas: None,
-                    value: None,
-                    changes: true,
-                })));
-            } else {
-                parts = self.parts(key, key, b"", b"");
-                let one =
-                    One { parts: parts.clone(), form: Form::Classic { cas }, text: self.supplies.text() };
-                work = Work::GetAndTouch(Box::new(GetAndTouch::into(parts.key(), exptime, one)));
-            }
-            self.put(counters::TOUCH, false, place, Style::Classic, parts, work);
+        let left = self.keys(keys, cas, touch);
+        if !left.is_empty() {
+            self.session.unbegun = Some(Unbegun { keys: left.to_vec(), at: 0, cas, touch });
         }
         Next::Go
     }
 
-    fn too_large(&mut self, key: &[u8], noreply: bool) -> Next {
-        self.counters.refused();
-        if key.is_empty() {
-            self.session.say(TOO_LARGE, noreply);
+    /// Goes on with a get.
+    pub(super) fn go_on(&mut self, mut unbegun: Unbegun) -> Next {
+        if self.full {
+            self.counters.refused();
+            self.session.break_off(NO_MEMORY);
             return Next::Go;
         }
-        let parts = self.parts(key, key, b"", b"");
-        let work = Work::Spread(Spread::delete(parts.key()));
-        self.one(
-            counters::DELETE,
-            noreply,
-            Style::Fixed(b"SERVER_ERROR object too large for cache\r\n"),
-            parts,
-            work,
-        );
+        let left = self.keys(Words::of(&unbegun.keys[unbegun.at..]), unbegun.cas, unbegun.touch).len();
+        if left > 0 {
+            unbegun.at = unbegun.keys.len() - left;
+            self.session.unbegun = Some(unbegun);
+        }
         Next::Go
+    }
+
+    /// Begins keys of a get as long as there is room: each can cost as much as a request. The keys that are left.
+    fn keys<'b>(&mut self, mut keys: Words<'b>, cas: bool, touch: Option<i64>) -> &'b [u8] {
+        while !self.session.is_full(self.most)
+            && self.crowd.has_room()
+            && let Some(key) = keys.next()
+        {
+            let place = if keys.rest().is_empty() { Place::Last } else { Place::Within };
+            match touch {
+                None => self.read(key, place, cas),
+                Some(exptime) if cas => self.read_and_touch_with_cas(key, place, exptime),
+                Some(exptime) => self.read_and_touch(key, place, exptime),
+            }
+        }
+        keys.rest()
+    }
+
+    fn read(&mut self, key: &[u8], place: Place, cas: bool) {
+        let parts = self.parts(key, key, b"", b"");
+        let one = One { parts: parts.clone(), form: Form::Classic { cas }, text: self.supplies.text() };
+        let work = Work::Read(Read::of(one, cas).showing_stubs());
+        self.put(counters::GET, false, place, Style::Classic, parts, work);
+    }
+
+    fn read_and_touch(&mut self, key: &[u8], place: Place, exptime: i64) {
+        let parts = self.parts(key, key, b"", b"");
+        let form = Form::Classic { cas: false };
+        let one = One { parts: parts.clone(), form, text: self.supplies.text() };
+        let work = Work::GetAndTouch(Box::new(GetAndTouch::into(parts.key(), exptime, one)));
+        self.put(counters::TOUCH, false, place, Style::Classic, parts, work);
+    }
+
+    fn read_and_touch_with_cas(&mut self, key: &[u8], place: Place, exptime: i64) {
+        let mut buffer = itoa::Buffer::new();
+        let flags = [b"v f c T", buffer.format(exptime.clamp(-1, i64::from(i32::MAX))).as_bytes()].concat();
+        let parts = self.parts(key, key, &flags, b"");
+        let passed = Passed {
+            letter: b'g',
+            key: parts.key(),
+            name: parts.key(),
+            flags: Bytes::of(&parts.block, parts.flags.clone()),
+            cas: None,
+            value: None,
+            changes: true,
+        };
+        let work = Work::Pass(Box::new(Pass::new(passed)));
+        self.put(counters::TOUCH, false, place, Style::Classic, parts, work);
+    }
+
+    /// A value is not stored, and `text` says why. What is under the key goes, as memcached has it: a store that failed must
+    /// not leave the old value. `name`: as the client wrote it; empty: nothing goes. `flags`: those of `ms`.
+    fn not_stored(&mut self, text: &'static [u8], name: &[u8], flags: &[u8], noreply: bool) -> Next {
+        self.counters.refused();
+        let mut raw = [0; MAX_KEY_LEN];
+        let flags = Flags::read(b's', name, flags).unwrap_or_default();
+        let key = flags.key(name, &mut raw).filter(|key| is_sendable(key)).unwrap_or_default();
+        if key.is_empty() {
+            self.session.say(text, noreply);
+            return Next::Go;
+        }
+        let parts = self.parts(name, key, b"", b"");
+        let work = Work::Spread(Spread::delete(parts.key()));
+        self.one(counters::DELETE, noreply, Style::Fixed(text), parts, work);
+        Next::Go
+    }
+
+    /// What is said to a request that would cost memory, when there is none left, in memcached's words.
+    fn out_of_memory(&mut self, request: &Request<'_>) -> Option<Next> {
+        const STORING: &[u8] = b"SERVER_ERROR out of memory storing object";
+        match *request {
+            Request::Store { verb: Verb::Set, key, noreply, .. } => {
+                Some(self.not_stored(STORING, key, b"", noreply))
+            }
+            Request::Store { noreply, .. } => Some(self.say(STORING, noreply)),
+            Request::Meta(Meta { letter: b's', key, flags, .. }) => {
+                let stores_anyway = Flags::read(b's', key, flags).is_ok_and(|flags| flags.stores_anyway());
+                Some(self.not_stored(STORING, if stores_anyway { key } else { b"" }, flags, false))
+            }
+            Request::Get { .. } | Request::Meta(Meta { letter: b'g', .. }) => {
+                Some(self.say(NO_MEMORY, false))
+            }
+            _ => None,
+        }
     }
 
     fn flush_all(&mut self, delay: i64, noreply: bool) -> Next {
@@ -286,8 +326,7 @@ impl Begin<'_> {
         };
         let mut raw = [0; MAX_KEY_LEN];
         let key = flags.key(name, &mut raw).unwrap_or_default();
-        let sendable = is_plain(key) || key.len() <= MAX_BINARY_KEY_LEN;
-        if !sendable {
+        if !is_sendable(key) {
             return self.say(ERROR, false);
         }
         let command = match letter {

@@ -186,7 +186,7 @@ pub(super) enum Style {
     Classic,
     /// In those of meta commands. `quiet`: with `q`; `value`: `ma` tells the number.
     Meta { letter: u8, quiet: bool, value: bool },
-    /// With this, whatever comes of it.
+    /// With this line, whatever comes of it.
     Fixed(&'static [u8]),
     /// With what was gathered, or why there is nothing.
     Gathered,
@@ -226,7 +226,7 @@ impl Call {
     /// Appends the answer to a call that is over.
     pub(super) fn answer(&mut self, outcome: Outcome, text: &mut Vec<u8>) -> Told {
         match (&mut self.work, self.style) {
-            (_, Style::Fixed(fixed)) => text.extend_from_slice(fixed),
+            (_, Style::Fixed(line)) => words(text, &[line, b"\r\n"]),
             (_, Style::Gathered) => {
                 if outcome != Outcome::Done {
                     self.refuse(outcome, text);
@@ -256,6 +256,7 @@ impl Call {
             (Work::Pass(pass), _) if outcome == Outcome::Done => {
                 return gats(pass.reply(), &self.parts, text);
             }
+            (Work::Pass(_), style) => return self.answer_read(style, outcome, text),
             (_, Style::Meta { quiet, value, .. }) => self.answer_meta(quiet, value, outcome, text),
             (_, Style::Classic) => self.answer_classic(outcome, text),
         }

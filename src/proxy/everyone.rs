@@ -15,32 +15,18 @@ pub(super) enum Made {
     Reset,
 }
 
-/// Such a question, and where its answer goes.
+/// Such a question of a session's.
 pub(super) struct Pending {
-    pub(super) owner: u32,
-    pub(super) life: u32,
+    /// Which one of its requests.
     pub(super) number: u32,
     pub(super) gathered: Gathered,
     pub(super) made: Made,
 }
 
 impl Pending {
-    /// Whether it is this one.
-    pub(super) fn is(&self, owner: u32, life: u32, number: u32) -> bool {
-        (self.owner, self.life, self.number) == (owner, life, number)
-    }
-
-    /// Makes the answer, when a question that is over is among these, from what was gathered.
-    pub(super) fn answer(
-        all: &mut Vec<Pending>,
-        owner: u32,
-        life: u32,
-        number: u32,
-        shared: &Shared,
-        text: &mut Vec<u8>,
-    ) {
-        let Some(at) = all.iter().position(|it| it.is(owner, life, number)) else { return };
-        let Pending { gathered, made, .. } = all.swap_remove(at);
+    /// Makes the answer from what was gathered. `text`: what is said without it.
+    pub(super) fn answer(self, shared: &Shared, text: &mut Vec<u8>) {
+        let Pending { gathered, made, .. } = self;
         let mut said = gathered.lock().map(|mut said| std::mem::take(&mut *said)).unwrap_or_default();
         said.sort_by_key(|(server, _)| *server);
         match (made, said.first()) {

@@ -15,7 +15,7 @@ use super::binary::Binary;
 use super::call::{Call, Supplies, TIMEOUT, Told};
 use super::counters::Counters;
 use super::everyone::Pending;
-use super::request::{Parsed, Request, parse};
+use super::request::{Parsed, parse};
 use super::service::{Allowed, Shared};
 use super::session::{Session, Socket};
 use crate::client::crowd::{Crowd, Ended};
@@ -25,7 +25,7 @@ use crate::rules::time::Instant;
 
 /// What is read of a client at a time, in bytes.
 const ROOM: usize = 64 << 10;
-/// How often a client is read at most before it is let go.
+/// How often a client is read at most before others are.
 const MOST_READS: usize = 256;
 /// How many values are moved in one round.
 const MOST_MOVES: usize = 16;
@@ -64,7 +64,6 @@ pub(super) struct Hall {
     marked: Vec<u32>,
     again: Vec<u32>,
     room: Vec<u8>,
-    pending: Vec<Pending>,
     /// Keys whose values reads found at a later place than they belong.
     displaced: Vec<(Vec<u8>, ServerId)>,
     leaving: bool,
@@ -101,7 +100,6 @@ impl Hall {
             marked: Vec::new(),
             again: Vec::new(),
             room: vec![0; ROOM],
-            pending: Vec::new(),
             displaced: Vec::new(),
             leaving: false,
         })
@@ -154,8 +152,7 @@ impl Hall {
     /// Something can be done with a client's socket.
     fn serve(&mut self, owner: u32, flags: EventFlags) {
         if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
-            // Nobody is there any more, neither to ask nor to be answered.
-            return self.close(owner);
+            return self.is_gone(owner);
         }
         if flags.contains(EventFlags::OUT) {
             self.mark(owner);
@@ -168,8 +165,7 @@ impl Hall {
     /// Reads a client, and begins what came. Whether there may be more.
     fn read(&mut self, owner: u32) -> bool {
         let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return false };
-        if session.leaving || session.is_full(self.allowed.buffer) || session.barrier {
-            // What it sends stays where it is.
+        if !session.may_read(self.allowed.buffer) {
             self.mark(owner);
             return false;
         }
@@ -178,6 +174,8 @@ impl Hall {
         match came {
             Ok(count) => {
                 self.counters.bytes_in.add(count as u64);
+                // A read that is not full has taken all that was there.
+                session.ended |= session.last && count < room.len();
                 let is_first = std::mem::replace(&mut session.new, false);
                 if is_first && self.binary.is(&room[..count], &self.counters, self.crowd.now()) {
                     self.close(owner);
@@ -185,15 +183,32 @@ impl Hall {
                     self.take_in(owner, &room[..count]);
                 }
             }
-            // It sends no more; what it asked for it may still wait for.
-            Err(Socket::Closed) => {
-                session.leaving = true;
+            // What it asked for it may still wait for.
+            Err(end) if end == Socket::Closed || session.last => {
+                session.ended = true;
                 self.mark(owner);
             }
             Err(_) => {}
         }
         self.room = room;
         came == Ok(ROOM)
+    }
+
+    /// Nobody is there any more to be answered. What was asked is done all the same, as far as it is whole.
+    fn is_gone(&mut self, owner: u32) {
+        let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return };
+        // A dead socket would wake the loop again and again, whatever it is watched for.
+        let _ = epoll::delete(&self.epoll, &session.socket);
+        session.gone = true;
+        self.read_last(owner);
+    }
+
+    /// What is in its socket now is read yet, as there is room.
+    fn read_last(&mut self, owner: u32) {
+        let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return };
+        session.last = true;
+        self.read_all(owner);
+        self.mark(owner);
     }
 
     /// Reads what a client has sent by now, as far as there is room.
@@ -244,67 +259,65 @@ impl Hall {
 
     /// Begins the requests that are whole, as long as there is room. How many bytes were taken.
     fn begin_all(&mut self, owner: u32, bytes: &[u8]) -> usize {
-        let mut taken = 0;
-        while taken < bytes.len() {
-            let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { break };
-            if session.skip > 0 {
-                let skipped = session.skip.min(bytes.len() - taken);
-                session.skip -= skipped;
-                taken += skipped;
-                continue;
-            }
-            if session.leaving {
-                return bytes.len();
-            }
-            if session.barrier || session.is_full(self.allowed.buffer) || !self.crowd.has_room() {
-                break;
-            }
-            let (request, count) = match parse(&bytes[taken..], &self.allowed.limits) {
-                Parsed::Whole(request, count) => (request, count),
-                Parsed::More(needed) => {
-                    session.needed = needed;
-                    return taken;
-                }
-            };
-            let next = Begin {
-                owner,
-                session,
-                crowd: &mut self.crowd,
-                supplies: &mut self.supplies,
-                limits: &self.allowed.limits,
-                counters: &self.counters,
-                full: self.weight >= self.allowed.memory,
-            }
-            .request(&request);
-            if let Request::TooLarge { skip, .. } | Request::Skip { skip, .. } = request {
-                session.skip = skip;
-            }
-            let life = session.life;
-            match next {
-                Next::Go => {}
-                Next::Wait => {
-                    session.barrier = true;
-                    break;
-                }
-                Next::Barrier => session.barrier = true,
-                Next::Gather(number, gathered, made) => {
-                    session.barrier = true;
-                    self.pending.push(Pending { owner, life, number, gathered, made });
-                }
-                Next::Report => {
-                    let text = self.shared.report(self.index, &self.crowd);
-                    session.say(&text, false);
-                }
-                Next::Leave => session.leaving = true,
-            }
-            taken += count;
-            let weight = session.weight();
-            self.weight = self.weight + weight - std::mem::replace(&mut session.weighed, weight);
-        }
         if let Some(Some(session)) = self.sessions.get_mut(owner as usize) {
             session.needed = 0;
         }
+        let mut taken = 0;
+        while let Some(count) = self.begin_next(owner, &bytes[taken..]) {
+            taken += count;
+        }
         taken
+    }
+
+    /// Begins what comes next: more of a get, or the request at the start of these bytes. How many of them were taken;
+    /// `None`: it is not whole, or there is no room.
+    fn begin_next(&mut self, owner: u32, bytes: &[u8]) -> Option<usize> {
+        let session = self.sessions.get_mut(owner as usize)?.as_mut()?;
+        if session.leaving || session.skip > 0 {
+            let passed_over = if session.leaving { bytes.len() } else { session.skip.min(bytes.len()) };
+            session.skip = session.skip.saturating_sub(passed_over);
+            return (passed_over > 0).then_some(passed_over);
+        }
+        if !session.may_begin(self.allowed.buffer) || !self.crowd.has_room() {
+            return None;
+        }
+        let mut begin = Begin {
+            owner,
+            session,
+            crowd: &mut self.crowd,
+            supplies: &mut self.supplies,
+            limits: &self.allowed.limits,
+            counters: &self.counters,
+            most: self.allowed.buffer,
+            full: self.weight >= self.allowed.memory,
+        };
+        let (next, count) = match begin.session.unbegun.take() {
+            Some(unbegun) => (begin.go_on(unbegun), 0),
+            None if bytes.is_empty() => return None,
+            None => match parse(bytes, &self.allowed.limits) {
+                Parsed::Whole(request, count) => (begin.request(&request), count),
+                Parsed::More(needed) => {
+                    session.needed = needed;
+                    return None;
+                }
+            },
+        };
+        match next {
+            Next::Go => {}
+            Next::Wait => {
+                session.barrier = true;
+                return None;
+            }
+            Next::Barrier => session.barrier = true,
+            Next::Gather(number, gathered, made) => {
+                session.barrier = true;
+                session.pending = Some(Pending { number, gathered, made });
+            }
+            Next::Report => session.say(&self.shared.report(self.index, &self.crowd), false),
+            Next::Leave => session.leaving = true,
+        }
+        session.weigh(&mut self.weight);
+        Some(count)
     }
 
     /// Clients that had too much under way, or waited for it to be over, may go on.
@@ -314,14 +327,18 @@ impl Hall {
             let most = self.allowed.buffer;
             let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { continue };
             session.barrier &= !session.is_quiet();
-            if !session.barrier && !session.is_full(most) {
+            if session.can_go_on(most) {
+                let last = session.last;
                 self.go_on(owner);
+                if last {
+                    self.read_all(owner);
+                }
             }
         }
     }
 
     fn round(&mut self) {
-        let Hall { crowd, sessions, supplies, marked, pending, shared, displaced, .. } = self;
+        let Hall { crowd, sessions, supplies, marked, shared, displaced, .. } = self;
         crowd.round(&mut |ended| match ended {
             Ended::Whole(mut call, outcome) => {
                 let about = call.about;
@@ -330,7 +347,9 @@ impl Hall {
                 {
                     let mut text = supplies.text();
                     let told = call.answer(outcome, &mut text);
-                    Pending::answer(pending, about.owner, about.life, about.number, shared, &mut text);
+                    if let Some(pending) = session.pending.take_if(|it| it.number == about.number) {
+                        pending.answer(shared, &mut text);
+                    }
                     session.settle(about.number, text, told == Told::Failed);
                     if !std::mem::replace(&mut session.marked, true) {
                         marked.push(about.owner);
@@ -349,9 +368,7 @@ impl Hall {
                 {
                     let mut text = supplies.text();
                     text.extend_from_slice(TIMEOUT);
-                    pending.retain(|it| {
-                        (it.owner, it.life, it.number) != (about.owner, about.life, about.number)
-                    });
+                    session.pending.take_if(|it| it.number == about.number);
                     session.settle(about.number, text, true);
                     if !std::mem::replace(&mut session.marked, true) {
                         marked.push(about.owner);
@@ -380,17 +397,15 @@ impl Hall {
             });
             let owed = session.owed();
             let state = if owed > 0 { session.flush() } else { Socket::Fine };
-            self.counters.bytes_out.add((owed - session.owed()) as u64);
-            let quiet = session.is_quiet();
-            session.barrier &= !quiet;
-            // Half a request is not waited for: the other half may never come.
-            let done = session.is_idle() && (session.leaving || (self.leaving && !session.has_more()));
-            if state == Socket::Closed || done {
+            if !session.gone {
+                self.counters.bytes_out.add((owed - session.owed()) as u64);
+            }
+            session.barrier &= !session.is_quiet();
+            if state == Socket::Closed || session.is_over() {
                 self.close(owner);
                 continue;
             }
-            let full = session.is_full(most);
-            let reads = !(full || session.barrier || session.leaving);
+            let reads = session.may_read(most);
             let writes = state == Socket::More;
             if (reads, writes) != (session.reads, session.writes) {
                 (session.reads, session.writes) = (reads, writes);
@@ -401,12 +416,11 @@ impl Hall {
                     epoll::modify(&self.epoll, &session.socket, EventData::new_u64(u64::from(owner)), flags);
             }
             // What was kept back for want of room is begun in the next round.
-            if reads && session.has_more() {
+            if session.can_go_on(most) {
                 again.push(owner);
             }
             session.rest(&mut self.supplies);
-            let weight = session.weight();
-            self.weight = self.weight + weight - std::mem::replace(&mut session.weighed, weight);
+            session.weigh(&mut self.weight);
         }
         self.marked = marked;
         again.drain(..).for_each(|owner| self.mark(owner));

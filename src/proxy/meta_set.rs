@@ -31,7 +31,7 @@ pub(super) fn parse<'b>(line: &'b [u8], bytes: &'b [u8], start: usize, limits: &
     };
     if len > limits.value {
         let key = if flags.stores_anyway() { key } else { b"" };
-        return Parsed::Whole(Request::TooLarge { key, skip: len + 2, noreply: false }, start);
+        return Parsed::Whole(Request::TooLarge { key, flags: rest, skip: len + 2, noreply: false }, start);
     }
     match block(bytes, start, len) {
         Block::More(all) => Parsed::More(all),

@@ -64,6 +64,12 @@ impl<'b> Words<'b> {
         Words(text)
     }
 
+    /// The same without the spaces behind the last word: [`Words::rest`] is empty then once that was read.
+    pub fn trimmed(self) -> Words<'b> {
+        let end = self.0.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
+        Words(&self.0[..end])
+    }
+
     /// What was not read of it yet.
     pub fn rest(&self) -> &'b [u8] {
         self.0
@@ -132,9 +138,10 @@ pub enum Request<'b> {
         noreply: bool,
     },
     /// A value that is not taken: what is under the key goes, as memcached has it, the value's `skip` bytes are passed over,
-    /// and this is the answer. `key` is empty when nothing goes.
+    /// and this is the answer. `key` is empty when nothing goes; `flags`: those of `ms`, as they were written.
     TooLarge {
         key: &'b [u8],
+        flags: &'b [u8],
         skip: usize,
         noreply: bool,
     },
@@ -266,7 +273,7 @@ fn store<'b>(verb: Verb, line: Words<'b>, bytes: &'b [u8], start: usize, limits:
     let len = len as usize;
     if len > limits.value {
         let key = if verb == Verb::Set { word[0] } else { b"" };
-        return Parsed::Whole(Request::TooLarge { key, skip: len + 2, noreply }, start);
+        return Parsed::Whole(Request::TooLarge { key, flags: b"", skip: len + 2, noreply }, start);
     }
     match block(bytes, start, len) {
         Block::More(all) => Parsed::More(all),

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::call::Supplies;
+use super::everyone::Pending;
 use crate::rules::time::Instant;
 
 /// The most requests of one client that are under way at a time.
@@ -52,6 +53,16 @@ pub(super) struct Answer {
     pub(super) text: Vec<u8>,
 }
 
+/// A get that was begun, and its keys that there was no room for yet.
+pub(super) struct Unbegun {
+    /// Keys, as the client wrote them. Up to `at` they were begun meanwhile.
+    pub(super) keys: Vec<u8>,
+    pub(super) at: usize,
+    pub(super) cas: bool,
+    /// The new expiry time, where they get one.
+    pub(super) touch: Option<i64>,
+}
+
 /// One client.
 pub(super) struct Session {
     pub(super) socket: OwnedFd,
@@ -63,6 +74,8 @@ pub(super) struct Session {
     pub(super) inbox: Vec<u8>,
     /// So many bytes are needed before it is worth a look.
     pub(super) needed: usize,
+    /// The get that comes before these.
+    pub(super) unbegun: Option<Unbegun>,
     /// So many bytes are passed over.
     pub(super) skip: usize,
     /// What is to be sent.
@@ -79,8 +92,16 @@ pub(super) struct Session {
     held: usize,
     /// Nothing more is begun until all that was is over.
     pub(super) barrier: bool,
-    /// Nothing more is read: it is closed when it has all its answers.
+    /// It asked for its end: nothing behind that is begun, and it is closed when it has all its answers.
     pub(super) leaving: bool,
+    /// Nothing more is read: what came is begun yet, and then it is closed when it has all its answers.
+    pub(super) ended: bool,
+    /// What is in its socket now is the last that is read of it.
+    pub(super) last: bool,
+    /// Nobody is there to be answered. What was asked is done all the same.
+    pub(super) gone: bool,
+    /// A question of it to every server. It is a barrier, so there is one at most.
+    pub(super) pending: Option<Pending>,
     /// Why a get that is half written cannot be ended.
     failure: Option<Vec<u8>>,
     /// It is watched for these.
@@ -109,6 +130,7 @@ impl Session {
             new: true,
             inbox: Vec::new(),
             needed: 0,
+            unbegun: None,
             skip: 0,
             out: Vec::new(),
             sent: 0,
@@ -119,6 +141,10 @@ impl Session {
             held: 0,
             barrier: false,
             leaving: false,
+            ended: false,
+            last: false,
+            gone: false,
+            pending: None,
             failure: None,
             reads: true,
             writes: false,
@@ -136,7 +162,14 @@ impl Session {
 
     /// About how many bytes it costs at this moment, beside what rests with every client.
     pub(super) fn weight(&self) -> usize {
-        self.owed() + self.known + self.held + self.inbox.len()
+        let unbegun = self.unbegun.as_ref().map_or(0, |unbegun| unbegun.keys.len());
+        self.owed() + self.known + self.held + self.inbox.len() + unbegun
+    }
+
+    /// Has it weighed anew among all of them.
+    pub(super) fn weigh(&mut self, all: &mut usize) {
+        let weight = self.weight();
+        *all = *all + weight - std::mem::replace(&mut self.weighed, weight);
     }
 
     /// Bytes that it was not sent yet.
@@ -154,9 +187,30 @@ impl Session {
         self.answers.is_empty()
     }
 
-    /// Whether there is a whole request among what is kept, as far as is known.
+    /// Whether another request may be begun. `most`: as for [`Session::is_full`].
+    pub(super) fn may_begin(&self, most: usize) -> bool {
+        !(self.leaving || self.barrier || self.is_full(most))
+    }
+
+    /// Whether more may be read of it: what came is begun first. Of one that may not, what it sends stays where it is.
+    pub(super) fn may_read(&self, most: usize) -> bool {
+        !self.ended && !self.has_more() && self.may_begin(most)
+    }
+
+    /// Whether something may be begun at once: of what is kept, or of the last that is read.
+    pub(super) fn can_go_on(&self, most: usize) -> bool {
+        (self.has_more() || (self.last && !self.ended)) && self.may_begin(most)
+    }
+
+    /// Whether nothing is owed to it, and nothing more is to be begun. Half a request is not waited for: the other half may
+    /// never come.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_idle() && (self.leaving || (self.ended && !self.has_more()))
+    }
+
+    /// Whether there is a whole request among what is kept, as far as is known, or more of a get.
     pub(super) fn has_more(&self) -> bool {
-        !self.inbox.is_empty() && self.inbox.len() >= self.needed
+        self.unbegun.is_some() || (!self.inbox.is_empty() && self.inbox.len() >= self.needed)
     }
 
     /// A place for the answer to a request. Its number.
@@ -210,6 +264,12 @@ impl Session {
         self.settle(number, [text, b"\r\n"].concat(), false);
     }
 
+    /// What is left of a get is not asked for, and that is said in place of its end.
+    pub(super) fn break_off(&mut self, text: &[u8]) {
+        let number = self.expect(false, Place::Last, SAID, 0, Instant(0));
+        self.settle(number, [text, b"\r\n"].concat(), true);
+    }
+
     /// Moves what is known, as far as it is the next, to what is sent. `over` hears of each that is over.
     pub(super) fn collect(&mut self, supplies: &mut Supplies, over: &mut dyn FnMut(&Answer)) {
         while self.answers.front().is_some_and(|answer| answer.done) {
@@ -240,6 +300,10 @@ impl Session {
 
     /// Sends what the client takes.
     pub(super) fn flush(&mut self) -> Socket {
+        if self.gone {
+            self.out.clear();
+            self.sent = 0;
+        }
         while self.sent < self.out.len() {
             match send(&self.socket, &self.out[self.sent..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(sent) => self.sent += sent,

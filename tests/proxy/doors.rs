@@ -14,11 +14,7 @@ use crate::support::{keep, wait};
 #[test]
 fn a_unix_socket_with_its_mode_and_what_is_left_of_an_old_one() {
     let fleet = Fleet::start(1, "backup = \"none\"", "mode = \"0600\"");
-    let path = fleet.scratch.path().join("p.sock");
-    let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
-    let tcp = format!("\"127.0.0.1:{}\"", fleet.port);
-    std::fs::write(&fleet.pool, text.replace(&tcp, &format!("{tcp}, \"unix:{}\"", path.display())))
-        .expect("written");
+    let path = fleet.unix();
     let mut first = fleet.proxy(&[]);
     let ask = |text: &[u8]| {
         let mut client = wait::until("a connection", || UnixStream::connect(&path).ok());
@@ -60,10 +56,7 @@ fn asked_to_end_it_answers_what_it_was_sent() {
 
 /// Its calls, and with them the longest end of a proxy, last longer than any wait of a test.
 fn patient(fleet: Fleet) -> Fleet {
-    let text = std::fs::read_to_string(&fleet.pool).expect("the pool file");
-    let longer = text.replace("\ntimeout = \"10s\"", "\ntimeout = \"60s\"");
-    assert_ne!(longer, text);
-    std::fs::write(&fleet.pool, longer).expect("written");
+    fleet.change("\ntimeout = \"10s\"", "\ntimeout = \"60s\"");
     fleet
 }
 
@@ -92,7 +85,14 @@ fn the_end_waits_for_nobody_who_is_owed_nothing() {
 
 #[test]
 fn what_clients_have_sent_when_it_ends_is_answered() {
-    let fleet = patient(Fleet::start(2, "backup = \"none\"", ""));
+    // As much as there is room for at once, and one request at a time of more than is read at once.
+    for (proxy, pipelined) in [("", 3_000), ("buffer = 100", 12_000)] {
+        what_was_sent_is_answered(proxy, pipelined);
+    }
+}
+
+fn what_was_sent_is_answered(proxy: &str, pipelined: usize) {
+    let fleet = patient(Fleet::start(2, "backup = \"none\"", proxy));
     let mut proxy = fleet.proxy(&[]);
     let mut old = proxy.client();
     assert_eq!(old.ask("mn\r\n"), "MN");
@@ -100,7 +100,6 @@ fn what_clients_have_sent_when_it_ends_is_answered() {
     proxy.signal(Signal::STOP);
     let mut fresh = proxy.client();
     old.send(b"set k 0 0 1\r\nv\r\nget k\r\nget");
-    let pipelined = 3_000;
     fresh.send(b"set n 0 0 100\r\n");
     fresh.send(format!("{}\r\n", "x".repeat(100)).as_bytes());
     fresh.send("mg n s\r\n".repeat(pipelined).as_bytes());

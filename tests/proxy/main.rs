@@ -7,6 +7,8 @@ mod support;
 mod answers;
 mod deaths;
 mod doors;
+mod gets;
+mod hang_ups;
 mod hostile;
 mod lists;
 mod many;

@@ -90,6 +90,23 @@ fn a_client_that_does_not_read_holds_up_nobody_and_costs_little() {
     assert!(grown < 64 << 20, "{sent} bytes of requests cost {grown} bytes");
 }
 
+/// Requests that come faster than they are answered wait in their client's own socket.
+#[test]
+fn a_client_that_sends_ahead_costs_little() {
+    let fleet = Fleet::start(1, "backup = \"none\"", "buffer = 100");
+    let proxy = fleet.proxy(&[]);
+    let before = proxy.peak();
+    let mut client = proxy.client();
+    let mut writer = client.writer();
+    // It ends when the proxy does.
+    drop(thread::spawn(move || writer.write_all(&b"mg k\r\n".repeat(4 << 20))));
+    for number in 0..2_000 {
+        assert_eq!(client.line(), "EN", "{number}");
+    }
+    let grown = proxy.peak() - before;
+    assert!(grown < 4 << 20, "it grew by {grown} bytes");
+}
+
 #[test]
 fn idle_clients_cost_little() {
     let fleet = Fleet::start(2, "backup = \"none\"", "");
@@ -115,4 +132,31 @@ fn one_client_too_many_is_told_so() {
     });
     assert_eq!(proxy.client().line(), "SERVER_ERROR too many connections");
     assert_eq!(clients[0].ask("mn\r\n"), "MN");
+}
+
+/// What all clients have under way is more than the proxy may hold: a store fails as in a memcached without memory, and the
+/// old value goes, as it does there.
+#[test]
+fn a_store_that_there_is_no_memory_for_fails_in_the_words_that_its_client_asked_for() {
+    let fleet = Fleet::start(1, "backup = \"none\"", "memory = 300000");
+    let proxy = fleet.proxy(&[]);
+    let server = &fleet.servers[0];
+    let mut client = proxy.client();
+    assert_eq!(client.set("big", &vec![b'x'; 200_000]), "STORED");
+    for key in ["loud", "quiet", "foo", "Zm9v", "appended"] {
+        assert_eq!(client.set(key, b"old"), "STORED");
+    }
+    let mut slow = proxy.client();
+    slow.send(&b"get big\r\n".repeat(400));
+    let refusal = "SERVER_ERROR out of memory storing object";
+    wait::until("there is no memory", || (client.ask("add probe 0 0 1\r\nx\r\n") == refusal).then_some(()));
+    assert_eq!(client.set("loud", b"new"), refusal);
+    client.send(b"set quiet 0 0 3 noreply\r\nnew\r\nappend appended 0 0 3 noreply\r\nnew\r\nms Zm9v 3 b\r\nnew\r\nmn\r\n");
+    assert_eq!((client.line().as_str(), client.line().as_str()), (refusal, "MN"));
+    for (key, there) in
+        [("loud", false), ("quiet", false), ("foo", false), ("Zm9v", true), ("appended", true)]
+    {
+        let found = server.ask(&format!("get {key}\r\n"), "END").expect("an answer");
+        assert_eq!(found.len() > 1, there, "{key}: {found:?}");
+    }
 }

@@ -61,6 +61,21 @@ impl Fleet {
         fleet
     }
 
+    /// Has its proxies listen on a unix socket too.
+    pub fn unix(&self) -> PathBuf {
+        let path = self.scratch.path().join("p.sock");
+        let tcp = format!("\"127.0.0.1:{}\"", self.port);
+        self.change(&tcp, &format!("{tcp}, \"unix:{}\"", path.display()));
+        path
+    }
+
+    /// Writes something else into the pool file.
+    pub fn change(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(&self.pool).expect("the pool file");
+        assert!(text.contains(from), "{from} in {text}");
+        std::fs::write(&self.pool, text.replace(from, to)).expect("written");
+    }
+
     pub fn proxy(&self, arguments: &[&str]) -> Proxy {
         Proxy::start(&self.pool, self.port, arguments)
     }
@@ -125,6 +140,14 @@ impl Proxy {
         let text = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).expect("its memory");
         let pages: usize = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
         pages * 4096
+    }
+
+    /// The most that was resident of it by now, in bytes.
+    pub fn peak(&self) -> usize {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its memory");
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the line of it");
+        let kilobytes = line.split_whitespace().next().and_then(|count| count.parse::<usize>().ok());
+        kilobytes.expect("a number") << 10
     }
 
     /// A number of `stats proxy`.
@@ -221,6 +244,13 @@ impl Client {
         let mut rest = Vec::new();
         let _ = self.reader.read_to_end(&mut rest);
         rest
+    }
+
+    /// As [`Client::rest`]; the proxy closes it in time, and in order.
+    pub fn all(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        self.reader.read_to_end(&mut all).expect("the end in time");
+        all
     }
 
     pub fn exactly(&mut self, count: usize) -> Vec<u8> {

@@ -138,8 +138,12 @@ impl<O: Member> Jobs<O> {
         }
     }
 
-    /// Takes a job in. The caller sees to it that there are fewer than [`MOST`].
-    pub(super) fn add(&mut self, operation: O, deadline: Instant) -> u32 {
+    /// Takes a job in. `None`: there are [`MOST`], and this one is over: a tag has no room for the number of one more.
+    pub(super) fn add(&mut self, operation: O, deadline: Instant) -> Option<u32> {
+        if self.taken >= MOST {
+            self.ended.push(Ended::Whole(operation, Outcome::Unavailable));
+            return None;
+        }
         self.serial = self.serial.wrapping_add(1);
         let changes = operation.mutates();
         let job = Job {
@@ -172,7 +176,7 @@ impl<O: Member> Jobs<O> {
             }
         };
         self.deadlines.push_back((deadline, slot, self.serial));
-        slot
+        Some(slot)
     }
 
     /// Its own time begins now: its owner's before it are over.

@@ -172,13 +172,14 @@ impl<O: Member> Crowd<O> {
     }
 
     /// Takes a job in, which goes to work with the next [`Crowd::round`], or when it is its turn. Jobs of one owner about one
-    /// key are done in the order in which they came. See [`Crowd::has_room`].
+    /// key are done in the order in which they came. Where there is no room for it ([`Crowd::has_room`]) it ends at once, as
+    /// unavailable.
     pub(crate) fn begin(&mut self, operation: O) {
         let deadline = self.jobs.now + self.pool.options.timeout;
         let mut stripe = NONE;
         operation.hashes(&mut |hash| stripe = hash.value() % STRIPES as u32);
         let (mutates, about) = (operation.mutates(), operation.about());
-        let slot = self.jobs.add(operation, deadline);
+        let Some(slot) = self.jobs.add(operation, deadline) else { return };
         let queues = match stripe {
             NONE => false,
             _ if mutates => self.takes_turns(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::jobs::{Jobs, NONE, State};
+use super::jobs::{Jobs, MOST, NONE, State, slot_of};
 use super::lines::Turn;
 use super::{About, Ended, Member};
 use crate::rules::hash::KeyHash;
@@ -50,7 +50,7 @@ fn view() -> View {
 fn one_whose_time_is_up_has_its_turn_until_it_is_let_go() {
     let view = view();
     let mut jobs = Jobs::new(1);
-    let slot = jobs.add(Change { asked: false }, Instant(10));
+    let slot = jobs.add(Change { asked: false }, Instant(10)).expect("there is room");
     let line = 7;
     if let Some(job) = jobs.job(slot) {
         job.line = line;
@@ -72,4 +72,25 @@ fn one_whose_time_is_up_has_its_turn_until_it_is_let_go() {
     jobs.let_go(slot, was);
     assert_eq!((jobs.lines.first(line), jobs.len(), jobs.running), (NONE, 0, 0));
     assert!(matches!(jobs.ended[..], [Ended::Late(_)]), "its owner is told once");
+}
+
+/// Two jobs under one tag would get each other's answers.
+#[test]
+fn one_job_too_many_is_over_at_once_and_every_other_has_a_tag_of_its_own() {
+    let view = view();
+    let mut jobs = Jobs::new(1);
+    let add = |jobs: &mut Jobs<Change>| jobs.add(Change { asked: false }, Instant(10));
+    let slots: Vec<u32> = (0..MOST).filter_map(|_| add(&mut jobs)).collect();
+    assert_eq!(slots.len(), MOST);
+    assert_eq!((add(&mut jobs), jobs.len()), (None, MOST));
+    assert!(matches!(jobs.ended[..], [Ended::Whole(_, Outcome::Unavailable)]));
+    for slot in [0, slots[MOST - 1]] {
+        jobs.run(slot);
+        let (_, tag) = jobs.next(&view).expect("it asks");
+        assert_eq!(slot_of(tag), slot);
+    }
+    // One that goes makes room for one.
+    let was = jobs.retire(slots[7]);
+    jobs.let_go(slots[7], was);
+    assert_eq!((add(&mut jobs), add(&mut jobs)), (Some(slots[7]), None));
 }

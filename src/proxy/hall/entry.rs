@@ -45,8 +45,7 @@ impl Hall {
             let _ = epoll::delete(&self.epoll, &door);
         }
         for owner in 0..self.sessions.len() as u32 {
-            self.read_all(owner);
-            self.mark(owner);
+            self.read_last(owner);
         }
     }
 
@@ -131,8 +130,7 @@ impl Hall {
         self.counters.accepted.add(1);
         self.counters.clients.set(self.clients as u64);
         if self.leaving {
-            self.read_all(owner);
-            self.mark(owner);
+            self.read_last(owner);
         }
     }
 

@@ -97,7 +97,10 @@ fn memcached_s_words() {
 fn limits() {
     let limits = Limits { key: 5, value: 10, line: 100 };
     let too_large = parse(b"set k 0 0 11\r\nabc", &limits);
-    assert_eq!(too_large, Parsed::Whole(Request::TooLarge { key: b"k", skip: 13, noreply: false }, 14));
+    assert_eq!(
+        too_large,
+        Parsed::Whole(Request::TooLarge { key: b"k", flags: b"", skip: 13, noreply: false }, 14)
+    );
     let add = parse(b"add k 0 0 11 noreply\r\n", &limits);
     assert!(matches!(add, Parsed::Whole(Request::TooLarge { key: b"", noreply: true, .. }, 22)), "{add:?}");
     let long = parse(b"set longer 0 0 1\r\n", &limits);
