@@ -4,7 +4,7 @@
 //! - [`Client`] (here): the public face, one call at a time;
 //! - `exchange`: one operation and its connections; `connection`, `dial`, `inbox`, `outbox`: one of them;
 //! - `reach`: a connection for a thread that waits for it; `wait`: poll; `busy`: to poll without a sleep; `clock`: the clocks; [`resolve`]: addresses;
-//! - `registry`: what this process knows of its servers; `views`: how a client sees them, by the pool's
+//! - `names`: when they are looked up; `registry`: what this process knows of its servers; `views`: how a client sees them, by the pool's
 //!   table or by its own judgement; `trouble`: a server that only this process cannot reach;
 //! - `quiet`: the everyday call, which need not look at most of what follows;
 //! - `turn`: writers of one key take turns; `proof`: a turn that was taken over; `calm`: every call is over that began
@@ -37,6 +37,7 @@ mod hold;
 mod inbox;
 mod lineup;
 mod messages;
+mod names;
 mod outbox;
 mod proof;
 mod quiet;
@@ -169,18 +170,6 @@ impl Client {
         ids.map(|(id, terms)| Connection::new(id, known(id), *terms)).collect()
     }
 
-    fn resolve(&mut self) {
-        for id in self.pool.ids() {
-            if let Err(why) = self.views.known(id).look_up() {
-                if self.views.known(id).sites().is_empty() {
-                    self.views.unreachable(id, clock::now());
-                }
-                self.unresolved[id.index()] = Some(why);
-            }
-        }
-        self.views.refresh(clock::now());
-    }
-
     /// Runs one operation to its end: the whole call. It ends within the client's timeout whatever
     /// the servers do; then as [`Outcome::Timeout`].
     pub fn run(&mut self, operation: &mut (impl Operation + ?Sized)) -> Outcome {
@@ -238,6 +227,7 @@ impl Client {
 
     /// The client's side of the beginning of a call.
     fn begin(&mut self, mutates: bool, now: Instant) {
+        self.look_up_wanted();
         self.views.begin(mutates, now);
         if self.views.relisted() {
             self.follow_list(now);
@@ -309,6 +299,7 @@ impl Client {
             if operation.outcome().is_some() {
                 continue;
             }
+            self.look_up_wanted();
             now = clock::now();
             self.exchange.judge(operation, &mut self.views, now);
             if operation.outcome().is_none() {
@@ -395,12 +386,6 @@ impl Client {
     /// without a table, or never could read it.
     pub fn attendance(&self) -> Option<Attendance> {
         self.views.attendance(clock::now())
-    }
-
-    /// Why a server's address could not be resolved when this client was opened; a message for a
-    /// person. `None`: it could.
-    pub fn unresolved(&self, server: ServerId) -> Option<&str> {
-        self.unresolved.get(server.index())?.as_deref()
     }
 
     /// How long a connection may take to be made, and how long a whole call may take. From the next

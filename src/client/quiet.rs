@@ -22,7 +22,7 @@ impl Client {
         operation: &mut (impl Operation + ?Sized),
         start: Instant,
     ) -> Outcome {
-        self.views.begin_quietly(operation.mutates());
+        self.views.begin_quietly(operation.mutates(), start);
         let now = match self.go_short(operation, start, self.short_wait <= self.total) {
             Ok(outcome) => return outcome,
             Err(now) => now,

@@ -24,8 +24,8 @@ use rustix::net::SocketAddrAny;
 
 use self::agreed::Agreed;
 pub(super) use self::agreed::{Basis, Diverted, Epochs};
-pub(super) use self::whereabouts::Lookup;
 use self::whereabouts::Whereabouts;
+pub(super) use self::whereabouts::{Lookup, are_wanted};
 use super::fork::PerProcess;
 use super::trial::LeftBehind;
 use super::trouble::{Trouble, Word};

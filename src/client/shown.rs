@@ -1,11 +1,9 @@
 //! What a client shows of itself to whoever opened it, and how he learns cheaply that it is something else.
 
 use std::os::fd::{AsRawFd, RawFd};
-use std::path::Path;
 
-use super::messages::{Cause, is_news};
 use super::{Client, connection};
-use crate::rules::pool::{Server, ServerId};
+use crate::rules::pool::ServerId;
 
 impl Client {
     /// Grows when [`Client::view`] or [`Client::fd`] may tell something else than before, as far as this process knows; it
@@ -18,13 +16,6 @@ impl Client {
     /// and the like. Each cause is told once in a process, to the client that meets with it first.
     pub fn take_messages(&mut self) -> Vec<String> {
         self.views.take_messages()
-    }
-
-    /// Why servers have no address since this client was opened, in messages for a person, each told once in a process.
-    pub fn take_unresolved(&self) -> Vec<String> {
-        let known = self.pool().servers().iter().zip(&self.unresolved);
-        let news = |server: &Server| is_news(Cause::Name, Path::new(&server.address.to_string()));
-        known.filter_map(|(server, why)| why.clone().filter(|_| news(server))).collect()
     }
 
     /// Whether [`Client::take_messages`] has any.

@@ -60,7 +60,7 @@ pub struct View {
     /// Grows with every change of any state.
     pub generation: u64,
     /// The time of day: for expiry times that are absolute, and for the marker of rule 4.
-    /// A driver keeps it right while a server is not steady.
+    /// A driver keeps it right while a server is not steady, and to a second otherwise.
     pub now: Stamp,
     /// Whether somebody sweeps this pool (then copies on stand-ins need no cap, rule 6).
     pub swept: bool,

@@ -15,6 +15,7 @@ mod journals;
 mod looks;
 mod moves;
 mod names;
+mod times;
 mod trials;
 mod turns;
 mod unattended;

@@ -1,15 +1,18 @@
 //! Servers that are named by a host's name. The resolver is the test's: what two names stand for, it says.
 
 use std::ffi::{CStr, c_char, c_int};
-use std::sync::Arc;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use memcache::client::Client;
 use memcache::rules::operation::Outcome;
-use memcache::rules::pool::{Options, Pool, Server, ServerId};
+use memcache::rules::pool::{Options, Pool, Server, ServerId, pair_up};
 use memcache::rules::view::State;
 
-use crate::daemon::{Daemon, get, options, set};
+use crate::daemon::{Daemon, get, key, life, options, set};
 use crate::support::server::Memcached;
 use crate::support::wait;
 
@@ -19,6 +22,11 @@ const IT: ServerId = ServerId(0);
 static LATE: AtomicBool = AtomicBool::new(false);
 static LATER: AtomicBool = AtomicBool::new(false);
 static MOVED: AtomicBool = AtomicBool::new(false);
+
+/// A third one stands for nothing for ever. Where the other server of its pool listens, once its next lookup is to wait until that has
+/// been sent something; and whether it was.
+static OTHER: Mutex<Option<SocketAddr>> = Mutex::new(None);
+static WAS_SENT: AtomicBool = AtomicBool::new(false);
 
 /// The one that every lookup of this program goes through.
 ///
@@ -41,6 +49,10 @@ unsafe extern "C" fn getaddrinfo(
     unsafe {
         let name = if node.is_null() { c"" } else { CStr::from_ptr(node) };
         let node = match name.to_bytes() {
+            b"never.test" => {
+                look_at_the_other();
+                return libc::EAI_NONAME;
+            }
             b"late.test" if !LATE.load(SeqCst) => return libc::EAI_AGAIN,
             b"later.test" if !LATER.load(SeqCst) => return libc::EAI_NONAME,
             b"moved.test" if !MOVED.load(SeqCst) => c"127.0.0.9".as_ptr(),
@@ -49,6 +61,19 @@ unsafe extern "C" fn getaddrinfo(
         };
         let systems = libc::dlsym(libc::RTLD_NEXT, c"getaddrinfo".as_ptr());
         std::mem::transmute::<*mut libc::c_void, Function>(systems)(node, service, hints, found)
+    }
+}
+
+/// Waits for a second at most.
+fn look_at_the_other() {
+    let Some(other) = OTHER.lock().unwrap().take() else { return };
+    let mut stream = TcpStream::connect(other).expect("it listens");
+    let until = Instant::now() + Duration::from_secs(1);
+    while !WAS_SENT.load(SeqCst) && Instant::now() < until {
+        stream.write_all(b"get key\r\n").expect("it reads");
+        let mut found = [0; 512];
+        let length = stream.read(&mut found).expect("it answers");
+        WAS_SENT.store(found[..length].starts_with(b"VALUE"), SeqCst);
     }
 }
 
@@ -83,6 +108,35 @@ fn a_name_that_had_no_address_is_looked_up_again() {
 #[test]
 fn a_name_that_has_another_address_by_now_is_looked_up_again() {
     is_found_within_a_call("moved.test", &MOVED);
+}
+
+/// A resolver that is waited for must not keep commands back which go out after the call's time.
+#[test]
+fn all_that_is_to_be_sent_is_sent_before_a_name_is_looked_up() {
+    let server = Memcached::start();
+    let entry = |address: String| Server {
+        name: address.clone(),
+        address: address.parse().unwrap(),
+        weight: 1,
+        backup: None,
+    };
+    let mut servers = vec![entry("never.test:1".into()), entry(server.address())];
+    pair_up(&mut servers);
+    let pool = Pool::new("names by pairs", Options { timeout: Duration::from_secs(2), ..options() }, servers);
+    let daemon = Daemon::of_lives(&pool, [None, Some(life(&server))].into_iter());
+    let mut client = daemon.client(&pool);
+    // It may not be looked up again before that.
+    let opened = Instant::now();
+    wait::until("it may be looked up again", || (opened.elapsed() > Duration::from_secs(5)).then_some(()));
+    assert_eq!(
+        get(&mut client, &key(&pool, ServerId(1))),
+        Err(Outcome::Miss),
+        "there is a connection to the other"
+    );
+    *OTHER.lock().unwrap() = Some(server.address().parse().unwrap());
+    assert_eq!(set(&mut client, b"key", b"value"), Outcome::Timeout);
+    assert!(OTHER.lock().unwrap().is_none(), "it was looked up");
+    assert!(WAS_SENT.load(SeqCst), "and the copy was on its way");
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! Where a server listens: what its name stood for when it was last looked up.
 //!
 //! A resolver knows no deadline of ours and can take half a minute. So a name is looked up where somebody expects to wait, when
-//! a client is opened or the list of servers changes; and once more, from time to time, by who is about to dial what
+//! a client is opened or the list of servers changes; and once more, from time to time, when somebody dialled what
 //! leads nowhere: a name can have had no address yet when the machine came up, and it can have another one by now.
+//!
+//! Who dials does not look up, for he may hold a key's turn and have commands that are not sent. He wants it, and a client of the
+//! process does it where it reads the clock before it sends anything more; a loop that has others to serve has a thread do it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, Ordering::Relaxed};
 use std::time::Duration;
 
 use rustix::net::SocketAddrAny;
 
-use super::Known;
+use super::{Known, REVISION};
 use crate::client::clock;
 use crate::client::resolve::{is_name, resolve};
 use crate::rules::time::Instant;
@@ -19,13 +22,20 @@ use crate::rules::time::Instant;
 const PAUSE: Duration = Duration::from_secs(5);
 /// nor for so many times as long as that took, so that a resolver which hangs costs no more of a program's time than this.
 const SHARE: u32 = 50;
-/// A lookup that took no longer than this was no wait: the call goes on with what was found.
-const AT_ONCE: Duration = Duration::from_millis(5);
 
-/// Whose time it takes to look up a name again.
+/// How many names somebody wants to be looked up.
+static WANTED: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether a name of this process's is wanted to be looked up.
+#[inline]
+pub(in crate::client) fn are_wanted() -> bool {
+    WANTED.load(Relaxed) > 0
+}
+
+/// Who looks up a name again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::client) enum Lookup {
-    /// The caller's.
+    /// A client, in its call.
     InCall,
     /// A thread's of its own: the caller has others to serve.
     #[cfg(feature = "programs")]
@@ -39,6 +49,23 @@ pub(super) struct Whereabouts {
     astray: AtomicBool,
     /// When it may be looked up again, in microseconds.
     again: AtomicU64,
+    /// A client is to do so.
+    wanted: AtomicBool,
+}
+
+impl Drop for Whereabouts {
+    fn drop(&mut self) {
+        self.is_done();
+    }
+}
+
+impl Whereabouts {
+    /// Whether a client was to look it up, and none has.
+    fn is_done(&self) -> bool {
+        let wanted = self.wanted.swap(false, Relaxed);
+        WANTED.fetch_sub(usize::from(wanted), Relaxed);
+        wanted
+    }
 }
 
 impl Known {
@@ -78,8 +105,7 @@ impl Known {
         }
     }
 
-    /// What to dial. Nothing, if there is no address, or if it took the caller's time to look for one: a server is not to be
-    /// blamed for that.
+    /// What to dial: empty, if there is no address. A name that leads nowhere is to be looked up again.
     pub(in crate::client) fn sites_to_dial(
         self: &Arc<Known>,
         lookup: Lookup,
@@ -87,23 +113,33 @@ impl Known {
     ) -> Arc<[SocketAddrAny]> {
         let sites = self.sites();
         let leads_nowhere = sites.is_empty() || self.whereabouts.astray.load(Relaxed);
-        if !leads_nowhere || !is_name(&self.address) || !self.claims_lookup(now) {
-            return sites;
+        if leads_nowhere && is_name(&self.address) && self.claims_lookup(now) {
+            match lookup {
+                Lookup::InCall => self.want_lookup(),
+                #[cfg(feature = "programs")]
+                Lookup::Beside => {
+                    let known = Arc::clone(self);
+                    // Without a thread it stays as it is until the next time.
+                    let _ = std::thread::Builder::new().spawn(move || known.look_up());
+                }
+            }
         }
-        match lookup {
-            Lookup::InCall => {
-                let began = clock::now();
-                // Why not was told when the client was opened.
-                let _ = self.look_up();
-                if clock::now().since(began) > AT_ONCE { Arc::default() } else { self.sites() }
-            }
-            #[cfg(feature = "programs")]
-            Lookup::Beside => {
-                let known = Arc::clone(self);
-                // Without a thread it stays as it is until the next time.
-                let _ = std::thread::Builder::new().spawn(move || known.look_up());
-                sites
-            }
+        sites
+    }
+
+    fn want_lookup(&self) {
+        if !self.whereabouts.wanted.swap(true, Relaxed) {
+            WANTED.fetch_add(1, Relaxed);
+            // The next call of a client to which all seems well is to look up too.
+            REVISION.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Looks it up, if somebody wanted that. Blocks as long as the resolver does.
+    pub(in crate::client) fn look_up_if_wanted(&self) {
+        if self.whereabouts.is_done() {
+            // Why not was told when the client was opened.
+            let _ = self.look_up();
         }
     }
 

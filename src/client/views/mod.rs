@@ -60,12 +60,17 @@ pub(super) struct Views {
     turns_again: Instant,
     /// The table's list is not the one that this client goes by.
     relisted: bool,
+    /// When the view was last told the time of day.
+    told: Instant,
     /// The server that the call at work is to try, although it counts as out of reach.
     tried: Option<ServerId>,
     /// A server of the view is out of reach.
     any_unreachable: bool,
     scratch: Vec<ServerView>,
 }
+
+/// In microseconds.
+const SECOND: u64 = 1_000_000;
 
 impl Views {
     pub(super) fn new(pool: Arc<Pool>, table: Option<TableAt>) -> Views {
@@ -89,6 +94,7 @@ impl Views {
             changes: 0,
             turns_again: Instant(0),
             relisted: false,
+            told: Instant(0),
             tried: None,
             any_unreachable: false,
             scratch: Vec::new(),
@@ -189,7 +195,9 @@ impl Views {
         if self.any_unreachable {
             self.try_again(now);
         }
-        if !self.view.all_steady() {
+        if self.view.all_steady() {
+            self.keep_time(now);
+        } else {
             self.tell_time();
             self.record_missed(now);
             self.refresh(now);
@@ -210,8 +218,9 @@ impl Views {
 
     /// As [`Views::begin`], of a quiet view.
     #[inline]
-    pub(super) fn begin_quietly(&mut self, mutating: bool) {
+    pub(super) fn begin_quietly(&mut self, mutating: bool, now: Instant) {
         self.mutating = mutating;
+        self.keep_time(now);
     }
 
     /// The call is over.
@@ -313,9 +322,18 @@ impl Views {
         }
     }
 
-    /// The rules need the time of day while a server is not steady.
+    /// The rules need the time of day, to the moment while a server is not steady.
     pub(super) fn tell_time(&mut self) {
         self.view.now = identity::stamp();
+    }
+
+    /// At other times it is only for expiry times, which are in seconds.
+    #[inline]
+    fn keep_time(&mut self, now: Instant) {
+        if now.0.saturating_sub(self.told.0) >= SECOND {
+            self.told = now;
+            self.tell_time();
+        }
     }
 }
 
