@@ -111,7 +111,8 @@ impl Hall {
         loop {
             let limit = if self.leaving { Duration::from_millis(50) } else { Duration::from_secs(1) };
             let limit = if self.rests_until.is_some() { limit.min(REST) } else { limit };
-            let limit = if self.marked.is_empty() { limit } else { Duration::ZERO };
+            // In a full crowd nothing can be begun before something is over.
+            let limit = if self.marked.is_empty() || !self.crowd.has_room() { limit } else { Duration::ZERO };
             if self.crowd.wait(&self.epoll, limit) {
                 self.take_events(&mut events);
             }
@@ -120,7 +121,7 @@ impl Hall {
             self.round();
             self.send_marked();
             self.tell();
-            if self.leaving && self.left() {
+            if self.leaving && self.left() && self.has_nobody_left() {
                 return;
             }
         }
@@ -197,9 +198,7 @@ impl Hall {
     /// Nobody is there any more to be answered. What was asked is done all the same, as far as it is whole.
     fn is_gone(&mut self, owner: u32) {
         let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return };
-        // A dead socket would wake the loop again and again, whatever it is watched for.
-        let _ = epoll::delete(&self.epoll, &session.socket);
-        session.gone = true;
+        session.is_gone(&self.epoll);
         self.read_last(owner);
     }
 
@@ -400,8 +399,11 @@ impl Hall {
             if !session.gone {
                 self.counters.bytes_out.add((owed - session.owed()) as u64);
             }
+            if state == Socket::Closed {
+                session.is_gone(&self.epoll);
+            }
             session.barrier &= !session.is_quiet();
-            if state == Socket::Closed || session.is_over() {
+            if session.is_over() {
                 self.close(owner);
                 continue;
             }
@@ -444,4 +446,4 @@ impl Hall {
 }
 
 /// What other loops hand to this one.
-pub(super) type Dealt = Mutex<Vec<OwnedFd>>;
+pub(super) type Dealt = Mutex<Option<Vec<OwnedFd>>>;

@@ -72,11 +72,21 @@ impl Loop {
         Ok(Loop {
             wake: wake.map_err(|error| format!("eventfd: {error}"))?,
             counters: Arc::default(),
-            dealt: Dealt::default(),
+            dealt: Dealt::new(Some(Vec::new())),
             servers: Mutex::default(),
             attendance: Mutex::default(),
             told: AtomicU64::new(0),
         })
+    }
+
+    /// Hands a client to it. One that has left already gives it back.
+    pub(super) fn deal(&self, client: OwnedFd) -> Option<OwnedFd> {
+        match self.dealt.lock().as_deref_mut() {
+            Ok(Some(dealt)) => dealt.push(client),
+            _ => return Some(client),
+        }
+        self.wake();
+        None
     }
 
     pub(super) fn wake(&self) {

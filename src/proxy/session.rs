@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use rustix::event::epoll;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -296,6 +297,14 @@ impl Session {
             }
             supplies.take_text(text);
         }
+    }
+
+    /// Nobody is there any more to be answered: answers are dropped, and what is in the socket is the last of what was asked.
+    pub(super) fn is_gone(&mut self, epoll: &OwnedFd) {
+        // A dead socket would wake the loop again and again, whatever it is watched for.
+        let _ = epoll::delete(epoll, &self.socket);
+        (self.gone, self.last) = (true, true);
+        let _ = self.flush();
     }
 
     /// Sends what the client takes.

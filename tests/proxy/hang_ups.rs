@@ -74,6 +74,31 @@ fn what_a_client_sent_before_it_went_is_done() {
     }
 }
 
+/// They go while they are answered, and now and then it is the answer that finds nobody there.
+#[test]
+fn what_clients_sent_that_go_while_they_are_answered_is_done() {
+    const CLIENTS: usize = 1600;
+    let fleet = Fleet::start(2, "backup = \"none\"", "");
+    let path = fleet.unix();
+    let proxy = fleet.proxy(&[]);
+    drop(connect(&path));
+    let come_and_go = &|numbers: std::ops::Range<usize>| {
+        for number in numbers {
+            let sent = format!("{}version\r\nset k{number} 0 0 1\r\nx\r\n", "mn\r\n".repeat(500));
+            connect(&path).write_all(sent.as_bytes()).expect("sent");
+        }
+    };
+    std::thread::scope(|scope| {
+        for first in (0..CLIENTS).step_by(CLIENTS / 8) {
+            scope.spawn(move || come_and_go(first..first + CLIENTS / 8));
+        }
+    });
+    are_let_go(&proxy);
+    let mut reader = proxy.client();
+    let lost: Vec<_> = (0..CLIENTS).filter(|number| reader.get(&format!("k{number}")) == Ok(None)).collect();
+    assert!(lost.is_empty(), "{} of {CLIENTS}: {lost:?}", lost.len());
+}
+
 /// Whether none of its threads is at work at this moment.
 fn is_asleep(proxy: &Proxy) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{}/task", proxy.pid())).expect("its threads");

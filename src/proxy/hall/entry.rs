@@ -20,8 +20,8 @@ impl Hall {
         let own = &self.shared.loops[self.index];
         let mut count = [0; 8];
         let _ = rustix::io::read(&own.wake, &mut count);
-        let dealt = own.dealt.lock().map(|mut dealt| std::mem::take(&mut *dealt)).unwrap_or_default();
-        dealt.into_iter().for_each(|client| self.welcome(client));
+        let dealt = own.dealt.lock().ok().and_then(|mut dealt| dealt.as_mut().map(std::mem::take));
+        dealt.into_iter().flatten().for_each(|client| self.welcome(client));
         self.allowed = self.shared.allowed();
         if let Some(pool) = self.shared.reread.lock().ok().and_then(|reread| reread.clone()) {
             self.crowd.change_list(pool);
@@ -74,18 +74,20 @@ impl Hall {
             }
             let to = self.deals_to;
             self.deals_to = (to + 1) % self.shared.loops.len();
-            // Another loop may have left already.
-            if to == self.index || self.leaving {
-                self.welcome(client);
-            } else {
-                let other = &self.shared.loops[to];
-                if let Ok(mut dealt) = other.dealt.lock() {
-                    dealt.push(client);
-                }
-                other.wake();
-            }
+            let ours = to == self.index || self.leaving;
+            let kept = if ours { Some(client) } else { self.shared.loops[to].deal(client) };
+            kept.into_iter().for_each(|client| self.welcome(client));
         }
         true
+    }
+
+    /// Takes nobody any more that another loop lets in. Whether nobody was dealt to this one in the last moment.
+    pub(super) fn has_nobody_left(&mut self) -> bool {
+        let own = &self.shared.loops[self.index];
+        let dealt = own.dealt.lock().ok().and_then(|mut dealt| dealt.take()).unwrap_or_default();
+        let nobody = dealt.is_empty();
+        dealt.into_iter().for_each(|client| self.welcome(client));
+        nobody
     }
 
     /// There is no descriptor, or no memory, for one more client. Who stands at a door stays there, and would wake this
