@@ -112,8 +112,13 @@ static void filters(void) {
     CHECK(MC(err_filter_test, MCM_ERR_LVL_ERR) == 1 && MC(err_filter_test, MCM_ERR_LVL_WARN) == 0);
     CHECK(MC(err_filter_test, MCM_ERR_LVL_INFO | MCM_ERR_LVL_ERR) == 1);
     CHECK(MC(err_filter_test, MCM_ERR_LVL_WARN | MCM_ERR_LVL_ERR) == 0 && MC(err_filter_test, 0) == 0);
+    answer_retcode = -42;
+    MCM_ERRX(MCM_ERR_TEST);
+    answer_retcode = 0;
+    CHECK(raised(MCM_ERR_TEST, MCM_ERR_LVL_WARN) && MCM_RET_CODE(5) == -42);
     MCM_ERRX(MCM_ERR_SYS_READ);
     CHECK(silent()); /* silenced */
+    CHECK(MCM_RET_CODE(5) == 5); /* and what was answered before is no answer to it */
     MCM_ERRX(MCM_ERR_PROTO);
     CHECK(raised(MCM_ERR_PROTO, MCM_ERR_LVL_FATAL)); /* and only that */
     CHECK(MC(err_filter_del, MCM_ERR_LVL_ERR) == 1 && MC(err_filter_del, MCM_ERR_LVL_ERR) == 0);

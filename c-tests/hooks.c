@@ -25,7 +25,7 @@ static int32_t no_x(MCM_KEY_VALID_FUNC_ARGS) {
     char *key;
     size_t len, i;
     MCM_KEY_VALID_INIT(c, key, len);
-    CHECK(c == ctxt);
+    CHECK(c == ctxt && len > 0);
     for (i = 0; i < len; i++)
         if (key[i] == 'x')
             return (int32_t)i + 1;
@@ -88,6 +88,18 @@ static long patience(struct memcache_server *ms) {
     return tv.tv_sec * 1000L + tv.tv_usec / 1000;
 }
 
+static struct memcache *handlers;
+
+/* A handler that makes calls of its own with the handle. */
+static int32_t asks_another(MCM_ERR_FUNC_ARGS) {
+    const struct memcache_ctxt *raised_in;
+    struct memcache_err_ctxt *ectxt;
+    MCM_ERR_INIT_CTXT(raised_in, ectxt);
+    CHECK(raised_in == ctxt && ectxt->errcode == MCM_ERR_MC_VALID_SERVER);
+    CHECK(MC(aget, handlers, "0none", 5) == NULL && MC(reason, handlers) == MC_REASON_MISS);
+    return 0;
+}
+
 /* What is known of a server stands in its struct, and a timeout that is written there holds from the next call on. */
 static void showing(struct memcache *mc) {
     struct memcache_server *ms = mc->servers[0];
@@ -96,10 +108,19 @@ static void showing(struct memcache *mc) {
     CHECK(ms->active == 'u' && ms->fd > 2);
     before = patience(ms);
     CHECK(MC(server_timeout, ms, 90, 0) == 1 && put(mc, "0t", "U") == 0 && patience(ms) > before);
+    MC(server_deactivate, mc, ms); /* and one that is out of use is not used */
+    CHECK(put(mc, "0t", "V") == -1 && raised(MCM_ERR_MC_VALID_SERVER, MCM_ERR_LVL_NOTICE) && ms->active == 'd');
+    CHECK(put(mc, "", "V") == 1 && raised(MCM_ERR_PROTO, MCM_ERR_LVL_ERR)); /* the program's validator is not asked */
+    MC(server_activate, mc, ms);
+    CHECK(put(mc, "0t", "V") == 0 && put(mc, "0c", "C") == 0); /* it came back empty */
     CHECK(MC(server_add, mc, "127.0.0.1", "1") == 0); /* nobody listens there */
     ms = mc->servers[3];
     CHECK(ms->active == 't' && put(mc, "3t", "T") == -1 && ms->active == 'd' && ms->fd == -1);
     CHECK(raised(MCM_ERR_MC_VALID_SERVER, MCM_ERR_LVL_NOTICE));
+    handlers = mc;
+    ctxt->mcErr = asks_another;
+    CHECK(MC(aget, mc, "3t", 2) == NULL && MC(reason, mc) == MC_REASON_UNAVAILABLE);
+    ctxt->mcErr = remember;
     MC(server_free, ms);
 }
 

@@ -54,6 +54,10 @@ impl Cache {
         operation: &mut (impl Operation + ?Sized),
     ) -> Outcome {
         let handle = self.handle();
+        if !server::is_in_use(server) {
+            handle.last.set(Outcome::Unavailable.into());
+            return Outcome::Unavailable;
+        }
         let connect = handle.chosen.options.connect_timeout;
         // Taken out, so that a panic on the way takes a client in an unknown state with it.
         let kept = handle.alone.remove(&server);

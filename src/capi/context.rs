@@ -191,9 +191,14 @@ impl Context {
         memory: *mut c_void,
         size: usize,
     ) -> Option<NonNull<c_void>> {
-        let realloc = self.get().mcRealloc.unwrap_or(c_realloc);
-        // SAFETY: an allocator of the context's, by the promise of `new`; `memory` by the caller's.
-        let grown = NonNull::new(unsafe { realloc(memory, size.max(1)) });
+        let context = self.get();
+        let (malloc, realloc) =
+            (context.mcMalloc.unwrap_or(c_malloc), context.mcRealloc.unwrap_or(c_realloc));
+        let (none, size_or_one) = (memory.is_null(), size.max(1));
+        // A pool's realloc, such as a database has, need not take NULL.
+        // SAFETY: allocators of the context's, by the promise of `new`; `memory` by the caller's.
+        let grown =
+            NonNull::new(unsafe { if none { malloc(size_or_one) } else { realloc(memory, size_or_one) } });
         if grown.is_none() {
             self.raise(function, MCM_ERR_MEM_REALLOC, format_args!("no {size} bytes of memory to be had"));
         }
@@ -253,7 +258,8 @@ impl Context {
 
     /// Whether a key may be sent: 0, or what a call that got it returns.
     pub(super) fn refuses_key(self, function: &CStr, key: &[u8]) -> c_int {
-        let valid = self.get().mcKeyValid.unwrap_or(key_valid);
+        // What is empty is refused anyway, and has no first byte that a validator may look at.
+        let valid = if key.is_empty() { key_valid } else { self.get().mcKeyValid.unwrap_or(key_valid) };
         // SAFETY: a validator of the context's, which reads `len` bytes.
         let mut answer = unsafe { valid(self.as_ptr().cast(), key.as_ptr().cast_mut().cast(), key.len()) };
         if answer == 0 {

@@ -24,20 +24,23 @@ unsafe fn count(
     val: u_int32_t,
 ) -> Option<u_int32_t> {
     // SAFETY: the caller's promise.
-    let (ctxt, cache, key) = unsafe { (Context::new(ctxt)?, Cache::new(mc)?, bytes(key.cast(), key_len)?) };
+    let (ctxt, given) = unsafe { (Context::new(ctxt)?, (Cache::new(mc), bytes(key.cast(), key_len))) };
+    ctxt.set_errnum(libc::EINVAL);
+    let (cache, key) = (given.0?, given.1?);
     if cache.refuses_key(ctxt, function, key) != 0 {
         ctxt.set_errnum(libc::EINVAL);
         return None;
     }
     let mut counter = Counter::new(direction, key, u64::from(val));
     let outcome = cache.run(ctxt, key, &mut counter);
-    ctxt.set_errnum(match outcome {
+    let errnum = match outcome {
         Outcome::Number(_) => 0,
         Outcome::Miss | Outcome::NotFound => libc::ENOENT,
         Outcome::Refused => libc::EINVAL,
         Outcome::Timeout => libc::ETIMEDOUT,
         _ => libc::EHOSTUNREACH,
-    });
+    };
+    ctxt.set_errnum(errnum);
     match outcome {
         Outcome::Number(number) => return Some(number as u_int32_t), // the old interface has 32 bits
         Outcome::Miss | Outcome::NotFound => {}
@@ -48,6 +51,8 @@ unsafe fn count(
             unavailable(ctxt, function, outcome);
         }
     }
+    // The handler may have counted too.
+    ctxt.set_errnum(errnum);
     None
 }
 

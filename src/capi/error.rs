@@ -185,6 +185,14 @@ fn keep(ctxt: Context, error: &memcache_err_ctxt) {
     }
 }
 
+fn forget_retcode(ctxt: Context) {
+    let _lock = last_error();
+    // SAFETY: as in `misc`.
+    if let Some(last) = unsafe { (*ctxt.as_ptr()).ectxt.as_mut() } {
+        last.retcode = NOTHING.retcode;
+    }
+}
+
 /// A handler may have written to the context's struct instead of the one that it was given: to old
 /// programs they were the same. Its retcode is not looked for there: another thread's may lie there.
 fn take_what_the_handler_left(ctxt: Context, error: &mut memcache_err_ctxt, before: *mut c_void) {
@@ -287,6 +295,8 @@ pub unsafe extern "C" fn mcm_err(
         let (usual, sysexit, errstr) = known(errcode);
         let level = if errlvl == 0 { usual } else { errlvl };
         if silenced(ctxt, level) {
+            // Nobody was asked for a retcode: that of an earlier error is not this one's.
+            forget_retcode(ctxt);
             return Some(());
         }
         // SAFETY: the caller's text, of that length or with a NUL at its end.

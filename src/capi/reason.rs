@@ -199,6 +199,10 @@ impl Default for Last {
 }
 
 impl Last {
+    pub(super) fn reason(&self) -> mc_reason {
+        self.reason
+    }
+
     /// How it ended.
     pub(super) fn set(&mut self, reason: mc_reason) {
         self.reason = reason;

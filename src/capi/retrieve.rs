@@ -10,6 +10,7 @@ use super::guard::{bytes, guard};
 use super::landing::Landings;
 use super::list;
 use super::memcache::{Cache, memcache};
+use super::reason::mc_reason;
 use super::request::{memcache_req, memcache_res};
 use super::response;
 use super::server;
@@ -70,10 +71,12 @@ fn fetch_one(ctxt: Context, cache: Cache, key: &[u8]) -> Option<(NonNull<c_void>
     let outcome = cache.run(ctxt, key, &mut read);
     let refusal = refusal_of(&read, outcome);
     drop(read);
+    let reason = cache.handle().last.reason();
     if one.no_memory {
         ctxt.out_of_memory(HERE, one.len + 1);
     }
     tell(ctxt, HERE, outcome, &refusal);
+    stays(cache, reason);
     Some((one.value?, one.len))
 }
 
@@ -226,6 +229,15 @@ fn tell_many(ctxt: Context, cache: Cache, many: &Many<'_>, outcome: Outcome, ref
     let told = if outcome == Outcome::Done { many.worst.unwrap_or(outcome) } else { outcome };
     cache.handle().last.set(told.into());
     tell(ctxt, GET, told, refusal);
+    stays(cache, told.into());
+}
+
+/// The handler may have made calls of its own with the handle: the reason is this call's all the same.
+fn stays(cache: Cache, reason: mc_reason) {
+    let last = &mut cache.handle().last;
+    if last.reason() != reason {
+        last.set(reason);
+    }
 }
 
 /// Fetches every key of a request, from all the servers at once, and fills in each response: see

@@ -71,10 +71,20 @@ pub(super) const DOWN: c_char = b'd' as c_char;
 pub(super) const UNTRIED: c_char = b't' as c_char;
 pub(super) const UNKNOWN_HOST: c_char = b'n' as c_char;
 
+/// What stands in a struct.
+fn read<'a>(server: *mut memcache_server) -> &'a memcache_server {
+    // SAFETY: a server of a list, that nobody writes to while a call is at work.
+    unsafe { &*server }
+}
+
 /// How long a call to this server may take.
 pub(super) fn timeout_of(server: *mut memcache_server) -> Duration {
-    // SAFETY: a server of a list.
-    span_of(unsafe { (*server).tv })
+    span_of(read(server).tv)
+}
+
+/// Whether the program, or the operator, has it in use.
+pub(super) fn is_in_use(server: *mut memcache_server) -> bool {
+    read(server)._deactivated == 0
 }
 
 /// A timeout; the default for one that is not set.
@@ -89,8 +99,7 @@ pub(super) fn span_of(tv: timeval) -> Duration {
 
 /// Whether what is sent to it leaves at once.
 pub(super) fn has_nodelay(server: *mut memcache_server) -> bool {
-    // SAFETY: a server of a list.
-    unsafe { (*server)._nagle == 0 }
+    read(server)._nagle == 0
 }
 
 /// Where a server listens; `None` when its struct names nothing that could be an address.
