@@ -104,9 +104,9 @@ impl Proving {
         self.exchange.watch(watch)
     }
 
-    /// When it has something to do even if nothing comes.
+    /// When it has something to do even if nothing comes. At once, while nothing is asked.
     pub(super) fn due(&self) -> Instant {
-        self.exchange.due().map_or(self.deadline, |due| due.min(self.deadline))
+        self.exchange.due().map_or(Instant(0), |due| due.min(self.deadline))
     }
 
     /// Takes in what was seen of its sockets.
