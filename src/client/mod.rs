@@ -193,7 +193,7 @@ impl Client {
         self.tidy_up();
         loop {
             let stripes = self.views.stripes().filter(|_| operation.mutates()).cloned();
-            let turn = match stripes.as_deref() {
+            let mut turn = match stripes.as_deref() {
                 None => Turn::free(deadline),
                 Some(stripes) => match Turn::take(stripes, operation, start, deadline) {
                     Ok(turn) => turn,
@@ -208,9 +208,9 @@ impl Client {
                 self.begin(operation.mutates(), clock::now());
                 if !proof::prove(&mut self.views, &self.terms, turn.deadline()) {
                     self.views.end(clock::now());
-                    turn.leave();
                     return Outcome::Timeout;
                 }
+                turn.proved();
             }
             // The table is looked at after the turn has come.
             let now = turn.came(start);

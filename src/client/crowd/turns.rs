@@ -167,16 +167,16 @@ impl<O: Member> Crowd<O> {
             let Some(line) = self.jobs.lines.get(at) else { continue };
             let (first, turn) =
                 (line.first, std::mem::replace(&mut line.turn, Turn::Wanted { waited: true }));
-            let Turn::Proving(kept, proving) = turn else { continue };
+            let Turn::Proving(mut kept, proving) = turn else { continue };
             self.jobs.lines.proving -= 1;
             if proving.end(&mut self.views, now) {
+                kept.proved();
                 if let Some(line) = self.jobs.lines.get(at) {
                     line.turn = Turn::Had(Some(kept));
                 }
                 // Its time goes on: the stripe's is over at the same moment.
                 self.fresh.push(first);
             } else {
-                kept.leave();
                 self.jobs.lines.wanted.push(at);
                 self.jobs.give_up(first);
             }
