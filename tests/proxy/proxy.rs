@@ -71,10 +71,14 @@ impl Fleet {
         fleet
     }
 
+    /// The table's path.
+    pub fn table(&self) -> PathBuf {
+        self.table.as_ref().expect("a table").path().join("t.table")
+    }
+
     /// Somebody holds the key's stripe until a moment that is past when this returns, and does not give it back.
     pub fn overrun(&self, key: &str) {
-        let place = self.table.as_ref().expect("a table").path().join("t.table");
-        let stripes = Stripes::open(&place, &Trust::default()).expect("a stripes file");
+        let stripes = Stripes::open(&self.table(), &Trust::default()).expect("a stripes file");
         let (hash, me) = (KeyHash::of(key.as_bytes()).value(), u64::from(std::process::id()));
         let soon = identity::boot_millis() + 50;
         stripes.take(hash, soon, me, identity::boot_millis).expect("its turn").forget();

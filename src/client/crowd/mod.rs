@@ -248,11 +248,13 @@ impl<O: Member> Crowd<O> {
 
     /// When there is something to do even if nothing comes.
     fn due(&mut self) -> Option<Instant> {
-        if self.jobs.any_ready() || !self.fresh.is_empty() {
+        // Who may go to work does so at once, unless the list of servers is about to change.
+        let outdated = self.is_outdated();
+        if self.jobs.any_ready() || !(self.fresh.is_empty() || outdated) {
             return Some(Instant(0));
         }
         let now = self.jobs.now;
-        let looks = self.exchange.parked() || self.is_outdated();
+        let looks = self.exchange.parked() || outdated;
         let parked = looks.then_some(now + LOOK);
         let wanted = (!self.jobs.lines.wanted.is_empty()).then_some(self.look_at);
         let proofs = self.jobs.lines.proofs().filter_map(|(_, line)| match &line.turn {

@@ -92,6 +92,11 @@ impl<O: Member> Crowd<O> {
         if self.jobs.lines.wanted.is_empty() {
             return;
         }
+        if self.is_outdated() {
+            // Nobody goes to work before the list has changed, and no proof is begun that would keep it from that.
+            self.look_at = now + LOOK;
+            return;
+        }
         let mut wanted = std::mem::replace(&mut self.jobs.lines.wanted, std::mem::take(&mut self.wanted));
         let stripes = self.views.stripes().cloned();
         for at in wanted.drain(..) {
