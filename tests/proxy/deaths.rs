@@ -245,8 +245,7 @@ fn a_proxy_that_is_killed_takes_no_value_along() {
 /// what they have read all the same.
 #[test]
 fn a_quiet_proxy_takes_over_what_somebody_left() {
-    let fleet =
-        Fleet::watched_with(4, "timeout = \"900ms\"\nconnect_timeout = \"800ms\"", "5s");
+    let fleet = Fleet::watched_with(4, "timeout = \"900ms\"\nconnect_timeout = \"800ms\"", "5s");
     let proxy = fleet.proxy(&["--threads", "1"]);
     let mut client = proxy.client();
     assert_eq!(client.set("k", b"old"), "STORED");

@@ -36,8 +36,7 @@ impl Fleet {
     }
 
     fn start_with(count: usize, pool: &str, watch: &str, proxy: &str) -> Fleet {
-        let times =
-            if pool.contains("timeout") { "" } else { "timeout = \"10s\"\nconnect_timeout = \"5s\"" };
+        let times = if pool.contains("timeout") { "" } else { "timeout = \"10s\"\nconnect_timeout = \"5s\"" };
         let servers: Vec<Memcached> = (0..count).map(|_| Memcached::start()).collect();
         let scratch = Scratch::new();
         let port = free_port();

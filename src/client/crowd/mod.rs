@@ -234,6 +234,10 @@ impl<O: Member> Crowd<O> {
         self.jobs.now = clock::now();
         let now = self.jobs.now;
         self.exchange.note(&seen[..ours]);
+        if self.jobs.due().is_some_and(|due| due <= now) {
+            // Before its time is known to be up, nothing more of a job is sent.
+            self.exchange.hush();
+        }
         self.trials.advance(&seen, ours, &counts, &mut self.views);
         let mut from = ours + counts.iter().sum::<usize>();
         for (at, count) in proofs {
