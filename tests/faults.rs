@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "client_table/daemon.rs"]
+mod daemon;
 #[allow(dead_code, reason = "the other tests of the client use the rest")]
 #[path = "client/fake.rs"]
 mod fake;
@@ -18,10 +20,13 @@ mod question;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use daemon::Daemon;
 use memcache::rules::address::Address;
+use memcache::rules::hash::KeyHash;
 use memcache::rules::operation::{Failure, Outcome};
-use memcache::rules::pool::ServerId;
+use memcache::rules::pool::{Options, ServerId};
 use memcache::rules::view::State;
+use memcache::table::identity;
 use proxy::{Client, Fleet};
 use question::{Got, Questions, ask, client, get, reply, set, unhurried, value};
 use support::server::Memcached;
@@ -106,6 +111,36 @@ fn a_client_without_descriptors_blames_no_server() {
     drop(short);
     assert_eq!(ask(&mut cold, 0, get("k")), value("v"), "at once");
     assert_eq!(servers[0].stat("cmd_flush"), flushed);
+}
+
+/// Who takes a stripe over asks every server, over connections of its own, what it has read. That none can be made is no
+/// server's fault; and it proves nothing, so the next one asks them.
+#[test]
+fn who_takes_a_turn_over_without_descriptors_blames_no_server() {
+    let _alone = alone();
+    let servers: Vec<Memcached> = (0..4).map(|_| Memcached::start()).collect();
+    let pool = daemon::pool(&servers, Options { timeout: Duration::from_millis(800), ..daemon::options() });
+    let daemon = Daemon::of(&pool, &servers);
+    let mut client = daemon.client(&pool);
+    let key = daemon::key(&pool, ServerId(0));
+    assert_eq!(daemon::set(&mut client, &key, b"old"), Outcome::Stored);
+    let (stripes, me) = (daemon.stripes(), u64::from(std::process::id()));
+    let late = identity::boot_millis() + 5;
+    stripes.take(KeyHash::of(&key).value(), late, me, identity::boot_millis).expect("nobody has it").forget();
+    wait::until("its time is over", || (identity::boot_millis() > late).then_some(()));
+
+    let short = Short::of_descriptors(std::process::id());
+    let outcome = daemon::set(&mut client, &key, b"new");
+    drop(short);
+    let epochs = || [0, 1, 2, 3].map(|server| daemon.epoch(ServerId(server)));
+    assert_eq!((outcome, epochs()), (Outcome::Timeout, [2; 4]));
+    assert_eq!(daemon::get(&mut client, &key), Ok(b"old".to_vec()), "nothing was sent");
+    let probes = servers[3].stat("cmd_set");
+    wait::until("the next one's proof", || {
+        (daemon::set(&mut client, &key, b"new") == Outcome::Stored).then_some(())
+    });
+    assert!(servers[3].stat("cmd_set") > probes);
+    assert_eq!(epochs(), [2; 4]);
 }
 
 /// Processor time that a process has had, in hundredths of a second.

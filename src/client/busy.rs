@@ -119,9 +119,10 @@ impl Client {
         &mut self,
         operation: &mut (impl Operation + ?Sized),
         until: Instant,
+        deadline: Instant,
     ) -> bool {
         let mut busy = self.busy;
-        let came = busy.poll(until, || self.poll(operation, Duration::ZERO));
+        let came = busy.poll(until, || self.poll(operation, Duration::ZERO, deadline));
         self.busy = busy;
         came
     }

@@ -33,8 +33,8 @@ impl Client {
             return true;
         }
         let proved = proof::prove(&mut self.views, &self.terms, deadline);
-        if !proved {
-            taken_over.into_iter().for_each(Held::forget);
+        if proved {
+            taken_over.iter_mut().for_each(Held::proved);
         }
         proved
     }

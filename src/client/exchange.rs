@@ -348,6 +348,11 @@ impl Exchange {
         }
     }
 
+    /// Somebody's time is up: of what was noted, only what came counts. Nothing is sent before the sockets are watched anew.
+    pub(super) fn hush(&mut self) {
+        self.busy.iter().for_each(|&index| self.connections[index].ready.remove(PollFlags::OUT));
+    }
+
     /// Serves every connection that poll said is ready, each once.
     pub(super) fn serve(
         &mut self,

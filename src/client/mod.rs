@@ -48,6 +48,8 @@ mod repair;
 mod resolve;
 mod shown;
 mod silence;
+#[cfg(test)]
+mod tests;
 mod trial;
 mod trouble;
 mod turn;
@@ -75,7 +77,6 @@ use self::registry::Lookup;
 use self::trial::Trials;
 use self::turn::Turn;
 use self::views::Views;
-use self::wait::Watch;
 use crate::rules::health::Settings;
 use crate::rules::operation::{Operation, Outcome};
 use crate::rules::pool::{Options, Pool, ServerId};
@@ -182,7 +183,7 @@ impl Client {
         self.tidy_up();
         loop {
             let stripes = self.views.stripes().filter(|_| operation.mutates()).cloned();
-            let turn = match stripes.as_deref() {
+            let mut turn = match stripes.as_deref() {
                 None => Turn::free(deadline),
                 Some(stripes) => match Turn::take(stripes, operation, start, deadline) {
                     Ok(turn) => turn,
@@ -197,9 +198,9 @@ impl Client {
                 self.begin(operation.mutates(), clock::now());
                 if !proof::prove(&mut self.views, &self.terms, turn.deadline()) {
                     self.views.end(clock::now());
-                    turn.leave();
                     return Outcome::Timeout;
                 }
+                turn.proved();
             }
             // The table is looked at after the turn has come.
             let now = turn.came(start);
@@ -324,25 +325,13 @@ impl Client {
             return self.exchange.read_in_turn(operation, views, busy, now, deadline);
         }
         let span = self.busy.span();
-        if !span.is_zero() && self.polled_busily(operation, now + span.min(left)) {
+        if !span.is_zero() && self.polled_busily(operation, now + span.min(left), deadline) {
             return;
         }
         let due = if self.exchange.parked() { Some(now + LOOK) } else { None };
         let due = self.exchange.due().into_iter().chain(due).min();
         let until = due.map_or(deadline, |due| due.min(deadline));
-        self.poll(operation, until.since(now));
-    }
-
-    /// Waits for all sockets, and serves those with which something can be done. Whether there were any.
-    fn poll(&mut self, operation: &mut (impl Operation + ?Sized), limit: Duration) -> bool {
-        let mut watch = Watch::default();
-        let ours = self.exchange.watch(&mut watch);
-        let counts = self.trials.watch(&mut watch);
-        let seen = watch.wait(limit);
-        self.exchange.note(&seen[..ours]);
-        self.exchange.serve(operation, &mut self.views, clock::now());
-        self.trials.advance(&seen, ours, &counts, &mut self.views);
-        seen.iter().any(|(_, flags)| !flags.is_empty())
+        self.poll(operation, until.since(now), deadline);
     }
 
     /// What a call before this one could have left: connections of the parent of a forked child, or of

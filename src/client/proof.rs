@@ -3,19 +3,20 @@
 //! What a dead or late owner of a stripe has sent may lie unread in a server's sockets, for as long as that server
 //! hangs. One that answers questions which were asked since has read them. So every live server is asked a
 //! [`Probe`] before anything is sent under such a turn, all at once: many keys share a stripe, and whose places
-//! the owner wrote to is not known. Of one that does not answer everybody is told that it must be emptied.
+//! the owner wrote to is not known. Of one that does not answer everybody is told that it must be emptied; one that
+//! cannot be asked, for want of something on this machine, has proved nothing, and is not to blame.
 
 use std::sync::Arc;
 
 use rustix::event::PollFlags;
 
 use super::clock;
-use super::connection::{Connection, Terms};
-use super::exchange::{Exchange, Witness};
-use super::trial::Private;
+use super::connection::{Connection, Loss, Terms};
+use super::exchange::{Exchange, Lost, Welcome, Witness};
 use super::views::Views;
 use super::wait::Watch;
-use crate::rules::operation::{Failure, Operation, Outcome, Tag};
+use crate::rules::greeting::Greeting;
+use crate::rules::operation::{Failure, NO_MEMORY, Operation, Outcome, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::probe::Probe;
 use crate::rules::time::Instant;
@@ -23,15 +24,19 @@ use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
 
 /// The probes of several servers at once. A tag's lower half is a probe's place, its upper half the probe's own.
-struct Proof(Vec<Probe>);
+struct Proof {
+    probes: Vec<Probe>,
+    /// There was no memory for a question, or for its answer.
+    no_memory: bool,
+}
 
 impl Proof {
     fn of(&self, tag: Tag) -> &Probe {
-        &self.0[tag as usize & 0xffff]
+        &self.probes[tag as usize & 0xffff]
     }
 
     fn of_mut(&mut self, tag: Tag) -> &mut Probe {
-        &mut self.0[tag as usize & 0xffff]
+        &mut self.probes[tag as usize & 0xffff]
     }
 }
 
@@ -41,7 +46,7 @@ impl Operation for Proof {
             let (server, tag) = probe.next(view)?;
             Some((server, tag << 16 | at))
         };
-        (0..).zip(&mut self.0).find_map(asks)
+        (0..).zip(&mut self.probes).find_map(asks)
     }
 
     fn command(&self, tag: Tag) -> Command<'_> {
@@ -49,6 +54,7 @@ impl Operation for Proof {
     }
 
     fn answer(&mut self, view: &View, tag: Tag, reply: &Reply<'_>) {
+        self.no_memory |= *reply == Reply::Refused(NO_MEMORY);
         self.of_mut(tag).answer(view, tag >> 16, reply);
     }
 
@@ -57,7 +63,7 @@ impl Operation for Proof {
     }
 
     fn outcome(&self) -> Option<Outcome> {
-        self.0.iter().all(|probe| probe.outcome().is_some()).then_some(Outcome::Done)
+        self.probes.iter().all(|probe| probe.outcome().is_some()).then_some(Outcome::Done)
     }
 
     /// Probe values are nobody's data.
@@ -66,10 +72,34 @@ impl Operation for Proof {
     }
 }
 
+/// What happens on a proof's connections is between the servers and itself.
+struct Asking<'a> {
+    view: &'a View,
+    unasked: &'a mut Vec<ServerId>,
+}
+
+impl Witness for Asking<'_> {
+    fn view(&self) -> &View {
+        self.view
+    }
+    fn met(&mut self, _: &Connection, _: &Greeting, _: Instant) -> Welcome {
+        Welcome::Use
+    }
+    fn answered(&mut self, _: ServerId, _: Instant) {}
+    fn lost(&mut self, server: ServerId, loss: Loss, _: Lost, _: Instant) -> bool {
+        if loss == Loss::Local {
+            self.unasked.push(server);
+        }
+        false
+    }
+}
+
 /// The proof of one turn, under way.
 pub(super) struct Proving {
     exchange: Exchange,
     proof: Proof,
+    /// Those that could not be asked for want of something on this machine: descriptors, ports, a name's address.
+    unasked: Vec<ServerId>,
     deadline: Instant,
 }
 
@@ -86,15 +116,17 @@ impl Proving {
         let exchange = Exchange::new(connections.collect());
         let view = views.view();
         let live = view.pool.ids().filter(|&server| view.live(server));
-        let proof = Proof(live.map(|server| Probe::new(view, server)).collect());
-        Proving { exchange, proof, deadline }
+        let probes = live.map(|server| Probe::new(view, server)).collect();
+        let proof = Proof { probes, no_memory: false };
+        Proving { exchange, proof, unasked: Vec::new(), deadline }
     }
 
     /// Says what there is to say. Whether it is over, or its time is.
     pub(super) fn ask(&mut self, views: &Views, now: Instant) -> bool {
         let in_time = now < self.deadline;
         if in_time {
-            self.exchange.pump(&mut self.proof, &mut Private(views.view()), now);
+            let witness = &mut Asking { view: views.view(), unasked: &mut self.unasked };
+            self.exchange.pump(&mut self.proof, witness, now);
         }
         !in_time || self.proof.outcome().is_some()
     }
@@ -104,15 +136,15 @@ impl Proving {
         self.exchange.watch(watch)
     }
 
-    /// When it has something to do even if nothing comes.
+    /// When it has something to do even if nothing comes. At once, while nothing is asked.
     pub(super) fn due(&self) -> Instant {
-        self.exchange.due().map_or(self.deadline, |due| due.min(self.deadline))
+        self.exchange.due().map_or(Instant(0), |due| due.min(self.deadline))
     }
 
     /// Takes in what was seen of its sockets.
     pub(super) fn hear(&mut self, seen: &[(usize, PollFlags)], views: &Views, now: Instant) {
         self.exchange.note(seen);
-        let witness = &mut Private(views.view());
+        let witness = &mut Asking { view: views.view(), unasked: &mut self.unasked };
         self.exchange.serve(&mut self.proof, witness, now);
         self.exchange.judge(&mut self.proof, witness, now);
     }
@@ -121,10 +153,11 @@ impl Proving {
     /// who takes it next proves it.
     pub(super) fn end(mut self, views: &mut Views, now: Instant) -> bool {
         self.exchange.close(true);
-        for probe in self.proof.0.iter().filter(|probe| probe.outcome() == Some(Outcome::Unavailable)) {
-            views.doubt(probe.server(), now);
+        let failed = self.proof.probes.iter().filter(|probe| probe.outcome() == Some(Outcome::Unavailable));
+        for server in failed.map(Probe::server).filter(|server| !self.unasked.contains(server)) {
+            views.doubt(server, now);
         }
-        self.proof.outcome().is_some()
+        self.proof.outcome().is_some() && self.unasked.is_empty() && !self.proof.no_memory
     }
 }
 

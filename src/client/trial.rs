@@ -100,7 +100,7 @@ pub(super) struct Trials {
 }
 
 /// What happens on a trial's connections is between the server and its judge.
-pub(super) struct Private<'a>(pub(super) &'a View);
+struct Private<'a>(&'a View);
 
 impl Witness for Private<'_> {
     fn view(&self) -> &View {

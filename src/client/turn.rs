@@ -69,7 +69,7 @@ impl<'a> Turn<'a> {
             clock::millis(known.take().unwrap_or_else(clock::now))
         };
         for stripe in wanted {
-            // Those that were taken are given back when one cannot be had.
+            // Those that were taken from nobody are given back when one cannot be had.
             let held = stripes.take(stripe, clock::millis(deadline), turn.epoch, now)?;
             turn.deadline = turn.deadline.min(Instant(held.deadline().saturating_mul(1_000)));
             turn.taken_over |= held.taken_over();
@@ -111,9 +111,11 @@ impl<'a> Turn<'a> {
         self.taken_over
     }
 
-    /// Leaves it taken until its deadline is past: who takes it then takes it over from us, and knows no less.
-    pub(super) fn leave(mut self) {
-        self.held.drain(..).for_each(Held::forget);
+    /// That was proved: they are given back at the end of the call. Until then those that were taken over stay taken,
+    /// however it ends.
+    pub(super) fn proved(&mut self) {
+        self.held.iter_mut().for_each(Held::proved);
+        self.taken_over = false;
     }
 
     /// No key's turn is held: a read's, or that of a call to all servers.

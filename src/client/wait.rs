@@ -7,7 +7,9 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use smallvec::SmallVec;
 
-use super::clock;
+use super::{Client, clock};
+use crate::rules::operation::Operation;
+use crate::rules::time::Instant;
 
 /// The sockets to watch, and whose each is: an index that means something to whoever added it.
 #[derive(Default)]
@@ -43,5 +45,29 @@ impl<'a> Watch<'a> {
                 self.owners.iter().map(|&owner| (owner, anything)).collect()
             }
         }
+    }
+}
+
+impl Client {
+    /// Waits for all sockets, and serves those with which something can be done. Whether there were any. Who comes back
+    /// after the deadline sends nothing more.
+    pub(super) fn poll(
+        &mut self,
+        operation: &mut (impl Operation + ?Sized),
+        limit: Duration,
+        deadline: Instant,
+    ) -> bool {
+        let mut watch = Watch::default();
+        let ours = self.exchange.watch(&mut watch);
+        let counts = self.trials.watch(&mut watch);
+        let seen = watch.wait(limit);
+        let now = clock::now();
+        self.exchange.note(&seen[..ours]);
+        if now >= deadline {
+            self.exchange.hush();
+        }
+        self.exchange.serve(operation, &mut self.views, now);
+        self.trials.advance(&seen, ours, &counts, &mut self.views);
+        seen.iter().any(|(_, flags)| !flags.is_empty())
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use memcache::client::Client;
 use memcache::rules::hash::KeyHash;
-use memcache::rules::operation::Outcome;
+use memcache::rules::operation::{Many, Outcome, Parts, Write};
 use memcache::rules::pool::{Options, Pool, ServerId};
+use memcache::table::stripes::layout::STRIPES;
 use memcache::table::stripes::word::Word;
 use memcache::table::{Notice, identity};
 
@@ -85,7 +86,7 @@ fn a_change_waits_for_its_answer_beyond_patience() {
 }
 
 /// Somebody holds the key's stripe until a moment that is past when this returns.
-fn overrun(daemon: &Daemon, key: &[u8]) {
+pub fn overrun(daemon: &Daemon, key: &[u8]) {
     let soon = identity::boot_millis() + 5;
     let held = daemon.stripes();
     held.take(KeyHash::of(key).value(), soon, me(), identity::boot_millis).expect("nobody has it").forget();
@@ -130,4 +131,57 @@ fn a_proof_for_which_there_is_no_time_is_left_to_the_next() {
     wait::until("the next one's proof", || (set(&mut client, &key, b"new") == Outcome::Stored).then_some(()));
     assert!(servers[3].stat("cmd_set") > probes);
     assert_eq!(stripe(&daemon, hash), Word::FREE);
+}
+
+/// A store of one value under each of several keys.
+struct Sets<'a>(&'a [Vec<u8>]);
+
+impl<'a> Parts for Sets<'a> {
+    type Part = Write<'a>;
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn key(&self, index: usize) -> &[u8] {
+        &self.0[index]
+    }
+    fn part(&self, index: usize) -> Write<'a> {
+        Write::new(&self.0[index], 0, 0, b"new")
+    }
+}
+
+fn stripe_of(key: &[u8]) -> u32 {
+    KeyHash::of(key).value() % STRIPES as u32
+}
+
+/// A key whose stripe is taken after this one's.
+fn later(key: &[u8]) -> Vec<u8> {
+    let mut keys = (0..).map(|number| format!("later-{number}").into_bytes());
+    keys.find(|other| stripe_of(other) > stripe_of(key)).expect("one in so many")
+}
+
+#[test]
+fn what_was_taken_over_in_vain_is_proved_by_the_next() {
+    let brief = Options { timeout: Duration::from_millis(400), ..options() };
+    let (servers, _pool, daemon, mut client, key) = stored(brief);
+    let other = later(&key);
+    let stripes = daemon.stripes();
+    let until = identity::boot_millis() + 60_000;
+    let held = stripes.take(stripe_of(&other), until, me(), identity::boot_millis).expect("nobody has it");
+
+    // It comes as far as the other key, and no further.
+    overrun(&daemon, &key);
+    let sets = servers[3].stat("cmd_set");
+    let keys = [key.clone(), other];
+    assert_eq!(client.run(&mut Many::new(Sets(&keys))), Outcome::Timeout);
+    assert_ne!(stripe(&daemon, stripe_of(&key)), Word::FREE, "it is taken over from this one, too");
+    // Nor does one who waits for all of them.
+    assert!(!client.wait_for_calm(Duration::from_millis(50)));
+    assert_ne!(stripe(&daemon, stripe_of(&key)), Word::FREE, "it is taken over from this one, too");
+    assert_eq!(servers[3].stat("cmd_set"), sets, "nothing was proved");
+
+    drop(held);
+    assert_eq!(client.run(&mut Many::new(Sets(&keys))), Outcome::Done);
+    assert!(servers[3].stat("cmd_set") > sets, "every server was asked");
+    assert_eq!([&keys[0], &keys[1]].map(|key| stripe(&daemon, stripe_of(key))), [Word::FREE; 2]);
+    assert!(client.wait_for_calm(Duration::from_secs(20)));
 }

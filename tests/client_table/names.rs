@@ -8,13 +8,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use memcache::client::Client;
+use memcache::rules::hash::KeyHash;
 use memcache::rules::operation::Outcome;
 use memcache::rules::pool::{Options, Pool, Server, ServerId, pair_up};
 use memcache::rules::view::State;
+use memcache::table::stripes::word::Word;
 
-use crate::daemon::{Daemon, get, key, life, options, set};
+use crate::daemon::{self, Daemon, get, key, life, options, set};
+use crate::doubts::overrun;
 use crate::support::server::Memcached;
 use crate::support::wait;
+use crate::turns::stripe;
 
 const IT: ServerId = ServerId(0);
 
@@ -149,4 +153,27 @@ fn without_a_table_too() {
         (set(&mut client, b"key", b"value") == Outcome::Stored).then_some(())
     });
     assert_eq!(get(&mut client, b"key"), Ok(b"value".to_vec()));
+}
+
+/// Who takes a stripe over asks every server what it has read. One that he does not find has not refused to say so.
+#[test]
+fn a_name_that_has_no_address_makes_no_server_doubtful() {
+    let servers: Vec<Memcached> = (0..4).map(|_| Memcached::start()).collect();
+    let brief = Options { timeout: Duration::from_millis(800), ..options() };
+    let listed = daemon::pool(&servers, brief);
+    let mut list = listed.servers().to_vec();
+    list[3].address = format!("never.test:{}", servers[3].port()).parse().unwrap();
+    let pool = Pool::new(listed.name.clone(), listed.options.clone(), list);
+    let daemon = Daemon::of(&pool, &servers);
+    let mut client = daemon.client(&pool);
+    let key = daemon::key(&pool, IT);
+    let hash = KeyHash::of(&key).value();
+    assert_eq!(set(&mut client, &key, b"old"), Outcome::Stored, "on the first two");
+
+    overrun(&daemon, &key);
+    assert_eq!(set(&mut client, &key, b"new"), Outcome::Timeout);
+    let epochs = [0, 1, 2, 3].map(|number| daemon.epoch(ServerId(number)));
+    assert_eq!(epochs, [2; 4], "nobody is to blame");
+    assert_ne!(stripe(&daemon, hash), Word::FREE, "nothing is proved either");
+    assert_eq!(get(&mut client, &key), Ok(b"old".to_vec()), "nothing was sent");
 }

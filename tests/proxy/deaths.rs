@@ -241,6 +241,19 @@ fn a_proxy_that_is_killed_takes_no_value_along() {
     assert_eq!(again.client().get("k0-7"), Ok(Some(b"new".to_vec())));
 }
 
+/// Whoever had the key's turn last is gone with it, and nothing else happens that could wake the loop: the servers are asked
+/// what they have read all the same.
+#[test]
+fn a_quiet_proxy_takes_over_what_somebody_left() {
+    let fleet = Fleet::watched_with(4, "timeout = \"900ms\"\nconnect_timeout = \"800ms\"", "5s");
+    let proxy = fleet.proxy(&["--threads", "1"]);
+    let mut client = proxy.client();
+    assert_eq!(client.set("k", b"old"), "STORED");
+    fleet.overrun("k");
+    assert_eq!(client.set("k", b"new"), "STORED", "{}", proxy.said());
+    assert_eq!(client.get("k"), Ok(Some(b"new".to_vec())));
+}
+
 /// Whether a key has reached a number.
 fn two_reads(proxy: &Proxy, key: &str, least: u64) -> Option<()> {
     let value = proxy.client().get(key).ok().flatten()?;

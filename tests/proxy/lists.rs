@@ -1,5 +1,6 @@
 //! A list of servers that changes under the proxy, with the table and without one.
 
+use memcache::table::{Reader, Snapshot, Trust};
 use rustix::process::Signal;
 
 use crate::proxy::{Fleet, Proxy};
@@ -54,6 +55,37 @@ fn the_table_s_list_is_followed_and_what_was_stored_is_found() {
         keys.for_each(|number| assert_eq!(client.set(&format!("m{number}"), b"v"), "STORED"));
         more.stat("cmd_set").filter(|count| *count > 0)
     });
+}
+
+/// What somebody left of a key's turn is proved by the list under which that was begun. One of the servers is slow to prove
+/// it, and leaves the list meanwhile.
+#[test]
+fn a_turn_that_is_being_proved_is_proved_by_the_old_list() {
+    let fleet = Fleet::watched(4, "5s");
+    let proxy = fleet.proxy(&["--threads", "1"]);
+    let mut client = proxy.client();
+    assert_eq!(client.set("k", b"old"), "STORED");
+    fleet.overrun("k");
+    let last = &fleet.servers[3];
+    last.hang();
+    let begun = proxy.stat("cmd_set");
+    client.send(b"set k 0 0 3\r\nnew\r\n");
+    wait::until("the store is begun", || (proxy.stat("cmd_set") > begun).then_some(()));
+
+    fleet.change(&format!("[[server]]\naddress = \"{}\"\n", last.address()), "");
+    fleet.watchd.as_ref().expect("a daemon").signal(libc::SIGHUP);
+    wait::until("the table has another list", || {
+        let mut snapshot = Snapshot::default();
+        Reader::open(&fleet.table(), Trust::default()).ok()?.snapshot(&mut snapshot).ok()?;
+        (snapshot.current.servers.len() == 3).then_some(())
+    });
+    // The loop has been around since when it answers for the second time.
+    let asked = [proxy.stat("cmd_set"), proxy.stat("cmd_set")];
+    assert!(asked.iter().all(|count| *count > begun));
+    last.wake();
+    assert_eq!(client.line(), "STORED", "{}", proxy.said());
+    assert_eq!(client.get("k"), Ok(Some(b"new".to_vec())));
+    wait::until("the proxy goes by the new list", || (!knows(&proxy, last)).then_some(()));
 }
 
 #[test]

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+use memcache::rules::hash::KeyHash;
+use memcache::table::{Stripes, Trust, identity};
+
 use crate::support::scratch::Scratch;
 use crate::support::server::{Memcached, free_port};
 use crate::support::service::Service;
@@ -23,7 +26,7 @@ pub struct Fleet {
     pub port: u16,
     pub watchd: Option<Watchd>,
     /// Where the table is.
-    _table: Option<Scratch>,
+    table: Option<Scratch>,
 }
 
 impl Fleet {
@@ -33,6 +36,7 @@ impl Fleet {
     }
 
     fn start_with(count: usize, pool: &str, watch: &str, proxy: &str) -> Fleet {
+        let times = if pool.contains("timeout") { "" } else { "timeout = \"10s\"\nconnect_timeout = \"5s\"" };
         let servers: Vec<Memcached> = (0..count).map(|_| Memcached::start()).collect();
         let scratch = Scratch::new();
         let port = free_port();
@@ -41,24 +45,43 @@ impl Fleet {
             .map(|server| format!("[[server]]\naddress = \"{}\"\n", server.address()))
             .collect();
         let text = format!(
-            "[pool]\nname = \"tried{port}\"\ntimeout = \"10s\"\nconnect_timeout = \"5s\"\n{pool}\n{list}[watch]\ninterval = \"100ms\"\n{watch}\n\
+            "[pool]\nname = \"tried{port}\"\n{times}\n{pool}\n{list}[watch]\ninterval = \"100ms\"\n{watch}\n\
              [proxy]\nlisten = [\"127.0.0.1:{port}\"]\n{proxy}\n"
         );
         let pool = scratch.write("pool.toml", &text);
-        Fleet { servers, scratch, pool, port, watchd: None, _table: None }
+        Fleet { servers, scratch, pool, port, watchd: None, table: None }
     }
 
     /// With backups, a table, and the daemon at work. `deadline`: of its probes. A machine that is short of processors
     /// makes healthy servers silent, and of two that are down at once nothing is promised.
     pub fn watched(count: usize, deadline: &str) -> Fleet {
+        Fleet::watched_with(count, "", deadline)
+    }
+
+    /// The same; `pool`: further lines of this section.
+    pub fn watched_with(count: usize, pool: &str, deadline: &str) -> Fleet {
         let place = Scratch::new();
         let table = place.path().join("t.table");
-        let pool = format!("backup = \"pairs\"\ntable = \"{}\"", table.display());
+        let pool = format!("{pool}\nbackup = \"pairs\"\ntable = \"{}\"", table.display());
         let mut fleet = Fleet::start_with(count, &pool, &format!("deadline = \"{deadline}\""), "");
         fleet.watchd =
             Some(Watchd::start(Path::new(env!("CARGO_BIN_EXE_memcache-watchd")), &fleet.pool, &table));
-        fleet._table = Some(place);
+        fleet.table = Some(place);
         fleet
+    }
+
+    /// The table's path.
+    pub fn table(&self) -> PathBuf {
+        self.table.as_ref().expect("a table").path().join("t.table")
+    }
+
+    /// Somebody holds the key's stripe until a moment that is past when this returns, and does not give it back.
+    pub fn overrun(&self, key: &str) {
+        let stripes = Stripes::open(&self.table(), &Trust::default()).expect("a stripes file");
+        let (hash, me) = (KeyHash::of(key.as_bytes()).value(), u64::from(std::process::id()));
+        let soon = identity::boot_millis() + 50;
+        stripes.take(hash, soon, me, identity::boot_millis).expect("its turn").forget();
+        wait::until("its time is over", || (identity::boot_millis() > soon).then_some(()));
     }
 
     /// Has its proxies listen on a unix socket too.

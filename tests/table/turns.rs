@@ -108,7 +108,9 @@ fn a_killed_holder_keeps_nobody_waiting() {
             taker.map(|taker| taker.join().expect("a turn"))
         });
         if held.is_none() {
-            drop(stripes.take(HASH, now() + LONG, me(), now).expect("before the deadline"));
+            let mut held = stripes.take(HASH, now() + LONG, me(), now).expect("before the deadline");
+            held.proved();
+            drop(held);
             assert_eq!(word(&path), Word::FREE);
         } else {
             assert_eq!(word(&path).pid(), std::process::id(), "taken over by the one who waited");
@@ -133,12 +135,38 @@ fn a_stopped_holder_is_taken_over_at_its_deadline() {
     until_held_by(&child, &path);
     signal(&child, Signal::STOP);
     let theirs = word(&path);
-    let held = stripes.take(HASH, now() + LONG, me(), now).expect("after its deadline");
+    let mut held = stripes.take(HASH, now() + LONG, me(), now).expect("after its deadline");
     assert_eq!(theirs.left(now()), None, "and not sooner");
     signal(&child, Signal::CONT);
     child.succeed();
     assert!(held.still_ours() && held.taken_over(), "who was taken over gives nothing back");
+    held.proved();
     drop(held);
+    assert_eq!(word(&path), Word::FREE);
+}
+
+/// Who takes it over and does not prove it leaves it to the next, who knows as much.
+#[test]
+fn what_was_taken_over_is_given_back_when_it_is_proved() {
+    let scratch = Scratch::new();
+    let (path, stripes) = made(&scratch);
+    let stripes = Arc::new(stripes);
+    let take = || wait::until("a turn", || stripes.take(HASH, now() + 20, me(), now).ok());
+    let look = || wait::until("a turn", || stripes.look(HASH, now() + 20, false, me()));
+    take().forget();
+    let held = take();
+    assert!(held.taken_over());
+    drop(held);
+    assert_ne!(word(&path), Word::FREE);
+    let kept = look();
+    assert!(kept.taken_over());
+    drop(kept);
+    assert_ne!(word(&path), Word::FREE);
+    let mut kept = look();
+    assert!(kept.taken_over());
+    kept.proved();
+    assert!(!kept.taken_over());
+    drop(kept);
     assert_eq!(word(&path), Word::FREE);
 }
 
@@ -264,8 +292,9 @@ fn killed_takers_never_let_two_in_and_never_keep_the_others_out() {
     if let Some(path) = lines::errand() {
         let (stripes, count) = (opened(Path::new(&path)), Count::open(Path::new(&path)));
         loop {
-            let _held = stripes.take(HASH, now() + LONG, me(), now).expect("everybody's turn comes");
+            let mut held = stripes.take(HASH, now() + LONG, me(), now).expect("everybody's turn comes");
             count.turn(TAKERS);
+            held.proved();
         }
     }
     let scratch = Scratch::new();

@@ -113,9 +113,7 @@ impl Lines {
     fn leave_proof(&mut self, at: u32, behind: u32) -> bool {
         self.proving -= 1;
         let Some(line) = self.lines.get_mut(&at) else { return true };
-        if let Turn::Proving(kept, _) = std::mem::replace(&mut line.turn, Turn::Wanted { waited: true }) {
-            kept.leave();
-        }
+        line.turn = Turn::Wanted { waited: true };
         if behind == NONE {
             self.lines.remove(&at);
         } else {

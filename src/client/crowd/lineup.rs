@@ -1,5 +1,6 @@
-//! A changed list of servers under a crowd. A job goes by one list from its beginning to its end: no new one goes to work
-//! until those that are at work under the old list are over, which takes no longer than a call may. Reads that hold back a
+//! A changed list of servers under a crowd. A job goes by one list from its beginning to its end, and so does the proof of a
+//! turn that was taken over: no new one goes to work, or takes its turn, until those that are at work under the old list are
+//! over, which takes no longer than a call may. Reads that hold back a
 //! miss under the old list go on under the new one.
 
 use std::sync::Arc;
@@ -35,7 +36,7 @@ impl<O: Member> Crowd<O> {
     /// Goes on with the table's list, if it is another one and nothing is at work under this one. `mutates`: of those that are
     /// about to go to work, one changes something.
     pub(super) fn follow_list(&mut self, mutates: bool, now: Instant) {
-        if self.jobs.running > self.jobs.idle.len() {
+        if self.jobs.running > self.jobs.idle.len() || self.jobs.lines.proving > 0 {
             return;
         }
         let told = self.views.other_list().map(Arc::new);

@@ -234,6 +234,10 @@ impl<O: Member> Crowd<O> {
         self.jobs.now = clock::now();
         let now = self.jobs.now;
         self.exchange.note(&seen[..ours]);
+        if self.jobs.due().is_some_and(|due| due <= now) {
+            // Before its time is known to be up, nothing more of a job is sent.
+            self.exchange.hush();
+        }
         self.trials.advance(&seen, ours, &counts, &mut self.views);
         let mut from = ours + counts.iter().sum::<usize>();
         for (at, count) in proofs {
@@ -248,11 +252,13 @@ impl<O: Member> Crowd<O> {
 
     /// When there is something to do even if nothing comes.
     fn due(&mut self) -> Option<Instant> {
-        if self.jobs.any_ready() || !self.fresh.is_empty() {
+        // Who may go to work does so at once, unless the list of servers is about to change.
+        let outdated = self.is_outdated();
+        if self.jobs.any_ready() || !(self.fresh.is_empty() || outdated) {
             return Some(Instant(0));
         }
         let now = self.jobs.now;
-        let looks = self.exchange.parked() || self.is_outdated();
+        let looks = self.exchange.parked() || outdated;
         let parked = looks.then_some(now + LOOK);
         let wanted = (!self.jobs.lines.wanted.is_empty()).then_some(self.look_at);
         let proofs = self.jobs.lines.proofs().filter_map(|(_, line)| match &line.turn {

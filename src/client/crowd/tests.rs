@@ -1,10 +1,15 @@
 //! Jobs and their lines, without servers.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fd::OwnedFd;
 
 use super::jobs::{Jobs, MOST, NONE, State, slot_of};
 use super::lines::Turn;
-use super::{About, Ended, Member};
+use super::{About, Crowd, Ended, Member};
+use crate::client::tests::{Large, has_room, make_room, pool_of, ungreeted};
 use crate::rules::hash::KeyHash;
 use crate::rules::operation::{Failure, Operation, Outcome, Tag};
 use crate::rules::pool::{Options, Pool, ServerId};
@@ -93,4 +98,45 @@ fn one_job_too_many_is_over_at_once_and_every_other_has_a_tag_of_its_own() {
     let was = jobs.retire(slots[7]);
     jobs.let_go(slots[7], was);
     assert_eq!((add(&mut jobs), add(&mut jobs)), (Some(slots[7]), None));
+}
+
+impl Member for Large {
+    fn about(&self) -> About {
+        About::default()
+    }
+}
+
+/// The loop was not at work until after a change's time: the rest of it, for which there is room by now, is not sent.
+#[test]
+fn of_a_job_whose_time_is_up_no_more_is_sent() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let mut crowd = Crowd::open(pool_of("a loop wakes late", &listener), None);
+    crowd.terms = ungreeted(&crowd.terms);
+    crowd.connect();
+    let (large, pieces) = Large::new();
+    let other = OwnedFd::from(listener.try_clone().unwrap());
+    crowd.begin(large);
+    crowd.round(&mut |_| {});
+    let (mut server, _) = listener.accept().unwrap();
+    let turn = |crowd: &mut Crowd<Large>| {
+        let mut late = 0;
+        crowd.wait(&other, Duration::ZERO);
+        crowd.round(&mut |ended| late += u32::from(matches!(ended, Ended::Late(_))));
+        late
+    };
+    while has_room(&crowd.exchange) {
+        assert_eq!(turn(&mut crowd), 0);
+    }
+    make_room(&crowd.exchange, &mut server);
+    let sent = pieces.get();
+    assert_eq!(turn(&mut crowd), 0);
+    assert!(pieces.get() > sent, "there was room");
+    while has_room(&crowd.exchange) {
+        assert_eq!(turn(&mut crowd), 0);
+    }
+    make_room(&crowd.exchange, &mut server);
+    let sent = pieces.get();
+    crowd.jobs.renew(0, crowd.jobs.now);
+    assert_eq!(turn(&mut crowd), 1, "its time is up");
+    assert_eq!(pieces.get(), sent);
 }

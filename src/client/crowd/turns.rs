@@ -92,6 +92,11 @@ impl<O: Member> Crowd<O> {
         if self.jobs.lines.wanted.is_empty() {
             return;
         }
+        if self.is_outdated() {
+            // Nobody goes to work before the list has changed, and no proof is begun that would keep it from that.
+            self.look_at = now + LOOK;
+            return;
+        }
         let mut wanted = std::mem::replace(&mut self.jobs.lines.wanted, std::mem::take(&mut self.wanted));
         let stripes = self.views.stripes().cloned();
         for at in wanted.drain(..) {
@@ -167,16 +172,16 @@ impl<O: Member> Crowd<O> {
             let Some(line) = self.jobs.lines.get(at) else { continue };
             let (first, turn) =
                 (line.first, std::mem::replace(&mut line.turn, Turn::Wanted { waited: true }));
-            let Turn::Proving(kept, proving) = turn else { continue };
+            let Turn::Proving(mut kept, proving) = turn else { continue };
             self.jobs.lines.proving -= 1;
             if proving.end(&mut self.views, now) {
+                kept.proved();
                 if let Some(line) = self.jobs.lines.get(at) {
                     line.turn = Turn::Had(Some(kept));
                 }
                 // Its time goes on: the stripe's is over at the same moment.
                 self.fresh.push(first);
             } else {
-                kept.leave();
                 self.jobs.lines.wanted.push(at);
                 self.jobs.give_up(first);
             }

@@ -10,14 +10,13 @@ use super::layout::{STRIPES, STRIPES_AT};
 use super::turn::{self, Turn};
 use super::{Linux, Stripes};
 
-/// A stripe that this process holds; given back when it is dropped.
+/// A stripe that this process holds; given back when it is dropped, as a [`Held`](super::Held) is.
 #[must_use]
 #[derive(Debug)]
 pub struct Kept {
     stripes: Arc<Stripes>,
     index: usize,
-    /// `None`: it was forgotten.
-    turn: Option<Turn>,
+    turn: Turn,
 }
 
 impl Stripes {
@@ -28,7 +27,7 @@ impl Stripes {
         let this = self.owner(process);
         let system = Linux { map: &self.map, index, this, now: identity::boot_millis };
         let turn = turn::look(&self.map.words()[index], this, deadline, waited, &system)?;
-        Some(Kept { stripes: Arc::clone(self), index, turn: Some(turn) })
+        Some(Kept { stripes: Arc::clone(self), index, turn })
     }
 }
 
@@ -40,33 +39,30 @@ impl Kept {
 
     /// As [`Held::taken_over`](super::Held::taken_over).
     pub fn taken_over(&self) -> bool {
-        self.turn.is_some_and(|turn| turn.taken_over)
+        self.turn.taken_over
     }
 
     /// As [`Held::in_time`](super::Held::in_time).
     #[inline]
     pub fn in_time(&self, now: u64) -> bool {
         let word = &self.stripes.map.words()[self.index];
-        self.turn.is_some_and(|turn| now < turn.deadline && turn::is_held(word, turn.own))
+        now < self.turn.deadline && turn::is_held(word, self.turn.own)
     }
 
-    /// Leaves it taken until its deadline is past: who takes it then takes it over, and knows no less.
-    pub fn leave(mut self) {
-        self.turn = None;
+    /// As [`Held::proved`](super::Held::proved).
+    pub fn proved(&mut self) {
+        self.turn.taken_over = false;
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        if let Some(turn) = self.turn {
-            let word = &self.stripes.map.words()[self.index];
-            let system = Linux {
-                map: &self.stripes.map,
-                index: self.index,
-                this: turn.own.owner(),
-                now: identity::boot_millis,
-            };
-            turn::release(word, turn.own, &system);
+        if self.turn.taken_over {
+            return;
         }
+        let word = &self.stripes.map.words()[self.index];
+        let this = self.turn.own.owner();
+        let system = Linux { map: &self.stripes.map, index: self.index, this, now: identity::boot_millis };
+        turn::release(word, self.turn.own, &system);
     }
 }

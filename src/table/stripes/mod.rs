@@ -295,7 +295,8 @@ impl Stripes {
     }
 }
 
-/// A stripe that this process holds; given back when it is dropped.
+/// A stripe that this process holds; given back when it is dropped. One that was taken over is not, until it was
+/// [proved](Held::proved): it stays taken, and who takes it when its deadline is past takes it over, and knows no less.
 #[must_use]
 #[derive(Debug)]
 pub struct Held<'a> {
@@ -315,6 +316,11 @@ impl Held<'_> {
     /// lie unread in a server's sockets, and be executed after what is sent now.
     pub fn taken_over(&self) -> bool {
         self.turn.taken_over
+    }
+
+    /// Nothing of that is still to be executed, or everybody was told where it may be.
+    pub fn proved(&mut self) {
+        self.turn.taken_over = false;
     }
 
     /// Whether nobody has taken it over. One load.
@@ -337,6 +343,9 @@ impl Held<'_> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
+        if self.turn.taken_over {
+            return;
+        }
         let this = self.turn.own.owner();
         let system = Linux { map: self.map, index: self.index, this, now: identity::boot_millis };
         turn::release(&self.map.words()[self.index], self.turn.own, &system);
