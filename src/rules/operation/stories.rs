@@ -5,6 +5,7 @@ mod draining;
 mod lists;
 mod moving;
 mod passing;
+mod refusing;
 mod unable;
 mod unreachable;
 
