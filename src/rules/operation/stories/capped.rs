@@ -95,3 +95,54 @@ fn a_get_and_touch_gives_no_more_than_the_pool_allows() {
         assert_eq!(story.asks(&mut gat), touch);
     }
 }
+
+/// Home has returned, twenty hours ago: what is left over on its stand-in was stored before, and is to be gone when home's
+/// window ends, in four hours, also when its time is prolonged now.
+#[test]
+fn what_is_left_over_on_a_stand_in_is_never_prolonged_beyond_the_window_of_who_returned() {
+    let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
+    let key = key(&story);
+    for (hours, exptime, expected) in [
+        (20, 0, "s3 touch 14400"),
+        (20, 90_000, "s3 touch 14400"),
+        (20, 300, "s3 touch 300"),
+        (0, 0, "s3 touch 86400"),
+        (24, 0, "s3 touch 1"),
+        (30, 0, "s3 touch 1"),
+    ] {
+        story.view.now.boot_millis = hours * 3_600_000;
+        let owners = ["s1 touch", "s2 touch"].map(|touch| format!("{touch} {exptime}"));
+        let mut touch = Spread::touch(&key, exptime);
+        let expected = [&owners[0], &owners[1], expected].map(str::to_owned);
+        assert_eq!(story.asks(&mut touch), expected, "after {hours} hours");
+        story.asked.clear();
+    }
+    story.view.swept = true;
+    let mut touch = Spread::touch(&key, 0);
+    assert_eq!(story.asks(&mut touch)[2], "s3 touch 0", "where somebody sweeps, nothing is capped");
+}
+
+#[test]
+fn nor_is_what_a_read_finds_there_and_touches() {
+    let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
+    story.view.now.boot_millis = 20 * 3_600_000;
+    let key = key(&story);
+    let mut one = One { key: key.clone(), ..One::default() };
+    let mut gat = GetAndTouch::new(&key, 0, &mut one);
+    assert_eq!(story.asks(&mut gat), ["s1 gat 0"]);
+    story.answer(&mut gat, 1, Reply::Miss);
+    assert_eq!(story.asks(&mut gat), ["s3 gat 14400"]);
+    story.answer(&mut gat, 3, value(b"v"));
+    assert_eq!(story.asks(&mut gat), ["s1 touch 0", "s2 touch 0", "s3 touch 14400"]);
+}
+
+/// Who acts, and who mirrors, does so because an owner is down now: what it is given lasts for a window from now.
+#[test]
+fn a_stand_in_at_work_prolongs_for_a_whole_window() {
+    let mut story = Story::new([DOWN, RETURNED, STEADY, STEADY]);
+    story.view.now.boot_millis = 20 * 3_600_000;
+    let key = key(&story);
+    let mut touch = Spread::touch(&key, 0);
+    let asked = story.asks(&mut touch);
+    assert_eq!(asked, ["s2 touch 0", "s3 touch 86400", "s4 touch 14400"], "s4 mirrored while s2 was down");
+}
