@@ -175,6 +175,12 @@ impl View {
     pub fn isolated(&self) -> bool {
         self.isolated
     }
+
+    /// It is isolated, and what belongs on `home` may be on servers that are only out of reach: that nobody else has it proves
+    /// nothing, and nothing of it is diverted.
+    pub fn cut_off_from(&self, home: ServerId) -> bool {
+        self.isolated && !self.complete(home)
+    }
 }
 
 /// The list of servers before the current one. One that is in no list any more counts as down: its backup has the
