@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::rules::time::Stamp;
 
 /// Nothing lives longer than a hundred seconds.
 fn short_lived() -> Story {
@@ -145,4 +146,23 @@ fn a_stand_in_at_work_prolongs_for_a_whole_window() {
     let mut touch = Spread::touch(&key, 0);
     let asked = story.asks(&mut touch);
     assert_eq!(asked, ["s2 touch 0", "s3 touch 86400", "s4 touch 14400"], "s4 mirrored while s2 was down");
+}
+
+/// Longer than thirty days is a time of day, and the view's is the one that counts.
+#[test]
+fn what_has_more_than_thirty_days_left_is_copied_with_a_time_that_is_still_to_come() {
+    const NOW: u64 = 1_800_000_000;
+    const DAYS: u32 = 86_400;
+    for (days, expected) in [(30, 30 * 86_400), (31, NOW + 31 * 86_400), (365, NOW + 365 * 86_400)] {
+        let mut story = Story::new([STEADY; 4]);
+        story.view.now = Stamp::of_wall_clock(NOW * 1_000 + 999);
+        let key = key(&story);
+        let mut append = Conditional::new(Verb::Append, &key, 0, 0, b"b");
+        assert_eq!(story.asks(&mut append), ["s1 append 0 b"]);
+        story.answer(&mut append, 1, Reply::Stored);
+        assert_eq!(story.asks(&mut append), ["s1 fetch"]);
+        let kept = Value { data: b"ab", cas: 9, ttl: Some(days * DAYS), ttl_known: true, ..Value::default() };
+        story.answer(&mut append, 1, Reply::Value(kept));
+        assert_eq!(story.asks(&mut append), [format!("s2 set {expected} ab")], "{days} days");
+    }
 }
