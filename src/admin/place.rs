@@ -119,7 +119,7 @@ fn picture(key: &str, view: &View, home: ServerId, placement: Option<&Placement>
     }
     let names: Vec<&str> = placement.places.iter().map(|&id| view.pool.server(id).name.as_str()).collect();
     line("places", &format!("{}; a read asks them in this order", names.join(", ")));
-    if view.isolated() && !view.live(home) {
+    if view.cut_off_from(home) {
         line(
             "but",
             "most servers are down: clients take it for a fault of this machine's network and divert nothing",

@@ -105,7 +105,7 @@ fn describe(view: &View, key: &[u8], out: &mut String) -> fmt::Result {
     let Some(placement) = Placement::of(view, key) else {
         return out.write_str("; no server of the pool is live");
     };
-    if view.isolated() && !view.live(home) {
+    if view.cut_off_from(home) {
         return out.write_str(
             "; most servers of the pool seem down, so the network of this machine is the likelier \
              fault, and nothing is stored elsewhere",

@@ -161,6 +161,7 @@ impl Health {
             incarnation: self.mark,
             held_back,
             unreachable: false,
+            since: self.since,
         }
     }
 

@@ -41,6 +41,11 @@ impl Stamp {
         Stamp { unix_millis, boot_millis, ..self }
     }
 
+    /// The same time as an [`Instant`] of this boot, whose clock is `clock`; `None`: it is of another one, or of an unknown one.
+    pub fn of_this_boot(self, clock: u64) -> Option<Instant> {
+        (clock != 0 && self.clock == clock).then(|| Instant(self.boot_millis.saturating_mul(1_000)))
+    }
+
     /// Whether it is the later one. Times of one boot tell that whatever became of the wall clock; of others, that clock does.
     pub fn is_after(self, other: Stamp) -> bool {
         self.millis_since(other) > 0
@@ -85,6 +90,8 @@ mod tests {
             assert_eq!((other.millis_since(first), first.millis_since(other)), (500, 0));
         }
         assert_eq!(stamp(9_500, 0, 50).millis_since(stamp(9_000, 0, 60)), 500, "both are of no known boot");
+        assert_eq!([7, 8].map(|clock| first.of_this_boot(clock)), [Some(Instant(100_000)), None]);
+        assert_eq!(Stamp::of_wall_clock(9_000).of_this_boot(0), None);
         assert_eq!(first.before(Duration::from_micros(60_999)), stamp(8_940, 7, 40));
         assert_eq!(first.before(Duration::from_secs(5)), stamp(4_000, 7, 0));
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::places::{Placement, Places};
 use super::pool::{Pool, ServerId, match_up};
-use super::time::Stamp;
+use super::time::{Instant, Stamp};
 
 /// A server's state. *Live* is every one but down.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, PartialOrd, Ord)]
@@ -48,6 +48,8 @@ pub struct ServerView {
     /// It is live for everybody, and this process cannot reach it at the moment: reads pass it by and
     /// writes wait for the daemon's word (rule 18). Only where an attended table gives the states.
     pub unreachable: bool,
+    /// Since when it is in that state, on the clock that [`Stamp::boot_millis`] tells. Nothing that a plan rests on.
+    pub since: Instant,
 }
 
 /// A pool and the state of each of its servers at one moment. A driver refreshes it whenever the
@@ -60,7 +62,8 @@ pub struct View {
     /// Grows with every change of any state.
     pub generation: u64,
     /// The time of day: for expiry times that are absolute, and for the marker of rule 4.
-    /// A driver keeps it right while a server is not steady, and to a second otherwise.
+    /// A driver keeps it right while a server is not steady, and to a second otherwise. By its clock of the boot a returned
+    /// server's window ends.
     pub now: Stamp,
     /// Whether somebody sweeps this pool (then copies on stand-ins need no cap, rule 6).
     pub swept: bool,
@@ -173,6 +176,12 @@ impl View {
     pub fn isolated(&self) -> bool {
         self.isolated
     }
+
+    /// It is isolated, and what belongs on `home` may be on servers that are only out of reach: that nobody else has it proves
+    /// nothing, and nothing of it is diverted.
+    pub fn cut_off_from(&self, home: ServerId) -> bool {
+        self.isolated && !self.complete(home)
+    }
 }
 
 /// The list of servers before the current one. One that is in no list any more counts as down: its backup has the
@@ -229,6 +238,7 @@ mod tests {
         incarnation: 7,
         held_back: false,
         unreachable: false,
+        since: Instant(0),
     };
     const SILENT: ServerView = ServerView { state: State::Down, ..STEADY };
 

@@ -7,6 +7,7 @@ use crate::rules::view::{Meta, ServerView, State};
 
 use super::encode::check;
 use super::fault::Fault;
+use super::identity;
 
 /// One server, and what its watcher knows of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub struct ServerEntry {
 impl ServerEntry {
     /// A server as `view` sees it since `since`; of which no more is known.
     pub fn new(server: Server, view: ServerView, since: Stamp) -> ServerEntry {
-        let ServerView { state, meta, incarnation: mark, held_back, unreachable: _ } = view;
+        let ServerView { state, meta, incarnation: mark, held_back, unreachable: _, since: _ } = view;
         ServerEntry {
             server,
             state,
@@ -63,6 +64,7 @@ impl ServerEntry {
             incarnation: self.mark,
             held_back: self.held_back,
             unreachable: false,
+            since: self.since.of_this_boot(identity::clock()).unwrap_or_default(),
         }
     }
 }

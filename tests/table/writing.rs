@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use memcache::rules::pool::{Options, Pool, Server};
+use memcache::rules::time::Instant;
 use memcache::rules::view::{Meta, ServerView, State};
 use memcache::table::layout::ROOM;
 use memcache::table::{
@@ -54,6 +55,7 @@ fn a_pool_and_its_views_come_back_as_they_were() {
                 incarnation,
                 held_back: state == State::Down,
                 unreachable: false,
+                since: Instant(0),
             },
         );
     let scratch = Scratch::new();

@@ -49,6 +49,10 @@ fn none_is_there() {
     );
     let most = shown("", &[Steady, Down, Down, Down], "user:42");
     assert!(most.contains("\n  but      most servers are down: "), "{most}");
+    let most = shown("", &[Down, Down, Down, Returned], "user:42");
+    assert!(most.contains("\n  but      most servers are down: "), "{most}");
+    let home_knows = shown("", &[Down, Down, Down, Steady], "user:42");
+    assert!(!home_knows.contains("  but  "), "{home_knows}");
 }
 
 #[test]

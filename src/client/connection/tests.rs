@@ -42,6 +42,7 @@ const SEEN: Planned = Planned {
         incarnation: 0,
         held_back: false,
         unreachable: false,
+        since: Instant(0),
     },
 };
 const GET: Command<'static> = Command::Get { key: b"k", meta: false };

@@ -231,8 +231,7 @@ impl Cursor {
     }
 }
 
-/// Nobody has it. While the pool is isolated that proves nothing: its home was not given up, only
-/// out of reach.
+/// Nobody has it, as far as anybody could be asked.
 fn given_up(view: &View, placement: &Placement) -> Outcome {
-    if view.isolated() && !view.live(placement.home) { Outcome::Unavailable } else { Outcome::Miss }
+    if view.cut_off_from(placement.home) { Outcome::Unavailable } else { Outcome::Miss }
 }

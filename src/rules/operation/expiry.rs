@@ -7,23 +7,38 @@ use std::time::Duration;
 
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
-use crate::rules::view::View;
+use crate::rules::time::Instant;
+use crate::rules::view::{State, View};
 
 /// Thirty days in seconds: longer expiry times are absolute (protocol.txt of memcached).
 const LONGEST_RELATIVE: i64 = 60 * 60 * 24 * 30;
 
 /// What may be sent as the expiry time of a copy of a key on `server`, where the caller asked for
 /// `exptime`: no later than the pool's `max_ttl`; and on a stand-in, where nobody sweeps, no later
-/// than the window, so that nothing old is left when the walk stops looking there (rule 6).
+/// than the window, so that nothing old is left when the walk stops looking there (rule 6). It may stop there when a window
+/// from now is over, if the stand-in acts or mirrors; what is only left over there from such a time, when the window of the
+/// first one is over that has returned since.
 pub(super) fn on_server(view: &View, placement: &Placement, server: ServerId, exptime: i64) -> i64 {
     let options = &view.pool.options;
     let backup = view.pool.server(placement.home).backup;
     let stand_in = server != placement.home && Some(server) != backup;
-    let window = (stand_in && !view.swept).then_some(options.window);
+    let window = (stand_in && !view.swept).then(|| {
+        let at_work = placement.holders().any(|holder| holder == server);
+        if at_work { options.window } else { left_of_window(view, placement, server) }
+    });
     match [window, options.max_ttl].into_iter().flatten().min() {
         Some(limit) => within(view, limit, exptime),
         None => exptime,
     }
+}
+
+/// How long the first of the places but `stand_in` that have returned is returned yet, where nobody sweeps.
+fn left_of_window(view: &View, placement: &Placement, stand_in: ServerId) -> Duration {
+    let window = view.pool.options.window;
+    let now = Instant(view.now.boot_millis.saturating_mul(1_000));
+    let others = placement.places.iter().filter(|&&place| place != stand_in).map(|&place| view.server(place));
+    let returned = others.filter(|server| server.state == State::Returned);
+    returned.map(|server| window.saturating_sub(now.since(server.since))).min().unwrap_or(window)
 }
 
 /// As [`on_server`], on the key's home and its backup.

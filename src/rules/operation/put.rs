@@ -158,17 +158,26 @@ impl<'a> Put<'a> {
         };
         // A source was not asked: it has its copy.
         let fate = |server| self.round.fate(server).unwrap_or(Fate::Yes);
-        match placement.acting().map(fate) {
-            Some(Fate::Yes) => {}
-            Some(Fate::NotStored) => return self.clear(&placement.places, Outcome::NotStored),
+        let took = |server| placement.holders().any(|holder| holder == server) && fate(server) == Fate::Yes;
+        let acting = placement.acting().map_or(Fate::Refused, fate);
+        let keeper = if acting == Fate::Yes { None } else { self.keeper(view, &placement) };
+        match acting {
+            _ if keeper.is_some() => {}
+            Fate::Yes => {}
+            Fate::NotStored => return self.clear(&placement.places, Outcome::NotStored),
             _ => return self.clear(&placement.places, Outcome::Refused),
         }
-        let stored = |server| {
-            let holder = placement.acting() == Some(server) || placement.mirror == Some(server);
-            holder && fate(server) == Fate::Yes
-        };
-        let others: Places = placement.places.iter().copied().filter(|&server| !stored(server)).collect();
+        let keeps = |server| took(server) || keeper == Some(server);
+        let others: Places = placement.places.iter().copied().filter(|&server| !keeps(server)).collect();
         self.clear(&others, Outcome::Stored);
+    }
+
+    /// Who keeps the copy although acting would not take it: its source. There it was counted, or appended to, and a read finds
+    /// it there, since the places before it are cleared. But not behind a complete home, whose miss is the answer to every read:
+    /// there it would only come back when that one falls.
+    fn keeper(&self, view: &View, placement: &Placement) -> Option<ServerId> {
+        let source = self.source.map(|source| source.server)?;
+        (!view.complete(placement.home) && placement.places.contains(&source)).then_some(source)
     }
 
     fn clear(&mut self, servers: &[ServerId], outcome: Outcome) {

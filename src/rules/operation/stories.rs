@@ -5,6 +5,7 @@ mod draining;
 mod lists;
 mod moving;
 mod passing;
+mod refusing;
 mod unable;
 mod unreachable;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::rules::pool::{Options, Pool, Server, pair_up};
+use crate::rules::time::Instant;
 use crate::rules::view::{Meta, ServerView, State};
 use crate::rules::wire::{Direction, Lease, Value, Verb};
 
@@ -58,6 +60,7 @@ impl Story {
             incarnation: 7,
             held_back: false,
             unreachable: false,
+            since: Instant(0),
         });
         self.view.refresh(self.view.generation + 1, servers.into_iter());
     }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::rules::time::Stamp;
 
 /// Nothing lives longer than a hundred seconds.
 fn short_lived() -> Story {
@@ -93,5 +94,75 @@ fn a_get_and_touch_gives_no_more_than_the_pool_allows() {
         story.answer(&mut gat, 1, value(b"v"));
         let touch = ["s1 touch", "s2 touch"].map(|touch| expected.replace("s1 gat", touch));
         assert_eq!(story.asks(&mut gat), touch);
+    }
+}
+
+/// Home has returned, twenty hours ago: what is left over on its stand-in was stored before, and is to be gone when home's
+/// window ends, in four hours, also when its time is prolonged now.
+#[test]
+fn what_is_left_over_on_a_stand_in_is_never_prolonged_beyond_the_window_of_who_returned() {
+    let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
+    let key = key(&story);
+    for (hours, exptime, expected) in [
+        (20, 0, "s3 touch 14400"),
+        (20, 90_000, "s3 touch 14400"),
+        (20, 300, "s3 touch 300"),
+        (0, 0, "s3 touch 86400"),
+        (24, 0, "s3 touch 1"),
+        (30, 0, "s3 touch 1"),
+    ] {
+        story.view.now.boot_millis = hours * 3_600_000;
+        let owners = ["s1 touch", "s2 touch"].map(|touch| format!("{touch} {exptime}"));
+        let mut touch = Spread::touch(&key, exptime);
+        let expected = [&owners[0], &owners[1], expected].map(str::to_owned);
+        assert_eq!(story.asks(&mut touch), expected, "after {hours} hours");
+        story.asked.clear();
+    }
+    story.view.swept = true;
+    let mut touch = Spread::touch(&key, 0);
+    assert_eq!(story.asks(&mut touch)[2], "s3 touch 0", "where somebody sweeps, nothing is capped");
+}
+
+#[test]
+fn nor_is_what_a_read_finds_there_and_touches() {
+    let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
+    story.view.now.boot_millis = 20 * 3_600_000;
+    let key = key(&story);
+    let mut one = One { key: key.clone(), ..One::default() };
+    let mut gat = GetAndTouch::new(&key, 0, &mut one);
+    assert_eq!(story.asks(&mut gat), ["s1 gat 0"]);
+    story.answer(&mut gat, 1, Reply::Miss);
+    assert_eq!(story.asks(&mut gat), ["s3 gat 14400"]);
+    story.answer(&mut gat, 3, value(b"v"));
+    assert_eq!(story.asks(&mut gat), ["s1 touch 0", "s2 touch 0", "s3 touch 14400"]);
+}
+
+/// Who acts, and who mirrors, does so because an owner is down now: what it is given lasts for a window from now.
+#[test]
+fn a_stand_in_at_work_prolongs_for_a_whole_window() {
+    let mut story = Story::new([DOWN, RETURNED, STEADY, STEADY]);
+    story.view.now.boot_millis = 20 * 3_600_000;
+    let key = key(&story);
+    let mut touch = Spread::touch(&key, 0);
+    let asked = story.asks(&mut touch);
+    assert_eq!(asked, ["s2 touch 0", "s3 touch 86400", "s4 touch 14400"], "s4 mirrored while s2 was down");
+}
+
+/// Longer than thirty days is a time of day, and the view's is the one that counts.
+#[test]
+fn what_has_more_than_thirty_days_left_is_copied_with_a_time_that_is_still_to_come() {
+    const NOW: u64 = 1_800_000_000;
+    const DAYS: u32 = 86_400;
+    for (days, expected) in [(30, 30 * 86_400), (31, NOW + 31 * 86_400), (365, NOW + 365 * 86_400)] {
+        let mut story = Story::new([STEADY; 4]);
+        story.view.now = Stamp::of_wall_clock(NOW * 1_000 + 999);
+        let key = key(&story);
+        let mut append = Conditional::new(Verb::Append, &key, 0, 0, b"b");
+        assert_eq!(story.asks(&mut append), ["s1 append 0 b"]);
+        story.answer(&mut append, 1, Reply::Stored);
+        assert_eq!(story.asks(&mut append), ["s1 fetch"]);
+        let kept = Value { data: b"ab", cas: 9, ttl: Some(days * DAYS), ttl_known: true, ..Value::default() };
+        story.answer(&mut append, 1, Reply::Value(kept));
+        assert_eq!(story.asks(&mut append), [format!("s2 set {expected} ab")], "{days} days");
     }
 }

@@ -236,3 +236,31 @@ fn what_only_a_lost_server_can_have_done_is_done_anew() {
     assert_eq!(counter.outcome(), None);
     assert!(!story.asks(&mut counter).is_empty(), "the stand-in counts");
 }
+
+/// Most servers seem down, so that the network of this machine is the likelier fault: where home is not complete, what it misses
+/// can be on one of them.
+#[test]
+fn what_a_returned_home_misses_is_no_miss_while_the_others_are_out_of_reach() {
+    for (states, expected) in [
+        ([RETURNED, DOWN, DOWN, DOWN], Outcome::Unavailable),
+        ([DOWN, DOWN, DOWN, STEADY], Outcome::Unavailable),
+        ([STEADY, DOWN, DOWN, DOWN], Outcome::Miss),
+    ] {
+        let mut story = Story::new(states);
+        let (mut one, mut other) =
+            (One { key: key(&story), ..One::default() }, One { key: key(&story), ..One::default() });
+        let key = key(&story);
+        let reads: [&mut dyn Operation; 2] =
+            [&mut Read::new(&mut one), &mut GetAndTouch::new(&key, 9, &mut other)];
+        for read in reads {
+            while read.outcome().is_none() {
+                let asked = story.asks(read);
+                assert_eq!(asked.len(), 1, "one place after the other");
+                let server = story.asked[0].0.0 + 1;
+                story.answer(read, server, Reply::Miss);
+            }
+            assert_eq!(read.outcome(), Some(expected), "{states:?}");
+        }
+        assert_eq!((&one.settled[..], &other.settled[..]), (&[Err(expected)][..], &[Err(expected)][..]));
+    }
+}
