@@ -178,6 +178,19 @@ fn the_list_follows_the_table() {
 }
 
 #[test]
+fn the_list_is_the_tables_from_the_first_call() {
+    let servers = [Memcached::start(), Memcached::start()];
+    let [one, two] = servers.each_ref().map(Memcached::address);
+    let files = Files::new(std::slice::from_ref(&one));
+    let pool = Pool::new("pool", files.read().options.clone(), [&one, &two].map(server).to_vec());
+    let _writer = attended(&files, &pool, &ALL[..2]);
+    let mut program = Driven::start(&files.pool, Watch::None);
+    assert_eq!(program.ask("set key value"), STORED);
+    assert_eq!(program.ask("servers"), format!("{one}=u {two}=u"));
+    assert_eq!(program.end(), Vec::<String>::new());
+}
+
+#[test]
 fn a_server_that_joins_has_the_timeout_that_the_program_chose() {
     let running = [Memcached::start(), Memcached::start(), Memcached::start(), Memcached::start()];
     let addresses = running.each_ref().map(Memcached::address);
