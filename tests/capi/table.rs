@@ -101,8 +101,8 @@ fn publish(writer: &mut Writer, pool: &Pool, states: &[State]) {
     writer.publish(&snapshot(pool, states)).expect("it has room");
 }
 
-fn server(at: &String) -> Server {
-    Server { name: at.clone(), address: at.parse().expect("an address"), weight: 1, backup: None }
+fn server(at: &str) -> Server {
+    Server { name: at.to_owned(), address: at.parse().expect("an address"), weight: 1, backup: None }
 }
 
 const STORED: &str = "MC_REASON_STORED 0";
@@ -152,7 +152,7 @@ fn the_list_follows_the_table() {
         assert!(program.ask("servers").starts_with(one.as_str()));
 
         // The first server goes and a fourth comes.
-        let others: Vec<Server> = addresses[1..].iter().map(server).collect();
+        let others: Vec<Server> = addresses[1..].iter().map(|at| server(at)).collect();
         let options = files.read().options.clone();
         let smaller = Pool::new("pool", options.clone(), others[..2].to_vec());
         let changed = Pool::new("pool", options, others);
@@ -182,7 +182,7 @@ fn the_list_is_the_tables_from_the_first_call() {
     let servers = [Memcached::start(), Memcached::start()];
     let [one, two] = servers.each_ref().map(Memcached::address);
     let files = Files::new(std::slice::from_ref(&one));
-    let pool = Pool::new("pool", files.read().options.clone(), [&one, &two].map(server).to_vec());
+    let pool = Pool::new("pool", files.read().options.clone(), vec![server(&one), server(&two)]);
     let _writer = attended(&files, &pool, &ALL[..2]);
     let mut program = Driven::start(&files.pool, Watch::None);
     assert_eq!(program.ask("set key value"), STORED);
@@ -196,8 +196,9 @@ fn a_server_that_joins_has_the_timeout_that_the_program_chose() {
     let addresses = running.each_ref().map(Memcached::address);
     let files = Files::new(&addresses[..1]);
     let options = files.read().options.clone();
-    let first =
-        |count: usize| Pool::new("pool", options.clone(), addresses[..count].iter().map(server).collect());
+    let first = |count: usize| {
+        Pool::new("pool", options.clone(), addresses[..count].iter().map(|at| server(at)).collect())
+    };
     let mut writer = attended(&files, &first(1), &ALL[..1]);
     let mut program = Driven::start(&files.pool, Watch::None);
     assert_eq!(program.ask("set key value"), STORED);
