@@ -2,7 +2,7 @@
  * A program that was never told of a table: it does what it reads from standard input, one line at a time,
  * and answers with one line. Whoever drives it plays the daemon.
  *
- *   set KEY VALUE | get KEY | servers | state N | held | end
+ *   set KEY VALUE | get KEY | servers | state N | held | choose TIMEOUT | preset SECONDS | timeouts | end
  *
  * The pool file is in MEMCACHE_POOL. What the error handler is told goes to standard error, one line each.
  */
@@ -39,6 +39,15 @@ static void servers(struct memcache *mc) {
     printf("\n");
 }
 
+static void timeouts(struct memcache *mc) {
+    struct memcache_server *server;
+
+    TAILQ_FOREACH(server, &mc->server_list, entries) {
+        printf("%ld.%06ld ", (long)server->tv.tv_sec, (long)server->tv.tv_usec);
+    }
+    printf("\n");
+}
+
 int main(void) {
     char line[256], key[100], value[100];
     struct memcache *mc = mc_new();
@@ -63,6 +72,13 @@ int main(void) {
         } else if (strcmp(line, "held\n") == 0) {
             /* The struct that the program has held since it began is its own to read until mc_free. */
             printf("%s:%s=%c\n", first->hostname, first->port, first->active);
+        } else if (sscanf(line, "choose %99s", value) == 1) {
+            printf("%s\n", mc_reason_name(mc_option_set(mc, "timeout", value)));
+        } else if (sscanf(line, "preset %u", &number) == 1) {
+            mc_timeout(mc, (int)number, 0);
+            printf("%u\n", number);
+        } else if (strcmp(line, "timeouts\n") == 0) {
+            timeouts(mc);
         } else {
             CHECK(strcmp(line, "end\n") == 0);
             break;

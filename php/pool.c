@@ -12,18 +12,26 @@
 */
 #include "php_libmemcache.h"
 
-static const char *const options_known[] = {
-	"backups", "read_backup", "window", "max_ttl", "timeout", "connect_timeout", "tcp_nodelay", "busy_poll"
-};
+/* Which copies there are, and for how long, is agreed among all programs of a pool: where a file describes it, its
+   operator decides that. */
+static const char *const options_of_pool[] = {"backups", "read_backup", "window", "max_ttl"};
+static const char *const options_of_program[] = {"timeout", "connect_timeout", "tcp_nodelay", "busy_poll"};
 
-bool lmc_plan_option_known(const char *name, size_t length)
+#define IS_ONE_OF(names, name, length) is_one_of(names, sizeof(names) / sizeof(*(names)), name, length)
+
+static bool is_one_of(const char *const *names, size_t count, const char *name, size_t length)
 {
-	for (size_t i = 0; i < sizeof(options_known) / sizeof(*options_known); i++) {
-		if (strlen(options_known[i]) == length && memcmp(options_known[i], name, length) == 0) {
+	for (size_t i = 0; i < count; i++) {
+		if (strlen(names[i]) == length && memcmp(names[i], name, length) == 0) {
 			return true;
 		}
 	}
 	return false;
+}
+
+bool lmc_plan_option_known(const char *name, size_t length)
+{
+	return IS_ONE_OF(options_of_pool, name, length) || IS_ONE_OF(options_of_program, name, length);
 }
 
 void lmc_plan_init(lmc_plan *plan)
@@ -126,10 +134,20 @@ static zend_string *name_of(lmc_plan *plan)
 	return name.s == NULL ? ZSTR_EMPTY_ALLOC() : name.s;
 }
 
+/* Whether the environment names the file of the pool, as the library sees it: what a plan says of servers and copies is
+   ignored then. */
+static bool is_of_operator(const lmc_plan *plan)
+{
+	const char *file = plan->file == NULL ? secure_getenv("MEMCACHE_POOL") : NULL;
+
+	return file != NULL && *file != '\0';
+}
+
 /* The servers and options of a plan. False: *why is what is wrong. */
 static bool furnish(struct memcache *mc, lmc_plan *plan, zend_string **why)
 {
 	struct memcache_ctxt *context = lmc_context();
+	bool of_operator = is_of_operator(plan);
 	zend_string *option;
 	zval *value;
 
@@ -147,6 +165,9 @@ static bool furnish(struct memcache *mc, lmc_plan *plan, zend_string **why)
 		goto refused;
 	}
 	ZEND_HASH_FOREACH_STR_KEY_VAL(&plan->options, option, value) {
+		if (of_operator && option != NULL && IS_ONE_OF(options_of_pool, ZSTR_VAL(option), ZSTR_LEN(option))) {
+			continue;
+		}
 		if (option == NULL || mcm_option_set(context, mc, ZSTR_VAL(option), Z_STRVAL_P(value)) != MC_REASON_DONE) {
 			goto refused;
 		}

@@ -39,6 +39,13 @@ file_put_contents($file, "[pool]\nbackup = \"pairs\"\n[[server]]\naddress = \"{$
 $c = new Client($file);
 is('from a file', [$c->set('f', 1), count($c->getServerList()), $c->getOption('backups')], [true, 2, 'pairs']);
 is("the operator's", [$c->setOption('backups', 'none'), $c->getReason()], [false, Client::REASON_BAD_OPTION]);
+// Where MEMCACHE_POOL names a file, what the program says of servers and copies is ignored.
+putenv("MEMCACHE_POOL=$file");
+foreach ([[['127.0.0.1:1'], ['backups' => 'none', 'read_backup' => 'always', 'window' => '1h', 'max_ttl' => '1h', 'timeout' => '7s']], ['127.0.0.1:1?backups=none&timeout=7s', []]] as $i => [$pool, $options]) {
+    $c = new Client($pool, $options);
+    is("named by the environment $i", [$c->set('e', 1), count($c->getServerList()), $c->getOption('backups'), $c->getOption('timeout')], [true, 2, 'pairs', '7s']);
+}
+putenv('MEMCACHE_POOL');
 unlink($file);
 foreach ([['/no/such.toml', []], [['127.0.0.1:1'], ['timeout' => 'soon']], [['127.0.0.1:1'], ['no_option' => 1]], [['127.0.0.1:1'], ['on']], [[1], []], [['no-such-host.invalid'], []], ["\0.toml", []]] as $i => [$pool, $options]) {
     try {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::constants::*;
 use super::context::Context;
 use super::memcache::Cache;
+use super::options;
 use super::server::{self, memcache_server};
 use super::server_add;
 use crate::client::{Client, TableAt, Whole};
@@ -129,7 +130,7 @@ impl Cache {
             // SAFETY: a server of the list.
             unsafe { self.take_out(server) };
         }
-        let timeout = pool.options.timeout;
+        let timeout = options::timeout_to_come(self, &pool);
         for configured in pool.servers() {
             let same = |server: &*mut memcache_server| {
                 server::address_of(*server).is_some_and(|address| address == configured.address)

@@ -212,7 +212,8 @@ impl Cache {
         let client = self.fresh_client()?;
         number_servers(self, client.pool());
         handle.terms_changed();
-        handle.lineup = client.lineup();
+        // The structs show what it was opened with; the table may have told it of other servers already.
+        handle.lineup = 0;
         let unresolved = client.take_unresolved();
         handle.client = Some(Box::new(client));
         self.servers().for_each(|server| self.pass_use_on(server));

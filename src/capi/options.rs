@@ -16,7 +16,7 @@ use super::memcache::{Cache, memcache};
 use super::reason::{mc_reason, reason_guard};
 use super::server;
 use crate::config::{self, duration, limits};
-use crate::rules::pool::{Options, ReadBackup};
+use crate::rules::pool::{Options, Pool, ReadBackup};
 
 use mc_reason::*;
 
@@ -96,9 +96,19 @@ fn of_program<T>(cache: Cache, value: Result<T, String>) -> Result<T, String> {
 
 /// How long a call may take: the longest timeout of its servers.
 fn timeout(cache: Cache) -> Duration {
+    cache.servers().map(server::timeout_of).max().unwrap_or(server::span_of(chosen_to_come(cache)))
+}
+
+/// The timeout that the program chose for servers to come.
+fn chosen_to_come(cache: Cache) -> timeval {
     // SAFETY: a live struct.
-    let fresh = server::span_of(unsafe { (*cache.as_ptr()).tv });
-    cache.servers().map(server::timeout_of).max().unwrap_or(fresh)
+    unsafe { (*cache.as_ptr()).tv }
+}
+
+/// The timeout of a server that joins the pool of a file: the program's, if it chose one for servers to come.
+pub(super) fn timeout_to_come(cache: Cache, pool: &Pool) -> Duration {
+    let chosen = chosen_to_come(cache);
+    if (chosen.tv_sec, chosen.tv_usec) == (0, 0) { pool.options.timeout } else { server::span_of(chosen) }
 }
 
 fn set_timeout(cache: Cache, timeout: Duration) {

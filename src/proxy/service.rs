@@ -279,7 +279,6 @@ fn serve(path: &Path, file: PoolFile, threads: usize) -> Result<End, String> {
     // Before anybody is let in: who is answered once is not left over a signal that was not taken yet.
     let ears = runtime.block_on(async { Ears::open(&file) })?;
     let (doors, owns_doors) = doors(path, &file)?;
-    let names: Vec<Address> = file.proxy.listen.clone();
     let loops = (0..threads).map(|_| Loop::new()).collect::<Result<Vec<_>, _>>()?;
     let trust = file.owner.map_or_else(Trust::default, |owner| Trust::default().also(owner));
     let shared = Arc::new(Shared {
@@ -302,18 +301,19 @@ fn serve(path: &Path, file: PoolFile, threads: usize) -> Result<End, String> {
         halls.push(thread.map_err(|error| format!("cannot begin a thread: {error}"))?);
     }
     let end = runtime.block_on(attend(ears, path, &file, &shared));
-    shared.leave();
-    for hall in halls {
-        if hall.join().is_err() {
-            log::error!("a loop ended before its time");
-        }
-    }
-    for address in names {
-        // A socket of systemd's is not ours to remove; one of ours leads nowhere now.
+    // While its doors are open nobody else can be at their addresses: later a socket that is there is the next one's. One of
+    // systemd's is not ours to remove.
+    for address in &file.proxy.listen {
         if let Address::Unix(path) = address
             && owns_doors
         {
             let _ = std::fs::remove_file(path.as_str());
+        }
+    }
+    shared.leave();
+    for hall in halls {
+        if hall.join().is_err() {
+            log::error!("a loop ended before its time");
         }
     }
     end

@@ -71,6 +71,8 @@ impl Plan {
 pub struct Source {
     path: PathBuf,
     seen: Option<Stamp>,
+    /// What it was at the last look.
+    looked: Option<Stamp>,
 }
 
 /// What tells that a file is not the one it was.
@@ -85,7 +87,7 @@ struct Stamp {
 impl Source {
     /// The pool file at `path`, not read yet.
     pub fn new(path: PathBuf) -> Source {
-        Source { path, seen: None }
+        Source { path, seen: None, looked: None }
     }
 
     /// Where it is.
@@ -93,20 +95,28 @@ impl Source {
         &self.path
     }
 
-    /// Whether there is something else than was read last.
-    pub fn changed(&self) -> bool {
-        stamp(&self.path) != self.seen
+    /// Whether there is something else than was read last, and was already at the look before. What changes from look to look
+    /// is being written: half of a file can be a good one, and who is in the other half would be taken for gone, and be
+    /// emptied when the rest has come.
+    pub fn changed(&mut self) -> bool {
+        let now = stamp(&self.path);
+        let rests = std::mem::replace(&mut self.looked, now) == now;
+        rests && now != self.seen
     }
 
-    /// Reads it.
+    /// Reads it, once more if it was written meanwhile.
     ///
     /// # Errors
     /// Every message, one for each thing that is wrong.
     pub fn read(&mut self) -> Reading {
-        // The stamp first: what is written while we read is seen as a change.
-        self.seen = stamp(&self.path);
-        let file = crate::config::read(&self.path)
-            .map_err(|error| error.to_string().lines().map(str::to_owned).collect::<Vec<_>>())?;
+        let file = loop {
+            self.seen = stamp(&self.path);
+            let file = crate::config::read(&self.path);
+            if stamp(&self.path) == self.seen {
+                break file;
+            }
+        };
+        let file = file.map_err(|error| error.to_string().lines().map(str::to_owned).collect::<Vec<_>>())?;
         self.plan(file).map_err(|text| vec![format!("{}: {text}", self.path.display())])
     }
 
@@ -157,13 +167,13 @@ impl Follower {
         &self.path
     }
 
-    /// It is to be read.
+    /// It is to be read: who asks for it says that it is whole.
     pub fn read(&mut self, why: &'static str) {
         self.wanted = Some(why);
         self.begin();
     }
 
-    /// It is to be read if it changed.
+    /// It is to be read if it changed, and is not being written.
     pub fn look(&mut self) {
         self.begin();
     }
@@ -226,6 +236,30 @@ fn id(name: &str, key: &str, list: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_is_one_when_two_looks_saw_the_same() {
+        let path = std::env::temp_dir().join(format!("memcache-pool-file-{}", std::process::id()));
+        let write = |text: &str| std::fs::write(&path, text).expect("the file");
+        let mut looks = Vec::new();
+        let mut source = Source::new(path.clone());
+        let mut look = |source: &mut Source| looks.push(source.changed());
+        write("a");
+        assert!(source.read().is_err(), "no pool file");
+        look(&mut source);
+        look(&mut source);
+        for text in ["ab", "abc", "abcd"] {
+            write(text);
+            look(&mut source);
+        }
+        look(&mut source);
+        assert!(source.read().is_err());
+        look(&mut source);
+        std::fs::remove_file(&path).expect("it goes");
+        look(&mut source);
+        look(&mut source);
+        assert_eq!(looks, [false, false, false, false, false, true, false, false, true]);
+    }
 
     #[test]
     fn users_and_groups_are_names_or_numbers() {

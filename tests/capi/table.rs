@@ -101,6 +101,10 @@ fn publish(writer: &mut Writer, pool: &Pool, states: &[State]) {
     writer.publish(&snapshot(pool, states)).expect("it has room");
 }
 
+fn server(at: &str) -> Server {
+    Server { name: at.to_owned(), address: at.parse().expect("an address"), weight: 1, backup: None }
+}
+
 const STORED: &str = "MC_REASON_STORED 0";
 const ALL: [State; 4] = [State::Steady; 4];
 
@@ -148,15 +152,7 @@ fn the_list_follows_the_table() {
         assert!(program.ask("servers").starts_with(one.as_str()));
 
         // The first server goes and a fourth comes.
-        let others: Vec<Server> = addresses[1..]
-            .iter()
-            .map(|at| Server {
-                name: at.clone(),
-                address: at.parse().expect("an address"),
-                weight: 1,
-                backup: None,
-            })
-            .collect();
+        let others: Vec<Server> = addresses[1..].iter().map(|at| server(at)).collect();
         let options = files.read().options.clone();
         let smaller = Pool::new("pool", options.clone(), others[..2].to_vec());
         let changed = Pool::new("pool", options, others);
@@ -179,6 +175,44 @@ fn the_list_follows_the_table() {
         assert!(servers[3].stat("cmd_set").is_some_and(|sets| sets > 0));
         assert_eq!(program.end(), Vec::<String>::new());
     }
+}
+
+#[test]
+fn the_list_is_the_tables_from_the_first_call() {
+    let servers = [Memcached::start(), Memcached::start()];
+    let [one, two] = servers.each_ref().map(Memcached::address);
+    let files = Files::new(std::slice::from_ref(&one));
+    let pool = Pool::new("pool", files.read().options.clone(), vec![server(&one), server(&two)]);
+    let _writer = attended(&files, &pool, &ALL[..2]);
+    let mut program = Driven::start(&files.pool, Watch::None);
+    assert_eq!(program.ask("set key value"), STORED);
+    assert_eq!(program.ask("servers"), format!("{one}=u {two}=u"));
+    assert_eq!(program.end(), Vec::<String>::new());
+}
+
+#[test]
+fn a_server_that_joins_has_the_timeout_that_the_program_chose() {
+    let running = [Memcached::start(), Memcached::start(), Memcached::start(), Memcached::start()];
+    let addresses = running.each_ref().map(Memcached::address);
+    let files = Files::new(&addresses[..1]);
+    let options = files.read().options.clone();
+    let first = |count: usize| {
+        Pool::new("pool", options.clone(), addresses[..count].iter().map(|at| server(at)).collect())
+    };
+    let mut writer = attended(&files, &first(1), &ALL[..1]);
+    let mut program = Driven::start(&files.pool, Watch::None);
+    assert_eq!(program.ask("set key value"), STORED);
+    let mut joined = |program: &mut Driven, count: usize| {
+        publish(&mut writer, &first(count), &ALL[..count]);
+        assert_eq!(program.ask("set key value"), STORED);
+        program.ask("timeouts")
+    };
+    assert_eq!(joined(&mut program, 2), "5.000000 5.000000", "the file's, as nobody chose another");
+    assert_eq!(program.ask("choose 3500ms"), "MC_REASON_DONE");
+    assert_eq!(joined(&mut program, 3), "3.500000 3.500000 3.500000");
+    assert_eq!(program.ask("preset 4"), "4");
+    assert_eq!(joined(&mut program, 4), "3.500000 3.500000 3.500000 4.000000");
+    assert_eq!(program.end(), Vec::<String>::new());
 }
 
 #[test]

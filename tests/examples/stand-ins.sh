@@ -92,7 +92,7 @@ systemctl() {
             ready $start
             ;;
         reload) kill -HUP "${unit_process[$unit]}" ;;
-        stop)
+        stop | disable)
             kill "${unit_process[$unit]}"
             wait "${unit_process[$unit]}" || true
             ;;

@@ -64,6 +64,20 @@ fn systemd_understands_every_unit() {
     }
 }
 
+#[test]
+fn the_daemons_are_started_again_however_often_they_fail() {
+    let scratch = Scratch::new();
+    let services =
+        installed(&scratch).into_iter().filter(|unit| unit.extension().is_some_and(|it| it == "service"));
+    for unit in services {
+        let text = fs::read_to_string(&unit).expect("a unit");
+        let (head, service) = text.split_once("[Service]").expect("its section");
+        assert!(service.contains("\nRestart=on-failure\n"), "{}", unit.display());
+        // Five failures within ten seconds, which is soon there at this pause, are the end otherwise.
+        assert!(head.contains("\nStartLimitIntervalSec=0\n"), "{}", unit.display());
+    }
+}
+
 /// `2.6` of a service.
 fn exposure(unit: &Path) -> f64 {
     let said = analyze(&["security", "--offline=true", "--no-pager"], unit);

@@ -35,6 +35,24 @@ fn a_unix_socket_with_its_mode_and_what_is_left_of_an_old_one() {
 }
 
 #[test]
+fn one_that_ends_leaves_the_unix_socket_of_the_next_one() {
+    let fleet = Fleet::start(1, "backup = \"none\"", "");
+    let path = fleet.unix();
+    let mut first = fleet.proxy(&[]);
+    let mut client = first.client();
+    fleet.servers[0].hang();
+    client.send(b"set k 0 0 1\r\nv\r\n");
+    wait::until("it was taken in", || first.stat("cmd_set").filter(|count| *count == 1));
+    first.signal(Signal::TERM);
+    wait::until("it takes nobody in any more", || TcpStream::connect(("127.0.0.1", first.port)).err());
+    let _second = fleet.proxy(&[]);
+    fleet.servers[0].wake();
+    assert_eq!(client.line(), "STORED", "{}", first.said());
+    assert!(first.ends().success());
+    UnixStream::connect(&path).expect("the next one's door");
+}
+
+#[test]
 fn asked_to_end_it_answers_what_it_was_sent() {
     let fleet = Fleet::start(2, "backup = \"pairs\"", "");
     let mut proxy = fleet.proxy(&["--threads", "2"]);

@@ -1,5 +1,8 @@
 //! A pool file that changes under the daemon.
 
+use std::io::Write;
+use std::time::Duration;
+
 use memcache::rules::view::State;
 use memcache::table::{Attendance, Notice, notice};
 
@@ -56,6 +59,35 @@ fn a_changed_file_is_followed_and_who_stays_keeps_his_state() {
     servers[2].kill();
     files.wait_for(0, State::Down);
     assert_eq!(files.look().expect("a table").0, Attendance::Attended);
+}
+
+#[test]
+fn a_file_that_is_being_written_is_not_followed_before_it_is_whole() {
+    let servers: Vec<Memcached> = (0..5).map(|_| Memcached::without_lists()).collect();
+    let addresses: Vec<String> = servers.iter().map(Memcached::address).collect();
+    let files = Files::new(&addresses[..4], "interval = \"500ms\"");
+    let watchd = Watchd::start(&files);
+    files.wait_until_met(4);
+    // What it is to be, with a server more, written in place: as far as the second server's section at first.
+    files.write(&addresses);
+    let whole = std::fs::read_to_string(&files.pool).expect("the pool file");
+    files.write(&addresses[..4]);
+    let (half, rest) = whole.split_at(whole.find("[[server]]\nname = \"s2\"").expect("its section"));
+    let mut file = std::fs::File::create(&files.pool).expect("the pool file, empty");
+    let mut write = |text: &str| file.write_all(text.as_bytes()).expect("written");
+    write(half);
+    // The daemon looks at it three times at least while this goes on.
+    let short = wait::within(Duration::from_millis(1600), || {
+        write("#\n");
+        Some(names(&files)).filter(|names| names.len() < 4)
+    });
+    assert_eq!(short, None, "{}", watchd.said());
+    write(rest);
+    wait_for_names(&files, &["s0", "s1", "s2", "s3", "s4"]);
+    files.wait_for(4, State::Returned);
+    let flushes: Vec<_> = servers.iter().map(|server| server.stat("cmd_flush")).collect();
+    assert_eq!(flushes, [Some(0), Some(0), Some(0), Some(0), Some(1)]);
+    assert_eq!(watchd.said().matches("is read again").count(), 1, "{}", watchd.said());
 }
 
 #[test]
