@@ -147,7 +147,7 @@ found! {
     a_connection_that_outlives_its_servers_return_is_found: OldConnections in plain from 1,
     a_draining_server_that_acts_is_found: DrainingActs in plain from 1,
     trials_that_do_not_take_turns_are_found: TrialsTogether in plain from 12800,
-    calls_that_a_walk_does_not_wait_for_are_found: NoCalm in new from 4000,
+    calls_that_a_walk_does_not_wait_for_are_found: NoCalm in new from 7400,
     a_move_without_a_turn_is_found: MoveNoStripe in new from 1800,
     a_walk_that_was_cut_short_is_found: HalfWalk in new from 1,
     a_copy_that_stays_where_it_was_found_is_found: SourceStays in new from 1,
