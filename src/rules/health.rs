@@ -274,7 +274,8 @@ impl Health {
             Event::HeldBack => {
                 self.end_trial();
                 self.held_back = true;
-                self.due = now + self.wait;
+                // One that was resumed has waited for nothing yet.
+                self.due = now + self.wait.max(settings.retry_first);
             }
             // While the trial was under way it was taken out.
             Event::Rejoined { .. } | Event::Kept { .. } | Event::Returned if self.out => self.end_trial(),

@@ -43,8 +43,9 @@ impl Plan {
 }
 
 impl Plan {
-    /// The same plan with another list of servers: what is ordered for a server of it stays ordered, by its name.
-    pub fn with_list(&self, list: &Pool) -> Plan {
+    /// The same plan with another list of servers: what is ordered for a server of it stays ordered, by its name; and what is
+    /// `in_force` for one that the plan does not have, by its place in the list.
+    pub fn with_list(&self, list: &Pool, in_force: &[FileOrder]) -> Plan {
         let file = &self.file;
         let ordered: HashMap<&str, FileOrder> = file
             .pool
@@ -53,14 +54,17 @@ impl Plan {
             .map(|server| server.name.as_str())
             .zip(file.orders.iter().copied())
             .collect();
-        let order = |server: &Server| ordered.get(server.name.as_str()).copied().unwrap_or_default();
+        let order = |(index, server): (usize, &Server)| {
+            let known = ordered.get(server.name.as_str()).or_else(|| in_force.get(index));
+            known.copied().unwrap_or_default()
+        };
         let options = Options {
             distribution: list.options.distribution,
             backups: list.options.backups,
             ..file.pool.options.clone()
         };
         let (servers, slots) = (list.servers().to_vec(), list.slots().to_vec());
-        let orders = list.servers().iter().map(order).collect();
+        let orders = list.servers().iter().enumerate().map(order).collect();
         let pool = Pool::with_slots(file.pool.name.clone(), options, servers, slots);
         Plan { file: PoolFile { pool, orders, ..file.clone() }, ..self.clone() }
     }
@@ -259,6 +263,27 @@ mod tests {
         look(&mut source);
         look(&mut source);
         assert_eq!(looks, [false, false, false, false, false, true, false, false, true]);
+    }
+
+    /// A server that is removed while an earlier list is still swept is in the list until then: out, if that was ordered.
+    #[test]
+    fn what_was_ordered_of_a_server_holds_until_the_list_without_it_is_followed() {
+        let path = std::env::temp_dir().join(format!("memcache-plan-{}", std::process::id()));
+        let plan = |servers: &[(&str, &str)]| {
+            let mut text = "[pool]\ntable = \"/tmp/none.table\"\n".to_owned();
+            for (port, state) in servers {
+                text += &format!("[[server]]\naddress = \"127.0.0.1:{port}\"\n{state}\n");
+            }
+            std::fs::write(&path, text).expect("the file");
+            Source::new(path.clone()).read().expect("a pool file")
+        };
+        let (down, draining) = ("state = \"down\"", "state = \"draining\"");
+        let before = plan(&[("1", ""), ("2", down), ("3", draining), ("4", down)]);
+        let after = plan(&[("1", ""), ("4", "")]);
+        std::fs::remove_file(&path).expect("it goes");
+        let now = after.with_list(&before.file.pool, &before.file.orders);
+        let orders: Vec<Order> = (0..4).map(|index| now.order(index)).collect();
+        assert_eq!(orders, [Order::Up, Order::Down, Order::Draining, Order::Up]);
     }
 
     #[test]

@@ -255,6 +255,23 @@ fn a_pool_grows_and_shrinks_and_nothing_is_lost() {
     world.check_values(0..800);
 }
 
+/// Another client stored them: no client of ours can ask for them, nor can a sweep, so they hold none up.
+#[test]
+fn keys_that_are_too_long_for_base64_are_left_where_they_are() {
+    let mut world = World::new(2, QUICK);
+    world.wait_until_swept();
+    world.fill(100);
+    for number in 0..20 {
+        let key = format!("foreign\t{number}\t{}", "x".repeat(200));
+        let stored = world.servers[1].ask(&format!("set {key} 0 0 1\r\nx\r\n"), "STORED");
+        assert!(stored.is_ok(), "{stored:?}");
+    }
+    world.kill(0);
+    world.restart(0);
+    world.wait_until_steady();
+    world.check_values(0..100);
+}
+
 /// Not a demand: figures, of a small run and without optimisation. `make bench-sweep` is the large one.
 #[test]
 fn what_make_bench_sweep_measures() {

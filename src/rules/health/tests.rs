@@ -258,6 +258,18 @@ fn a_trial_that_was_held_back_shows_that_the_server_answers() {
 }
 
 #[test]
+fn one_that_was_resumed_and_held_back_is_not_tried_without_a_pause() {
+    let mut s = Story::begin();
+    let down = ServerView { state: State::Down, ..s.health.view() };
+    s.health = Health::resume(down, life(7, 100), s.now);
+    assert!(s.due());
+    s.on(Event::TrialBegun);
+    s.on(Event::HeldBack);
+    assert!(!s.due());
+    assert!(s.wait(FIRST).due());
+}
+
+#[test]
 fn the_wait_between_trials_doubles_up_to_the_limit() {
     let mut s = Story::begin();
     s.on(Event::Refused);

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use sd_notify::NotifyState;
 
 use super::{Daemon, terms};
+use crate::config::Order;
 use crate::rules::pool::place_alike;
-use crate::table::Snapshot;
+use crate::rules::view::State;
+use crate::table::{ServerEntry, Snapshot};
 use crate::watch::journal;
 use crate::watch::ledger::Ledger;
 use crate::watch::pool_file::{Plan, Reading};
@@ -69,7 +71,7 @@ impl Daemon {
             log::info!(
                 "the list of servers changes once more; that is followed when the change before is swept"
             );
-            let now = plan.with_list(&self.plan.file.pool);
+            let now = plan.with_list(&self.plan.file.pool, &self.plan.file.orders);
             self.next_plan = Some(plan);
             return now;
         }
@@ -103,12 +105,22 @@ pub(super) fn take_over(mut plan: Plan, old: Option<&Snapshot>) -> (Plan, Sweepi
         return (plan, sweeping, None);
     };
     if sweeping.previous.is_some() {
-        return (plan.with_list(&listed), sweeping, Some(plan));
+        let in_force: Vec<Order> = old.current.servers.iter().map(ordered).collect();
+        return (plan.with_list(&listed, &in_force), sweeping, Some(plan));
     }
     if sweeping.on {
         sweeping.previous = Some(Arc::new(listed));
     }
     (plan, sweeping, None)
+}
+
+/// What was ordered for a server when it was published.
+fn ordered(entry: &ServerEntry) -> Order {
+    match entry.state {
+        State::Down if entry.ordered => Order::Down,
+        State::Draining if entry.ordered => Order::Draining,
+        _ => Order::Up,
+    }
 }
 
 /// systemd waits for [`NotifyState::Ready`] then.

@@ -18,6 +18,7 @@ use super::pace::Pace;
 use super::part::{END, Part};
 use crate::client::{Client, resolve};
 use crate::rules::address::Address;
+use crate::rules::key;
 use crate::rules::operation::{Found, Many, Moves, Outcome, concerns};
 use crate::rules::pool::ServerId;
 
@@ -121,8 +122,9 @@ impl Walk {
         self.look_at_list()?;
         let (source, goals) = (self.order.source, &self.order.goals);
         let wanted = |id: ServerId| goals.get(id.index()).is_some_and(|wanted| *wanted);
-        let mut filter =
-            |key: &[u8], _: &Entry| !key.starts_with(OURS) && concerns(&view, key, source, &wanted);
+        // A key that cannot be asked for, neither as it is nor in base64, is nobody's of ours.
+        let is_ours = |key: &[u8]| !key.starts_with(OURS) && key::check_binary(key).is_ok();
+        let mut filter = |key: &[u8], _: &Entry| is_ours(key) && concerns(&view, key, source, &wanted);
         let more = dump.next_part(part, &mut filter).map_err(|trouble: Trouble| trouble.to_string())?;
         self.rest(begin)?;
         Ok(more)
