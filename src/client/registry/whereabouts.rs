@@ -18,8 +18,8 @@ use crate::client::clock;
 use crate::client::resolve::{is_name, resolve};
 use crate::rules::time::Instant;
 
-/// A name is not looked up again for so long, as memcache-watchd does with one that was not found,
-const PAUSE: Duration = Duration::from_secs(5);
+/// A name is not looked up again for so long,
+const PAUSE: Duration = Duration::from_secs(2);
 /// nor for so many times as long as that took, so that a resolver which hangs costs no more of a program's time than this.
 const SHARE: u32 = 50;
 
