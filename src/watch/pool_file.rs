@@ -275,12 +275,13 @@ mod tests {
                 text += &format!("[[server]]\naddress = \"127.0.0.1:{port}\"\n{state}\n");
             }
             std::fs::write(&path, text).expect("the file");
-            Source::new(path.clone()).read().expect("a pool file")
+            let read = Source::new(path.clone()).read();
+            std::fs::remove_file(&path).expect("it goes");
+            read.expect("a pool file")
         };
         let (down, draining) = ("state = \"down\"", "state = \"draining\"");
         let before = plan(&[("1", ""), ("2", down), ("3", draining), ("4", down)]);
         let after = plan(&[("1", ""), ("4", "")]);
-        std::fs::remove_file(&path).expect("it goes");
         let now = after.with_list(&before.file.pool, &before.file.orders);
         let orders: Vec<Order> = (0..4).map(|index| now.order(index)).collect();
         assert_eq!(orders, [Order::Up, Order::Down, Order::Draining, Order::Up]);
