@@ -205,6 +205,8 @@ impl Known {
     fn inherit(parents: &Known) -> Known {
         let mut inner = parents.inner.inherited().unwrap_or_default();
         inner.trial += u64::from(std::mem::take(&mut inner.trying));
+        // What the parent wanted to be looked up the child wants when it dials.
+        parents.whereabouts.take_wanted();
         if let Some(mut left) = try_lock(&parents.left) {
             // Its sockets are the parent's: the child's descriptors of them are closed, no more.
             drop(left.take());

@@ -124,13 +124,8 @@ fn a_client_that_gave_up_a_server_a_moment_too_late_is_noticed() {
     assert_eq!((server.stat("cmd_flush"), back.epoch), (Some(1), 2), "{}", watchd.said());
 }
 
-#[test]
-fn what_clients_found_while_there_was_no_daemon_counts() {
-    let servers = [Memcached::without_lists(), Memcached::without_lists()];
-    let files = Files::new(&[servers[0].address(), servers[1].address()], QUICK);
-    let watchd = Watchd::start(&files);
-    files.wait_until_met(2);
-    watchd.kill();
+/// Clients give the first two servers up, and bring the second one back.
+fn clients_find(files: &Files) {
     let stripes = Stripes::open(&files.table, &Trust::default()).expect("a stripes file");
     for index in [0, 1] {
         let slot = files.entry(index).epoch_slot;
@@ -138,6 +133,16 @@ fn what_clients_found_while_there_was_no_daemon_counts() {
     }
     let slot = files.entry(1).epoch_slot;
     stripes.make_even(slot, stripes.epoch(slot).expect("an epoch")).expect("a client brought it back");
+}
+
+#[test]
+fn what_clients_found_while_there_was_no_daemon_counts() {
+    let servers = [Memcached::without_lists(), Memcached::without_lists()];
+    let files = Files::new(&[servers[0].address(), servers[1].address()], QUICK);
+    let watchd = Watchd::start(&files);
+    files.wait_until_met(2);
+    watchd.kill();
+    clients_find(&files);
     let _watchd = Watchd::start(&files);
     let first = files.wait_for(0, State::Returned);
     let second = files.wait_for(1, State::Returned);
@@ -155,15 +160,7 @@ fn what_clients_found_before_the_machine_was_started_anew_counts() {
     files.wait_until_met(3);
     watchd.kill();
     let path = Stripes::path_for(&files.table);
-    {
-        let stripes = Stripes::open(&files.table, &Trust::default()).expect("a stripes file");
-        for index in [0, 1] {
-            let slot = files.entry(index).epoch_slot;
-            stripes.make_odd(slot, stripes.epoch(slot).expect("an epoch")).expect("nobody else is here");
-        }
-        let slot = files.entry(1).epoch_slot;
-        stripes.make_even(slot, stripes.epoch(slot).expect("an epoch")).expect("a client brought it back");
-    }
+    clients_find(&files);
     // Where this is in memory, another clock alone tells.
     of_another_boot(&path, &[header::BOOT, header::CLOCK], header::CHECKSUM);
     let watchd = Watchd::start(&files);

@@ -55,13 +55,13 @@ pub(super) struct Whereabouts {
 
 impl Drop for Whereabouts {
     fn drop(&mut self) {
-        self.is_done();
+        self.take_wanted();
     }
 }
 
 impl Whereabouts {
-    /// Whether a client was to look it up, and none has.
-    fn is_done(&self) -> bool {
+    /// Whether a client was to look it up, and none has; none is to any more.
+    pub(super) fn take_wanted(&self) -> bool {
         let wanted = self.wanted.swap(false, Relaxed);
         WANTED.fetch_sub(usize::from(wanted), Relaxed);
         wanted
@@ -137,7 +137,7 @@ impl Known {
 
     /// Looks it up, if somebody wanted that. Blocks as long as the resolver does.
     pub(in crate::client) fn look_up_if_wanted(&self) {
-        if self.whereabouts.is_done() {
+        if self.whereabouts.take_wanted() {
             // Why not was told when the client was opened.
             let _ = self.look_up();
         }
