@@ -248,6 +248,11 @@ impl Watcher {
         ServerView { incarnation: mark(address, self.epoch), ..self.view() }
     }
 
+    /// The time from one of its probes to the next.
+    pub fn interval(&self) -> Duration {
+        self.settings.interval
+    }
+
     /// Its state.
     pub fn state(&self) -> State {
         self.health.state()
@@ -285,9 +290,9 @@ impl Watcher {
     pub fn due(&self) -> Option<Instant> {
         let change = self.health.next_change(&self.settings.health);
         match (self.at_work, self.state()) {
-            // The next trial waits for the end of this one.
-            (true, State::Down) => None,
-            (false, State::Down) | (true, _) => change,
+            // What comes next waits for the end of the probe, or of the trial: its report is followed by a tick.
+            (true, _) => None,
+            (false, State::Down) => change,
             (false, _) => Some(change.map_or(self.next, |change| change.min(self.next))),
         }
     }

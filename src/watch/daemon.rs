@@ -238,8 +238,11 @@ impl Daemon {
         let before = self.view.replace(view);
         let pool = &self.plan.file.pool;
         let same_list = (before.pool.slots(), before.pool.servers()) == (pool.slots(), pool.servers());
-        if !same_list || (&before.pool.name, &before.pool.options) != (&pool.name, &pool.options) {
+        if !same_list {
             self.sweeps.relist();
+        } else if (&before.pool.name, &before.pool.options) != (&pool.name, &pool.options) {
+            // What is under way goes by the options of before; what it is for stays.
+            self.sweeps.stop();
         }
         self.wake_all();
     }
@@ -277,7 +280,7 @@ impl Daemon {
         }
         let (id, limit) = (ServerId(index as u16), self.plan.deadline);
         match task {
-            Some(Task::Probe) => self.servers[index].probe(id, &self.view, limit, &self.news),
+            Some(Task::Probe) => self.servers[index].probe(now.clock, id, &self.view, limit, &self.news),
             Some(Task::Trial) => self.try_again(index, now),
             None => {}
         }

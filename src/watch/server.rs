@@ -28,8 +28,12 @@ const NAME_LASTS: Duration = Duration::from_secs(60);
 const LATE: Duration = Duration::from_millis(4);
 /// Milliseconds after which a server that is down is flushed, whatever is known of it.
 const SHORT: u64 = 300_000;
-/// How long after a name could not be looked up it is tried again.
+/// How long after a name could not be looked up it is tried again; a new one after an interval.
 const NAME_AGAIN: Duration = Duration::from_secs(5);
+/// For so many intervals no server is blamed for its name's having no address yet. A daemon that starts while the
+/// resolver does not answer (it starts too, or the network does) must not call every server down: they would be flushed for
+/// it.
+const NAME_PATIENCE: u32 = 40;
 
 /// What a task has to say. `server` is a [`Watched::key`], `ticket` a task's number.
 pub struct News {
@@ -72,6 +76,8 @@ pub struct Watched {
     /// Why its name could not be looked up, when it could not.
     unresolved: Option<String>,
     resolve_at: Instant,
+    /// When its name was first looked up in vain, with no address known from before.
+    nameless_since: Option<Instant>,
     question: Option<Task>,
     sentinel: Option<Task>,
     lookup: Option<Task>,
@@ -98,6 +104,7 @@ impl Watched {
             sites: None,
             unresolved: None,
             resolve_at: Instant(0),
+            nameless_since: None,
             question: None,
             sentinel: None,
             lookup: None,
@@ -119,7 +126,7 @@ impl Watched {
     pub fn rename(&mut self, server: Server) {
         if server.address != self.server.address {
             (self.sites, self.lookup, self.unresolved) = (None, None, None);
-            self.resolve_at = Instant(0);
+            (self.resolve_at, self.nameless_since) = (Instant(0), None);
             self.sentinel = None;
         }
         self.server = server;
@@ -168,32 +175,51 @@ impl Watched {
                     log::info!("{}: found at last ({why})", self.title());
                 }
                 self.sites = Some(sites.into());
-                self.resolve_at = now + NAME_LASTS;
+                (self.resolve_at, self.nameless_since) = (now + NAME_LASTS, None);
             }
             Err(why) => {
                 if self.unresolved.as_ref() != Some(&why) {
                     log::warn!("{}: {}", self.title(), why.escape_debug());
                 }
                 self.unresolved = Some(why);
-                self.resolve_at = now + NAME_AGAIN;
+                let pause = match self.sites {
+                    Some(_) => NAME_AGAIN,
+                    None => {
+                        self.nameless_since.get_or_insert(now);
+                        self.watcher.interval()
+                    }
+                };
+                self.resolve_at = now + pause;
             }
         }
     }
 
+    /// Whether its name has had no address for so long that this is what is wrong with it.
+    fn is_nameless(&self, now: Instant) -> bool {
+        let patience = self.watcher.interval().saturating_mul(NAME_PATIENCE);
+        self.nameless_since.is_some_and(|since| now.since(since) >= patience)
+    }
+
     /// Begins a probe. `id`: which one it is in the view.
-    pub fn probe(&mut self, id: ServerId, view: &SharedView, limit: Duration, news: &UnboundedSender<News>) {
+    pub fn probe(
+        &mut self,
+        now: Instant,
+        id: ServerId,
+        view: &SharedView,
+        limit: Duration,
+        news: &UnboundedSender<News>,
+    ) {
         let (server, ticket, news) = (self.key, self.ticket(), news.clone());
         let view = view.clone();
         let sites = self.sites.clone();
-        let unresolved = self.unresolved.is_some();
+        let nameless = self.is_nameless(now);
         let handle = spawn_local(async move {
-            let known = sites.is_some();
             let mut probe = Probe::new(&view.borrow(), id);
             let mut carrier = Carrier::new(view, Patience::Whole(limit));
             let failing = carrier.drive(&mut probe, &|_| sites.clone()).await;
             let result = match probe.outcome() {
                 Some(Outcome::Done | Outcome::Refused) => Ok(probe.greeting().clone()),
-                _ if !known && unresolved => Err(Failing::Ill("its name cannot be looked up")),
+                _ if nameless => Err(Failing::Ill("its name cannot be looked up")),
                 _ => Err(failing.unwrap_or(Failing::Ill(probe.reason()))),
             };
             let socket = result.is_ok().then(|| carrier.take(id)).flatten();

@@ -20,7 +20,7 @@ fn start(count: usize) -> Vec<Memcached> {
     (0..count).map(|_| Memcached::without_lists()).collect()
 }
 
-fn flushes(server: &Memcached) -> u64 {
+pub fn flushes(server: &Memcached) -> u64 {
     server.stat("cmd_flush").expect("it answers")
 }
 

@@ -17,6 +17,7 @@ mod files;
 mod hostile;
 mod installed;
 mod keeping;
+mod names;
 mod reload;
 mod reports;
 mod sweep;
