@@ -111,14 +111,17 @@ fn unfound() -> Answer {
     Answer::wrong("the servers cannot be found in the file's text; change it by hand")
 }
 
-/// The pool as the file has it, with the table's states while its servers are the same.
-fn view(known: &Known) -> View {
-    if known.lists_agree() && known.seen().is_some() {
-        return known.view();
+/// By what a change to this server of the file is judged: the list that is in force, if it has the server (another one in
+/// the file may wait for a sweep), else the file's; and which server of it that is.
+fn in_force(known: &Known, id: ServerId) -> (View, ServerId) {
+    let name = &known.file.pool.server(id).name;
+    let view = known.view();
+    if let Some(id) = view.pool.ids().find(|&id| view.pool.server(id).name == *name) {
+        return (view, id);
     }
     let mut view = View::new(known.file.pool.clone().into());
     view.refresh(1, known.file.orders.iter().map(|&order| ordered(order)));
-    view
+    (view, id)
 }
 
 fn order(known: &Known, text: &str, server: &str, order: Order) -> Result<Plan, Answer> {
@@ -126,9 +129,10 @@ fn order(known: &Known, text: &str, server: &str, order: Order) -> Result<Plan, 
     let id = known::find(pool, server)?;
     let before = known.file.orders[id.index()];
     let who = called(pool.server(id));
+    let (view, judged) = in_force(known, id);
     let (done, harm) = match order {
-        Order::Down => (format!("{who} is ordered down"), harm::of_taking_away(&view(known), id)),
-        Order::Draining => (format!("{who} is ordered to drain"), harm::of_no_new_keys(&view(known), id)),
+        Order::Down => (format!("{who} is ordered down"), harm::of_taking_away(&view, judged)),
+        Order::Draining => (format!("{who} is ordered to drain"), harm::of_no_new_keys(&view, judged)),
         Order::Up => (format!("{who} is ordered up"), harm_of_return(known, id, before)),
     };
     // What is ordered already does no harm that is not done.
@@ -184,7 +188,10 @@ fn remove(known: &Known, text: &str, server: &str) -> Result<Plan, Answer> {
         return Err(Answer::wrong(format!("{who} is the only server; a pool needs at least one")));
     }
     let (moving, notes) = harm_of_moving(known);
-    let mut harm = harm::of_taking_away(&view(known), id);
+    let (mut view, judged) = in_force(known, id);
+    // A change of the list waits until the one before it is swept.
+    view.set_previous(None);
+    let mut harm = harm::of_taking_away(&view, judged);
     harm.extend(moving);
     let others = edit::backed_up_by(text, id.index()).ok_or_else(unfound)?;
     if !others.is_empty() {
@@ -207,7 +214,8 @@ fn replace(known: &Known, text: &str, old: &str, new: &str) -> Result<Plan, Answ
     if known.file.orders[id.index()] != Order::Up {
         notes.push(format!("the order for it stays; `memcachectl up {}` takes it back", server.name));
     }
-    let harm = harm::of_taking_away(&view(known), id);
+    let (view, judged) = in_force(known, id);
+    let harm = harm::of_taking_away(&view, judged);
     let text = edit::replace(text, id.index(), new).ok_or_else(unfound)?;
     let done = format!("{} is at {address} from now on, instead of {}", server.name, server.address);
     Ok(Plan { text, goal: Goal::List, done, harm, notes })
@@ -294,10 +302,12 @@ fn table_says(entry: &ServerEntry) -> String {
 
 /// Whether the table shows what the file says by now.
 fn is_shown(seen: &Seen, after: &PoolFile, goal: &Goal) -> bool {
-    if !known::is_of_list(&seen.snapshot, after) {
+    let lists_agree = known::is_of_list(&seen.snapshot, after);
+    let Goal::Order(name, order) = goal else { return lists_agree };
+    // A list that waits for the sweep of the one before keeps no order waiting.
+    if !lists_agree && seen.snapshot.previous.is_none() {
         return false;
     }
-    let Goal::Order(name, order) = goal else { return true };
     let Some(entry) = seen.entry(name) else { return false };
     match order {
         Order::Down => entry.ordered && entry.state == State::Down,

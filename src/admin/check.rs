@@ -11,7 +11,7 @@ use crate::config::duration::Text;
 use crate::rules::address::Address;
 use crate::rules::view::State;
 use crate::table::stripes::Stripes;
-use crate::table::{Attendance, Refusal, Snapshot, notice};
+use crate::table::{Attendance, Refusal, ServerEntry, Snapshot, notice};
 
 use super::ask::Figures;
 use super::known::{Known, Seen, Table, called, trust, word};
@@ -160,10 +160,17 @@ fn lists(found: &mut Findings, known: &Known) {
         } else {
             differences.join("; ")
         };
-        found.wrong(format!(
-            "the table has another list of servers than the pool file ({what}); the daemon has not read the \
-             file: its log says why"
-        ));
+        if seen.snapshot.previous.is_some() {
+            found.remark(format!(
+                "the table has another list of servers than the pool file ({what}); that is followed when the \
+                 change before is swept"
+            ));
+        } else {
+            found.wrong(format!(
+                "the table has another list of servers than the pool file ({what}); the daemon has not read the \
+                 file: its log says why"
+            ));
+        }
         return;
     }
     if list.options != known.file.pool.options || list.name != known.file.pool.name {
@@ -200,7 +207,8 @@ fn orders(found: &mut Findings, known: &Known, seen: &Seen) {
             (Order::Up, State::Steady) => {}
         }
     }
-    let down = seen.snapshot.current.servers.iter().filter(|entry| entry.state == State::Down).count();
+    let gone = |entry: &&ServerEntry| entry.state == State::Down && !entry.held_back;
+    let down = seen.snapshot.current.servers.iter().filter(gone).count();
     let all = seen.snapshot.current.servers.len();
     if down * 2 > all {
         found.wrong(format!(

@@ -12,6 +12,12 @@ pub fn of_taking_away(view: &View, id: ServerId) -> Vec<String> {
     if !view.live(id) || !view.pool.options.backups {
         return harm;
     }
+    if view.previous().is_some() {
+        harm.push(
+            "a changed list of servers is being swept: what only this server holds so far would be lost"
+                .to_owned(),
+        );
+    }
     let pool = &view.pool;
     if let Some(backup) = pool.server(id).backup.filter(|&backup| backup != id && !is_whole(view, backup)) {
         harm.push(format!(
@@ -39,17 +45,9 @@ pub fn of_no_new_keys(view: &View, id: ServerId) -> Vec<String> {
     if !view.live(id) {
         return Vec::new();
     }
-    let servers = view.pool.servers().len();
     let others = view.pool.ids().filter(|&other| other != id && takes_keys(view, other)).count();
     if others == 0 {
         return vec!["it is the last server in use: every call would fail".to_owned()];
-    }
-    let down = view.pool.ids().filter(|&other| !view.live(other)).count() + 1;
-    if down * 2 > servers {
-        return vec![format!(
-            "{down} of {servers} servers would be down: with more than half of them gone, clients take it for \
-             a fault of their own network and divert nothing"
-        )];
     }
     Vec::new()
 }
@@ -58,9 +56,10 @@ fn takes_keys(view: &View, id: ServerId) -> bool {
     matches!(view.state(id), State::Steady | State::Returned)
 }
 
-/// Whether everything that belongs on it is there. One that drains still has what it had.
+/// Whether everything that belongs on it is there for certain. One that drains has what it had, which was not all if it
+/// was returned before.
 fn is_whole(view: &View, id: ServerId) -> bool {
-    matches!(view.state(id), State::Steady | State::Draining)
+    view.state(id) == State::Steady
 }
 
 #[cfg(test)]
@@ -102,12 +101,22 @@ mod tests {
             harm(&[Steady, Steady, Steady, Steady, Down], 0),
             [format!("it is the backup of s5 (h:5), which is down: {lost}")]
         );
-        assert_eq!(harm(&[Steady, Draining], 0), ["it is the last server in use: every call would fail"]);
+        assert_eq!(harm(&[Steady, Draining], 0)[0], "it is the last server in use: every call would fail");
         assert_eq!(
-            harm(&[Down, Steady, Steady, Down, Steady], 4)[0],
-            "3 of 5 servers would be down: with more than half of them gone, clients take it for a fault of \
-             their own network and divert nothing"
+            harm(&[Steady, Steady, Draining, Steady], 3),
+            [format!("its backup s3 (h:3) is draining: {lost}")]
         );
+        assert_eq!(harm(&[Steady, Steady, Down, Down, Steady], 4), [""; 0], "who is out by order is not missed");
+    }
+
+    #[test]
+    fn while_a_changed_list_is_swept_nobody_is_taken_away() {
+        let mut view = view("", &[Steady; 4]);
+        let pool = config::parse("p.toml", "[[server]]\naddress = \"h:1\"\n").unwrap().pool;
+        view.set_previous(Some(pool.into()));
+        let lost = "a changed list of servers is being swept: what only this server holds so far would be lost";
+        assert_eq!(of_taking_away(&view, ServerId(0)), [lost]);
+        assert_eq!(of_no_new_keys(&view, ServerId(0)), [""; 0]);
     }
 
     #[test]

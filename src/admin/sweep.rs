@@ -72,8 +72,8 @@ fn can_be(known: &Known, server: Option<&str>) -> Result<(), Answer> {
     let Some(text) = server else { return Ok(()) };
     let server = known.file.pool.server(known::find(&known.file.pool, text)?);
     match seen.entry(&server.name) {
-        Some(entry) if entry.server.address != server.address => Err(unread(&called(server))),
-        None => Err(unread(&called(server))),
+        Some(entry) if entry.server.address != server.address => Err(unread(seen, &called(server))),
+        None => Err(unread(seen, &called(server))),
         Some(entry) if entry.state == State::Down => Err(Answer::wrong(format!(
             "{} is down, so nothing can be moved there; it is swept when it comes back",
             called(server)
@@ -82,10 +82,13 @@ fn can_be(known: &Known, server: Option<&str>) -> Result<(), Answer> {
     }
 }
 
-fn unread(who: &str) -> Answer {
-    Answer::wrong(format!(
-        "the table does not have {who}: the daemon has not read the pool file; its log says why"
-    ))
+fn unread(seen: &Seen, who: &str) -> Answer {
+    let why = if seen.snapshot.previous.is_some() {
+        "it is followed when the change of the list before it is swept"
+    } else {
+        "the daemon has not read the pool file; its log says why"
+    };
+    Answer::wrong(format!("the table does not have {who}: {why}"))
 }
 
 /// That nobody sweeps a pool, and why.

@@ -48,6 +48,10 @@ struct Known {
     goal: Option<Tick>,
     /// The walk under way began then.
     walk: Option<Tick>,
+    /// It is to be looked at once more when its goal is reached: somebody asked while it was under way.
+    asked: bool,
+    /// It drains, and everything that belonged on it was there before: its own walk moves all that would be missed.
+    whole: bool,
 }
 
 /// The bookkeeping of a pool's sweeps.
@@ -96,11 +100,12 @@ impl Sweep {
                 known.walk = None;
                 known.clean_since = (!kept(id) && !old_lists).then_some(now);
             }
+            known.whole = state == State::Draining && !first && !another && (was == State::Steady || known.whole);
             match state {
                 State::Returned | State::Draining if another || was != state || known.goal.is_none() => {
                     known.goal = Some(now);
                 }
-                State::Steady if another || was != state => known.goal = None,
+                State::Steady if another || was != state => (known.goal, known.asked) = (None, false),
                 _ => {}
             }
         }
@@ -120,8 +125,11 @@ impl Sweep {
         let now = self.tick();
         let all = self.servers.iter_mut().enumerate();
         for (_, known) in all.filter(|(index, _)| only.is_none_or(|only| only.index() == *index)) {
-            if known.state != State::Down {
-                known.goal = Some(now);
+            match known.goal {
+                _ if known.state == State::Down => {}
+                None => known.goal = Some(now),
+                // A goal that is set anew each time somebody asks might never be reached.
+                Some(_) => known.asked = true,
             }
         }
     }
@@ -163,10 +171,8 @@ impl Sweep {
         }
         match goal {
             Goal::List => true,
-            Goal::Server(server) if self.servers[server.index()].state == State::Draining => {
-                server.index() == source
-            }
-            Goal::Server(_) => true,
+            // The others hold what it should have had, and perhaps alone.
+            Goal::Server(server) => !self.servers[server.index()].whole || server.index() == source,
         }
     }
 
@@ -228,7 +234,11 @@ impl Sweep {
         });
         let (goal, _) = reached?;
         match goal {
-            Goal::Server(server) => self.servers[server.index()].goal = None,
+            Goal::Server(server) => {
+                let now = self.tick();
+                let known = &mut self.servers[server.index()];
+                known.goal = std::mem::take(&mut known.asked).then_some(now);
+            }
             Goal::List => self.list = None,
         }
         Some(goal)

@@ -1,6 +1,5 @@
 //! The pool file as the daemon follows it: read, read again when it changed, and never half.
 
-use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::config::{Order as FileOrder, PoolFile, Rejoin};
 use crate::rules::health::Order;
-use crate::rules::pool::{Options, Pool, Server};
+use crate::rules::pool::{Options, Pool, Server, match_up};
 use crate::rules::watcher;
 
 /// What the file says, as the daemon needs it.
@@ -43,20 +42,20 @@ impl Plan {
 }
 
 impl Plan {
-    /// The same plan with another list of servers: what is ordered for a server of it stays ordered, by its name; and what is
-    /// `in_force` for one that the plan does not have, by its place in the list.
+    /// The same plan with another list of servers: what is ordered for a server of it ([`match_up`]) stays ordered; and what is
+    /// `in_force`, by its place in the list, for one that the plan does not have, or has at another address.
     pub fn with_list(&self, list: &Pool, in_force: &[FileOrder]) -> Plan {
         let file = &self.file;
-        let ordered: HashMap<&str, FileOrder> = file
-            .pool
-            .servers()
-            .iter()
-            .map(|server| server.name.as_str())
-            .zip(file.orders.iter().copied())
-            .collect();
+        let known: Vec<&Server> = file.pool.servers().iter().collect();
+        let matched = match_up(list.servers(), &known);
         let order = |(index, server): (usize, &Server)| {
-            let known = ordered.get(server.name.as_str()).or_else(|| in_force.get(index));
-            known.copied().unwrap_or_default()
+            let in_force = in_force.get(index).copied().unwrap_or_default();
+            let Some(at) = matched[index] else { return in_force };
+            match file.orders.get(at) {
+                // Who is to be used is the one at the new address.
+                Some(FileOrder::Up) if known[at].address != server.address => in_force,
+                order => order.copied().unwrap_or_default(),
+            }
         };
         let options = Options {
             distribution: list.options.distribution,
@@ -69,6 +68,9 @@ impl Plan {
         Plan { file: PoolFile { pool, orders, ..file.clone() }, ..self.clone() }
     }
 }
+
+/// How often a file is read anew that is written again and again.
+const TRIES: u32 = 16;
 
 /// A pool file, and which of its states was read last.
 #[derive(Debug)]
@@ -113,10 +115,12 @@ impl Source {
     /// # Errors
     /// Every message, one for each thing that is wrong.
     pub fn read(&mut self) -> Reading {
+        let mut tries = 0;
         let file = loop {
             self.seen = stamp(&self.path);
             let file = crate::config::read(&self.path);
-            if stamp(&self.path) == self.seen {
+            tries += 1;
+            if stamp(&self.path) == self.seen || tries == TRIES {
                 break file;
             }
         };

@@ -209,6 +209,19 @@ fn one_that_drains_is_walked_alone() {
 }
 
 #[test]
+fn one_that_drains_before_it_was_complete_has_all_walked() {
+    let mut story = Story::new(&[STEADY, STEADY, RETURNED, STEADY]);
+    story.see(&[STEADY, STEADY, DRAINING, STEADY]);
+    story.calm();
+    let walks = story.begin();
+    assert_eq!(numbers(&walks), [0, 1, 2, 3], "the others have what it should have had, and perhaps alone");
+    story.end(&walks[2..3]);
+    assert_eq!(story.reached(), []);
+    story.end(&walks);
+    assert_eq!(story.reached(), [server(2)]);
+}
+
+#[test]
 fn a_changed_list_has_every_server_walked() {
     let mut story = Story::new(&[STEADY; 3]);
     story.sweep.relist();
@@ -258,6 +271,35 @@ fn an_administrator_can_ask_for_one() {
     assert_eq!(numbers(&walks), [0, 1]);
     story.end(&walks);
     assert_eq!((story.reached(), story.sweep.is_wanted()), (vec![server(1)], false));
+}
+
+#[test]
+fn who_asks_while_it_is_under_way_gets_one_more_and_keeps_nobody_from_an_end() {
+    let mut story = Story::new(&[STEADY, STEADY, RETURNED]);
+    story.calm();
+    let walks = story.begin();
+    for _ in 0..3 {
+        story.sweep.request(Some(ServerId(2)));
+    }
+    story.end(&walks);
+    assert_eq!(story.reached(), [server(2)], "what it was walked for is done");
+    // It is steady by then, and complete.
+    story.see(&[STEADY; 3]);
+    assert!(!story.sweep.is_wanted());
+
+    story.sweep.request(None);
+    story.calm();
+    let walks = story.begin();
+    story.sweep.request(Some(ServerId(1)));
+    story.sweep.request(Some(ServerId(1)));
+    story.end(&walks);
+    assert_eq!(story.reached().len(), 3);
+    story.calm();
+    let walks = story.begin();
+    assert_eq!(numbers(&walks), [0, 1, 2], "who asked is answered by a sweep that began after that");
+    story.end(&walks);
+    assert_eq!(story.reached(), [server(1)]);
+    assert!(!story.sweep.is_wanted());
 }
 
 #[test]

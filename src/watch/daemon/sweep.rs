@@ -123,7 +123,7 @@ impl Sweeps {
     }
 
     /// All threads end, and the sweep is begun anew when there is something to be swept.
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         for walk in std::mem::take(&mut self.walks) {
             self.rules.walked(walk.server, walk.begun, false);
         }
