@@ -27,7 +27,7 @@ struct Arguments {
     #[arg(long)]
     foreground: bool,
 
-    /// The least important lines to log: error, warn, info or debug
+    /// The least important lines to log: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: log::LevelFilter,
 }

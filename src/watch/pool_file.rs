@@ -289,6 +289,13 @@ mod tests {
         let now = after.with_list(&before.file.pool, &before.file.orders);
         let orders: Vec<Order> = (0..4).map(|index| now.order(index)).collect();
         assert_eq!(orders, [Order::Up, Order::Down, Order::Draining, Order::Up]);
+
+        // At another address it is another server that is to be used; under another name it is the same one.
+        let before = plan(&[("1", "name = \"a\"\nstate = \"down\""), ("2", ""), ("3", "")]);
+        let after = plan(&[("9", "name = \"a\""), ("2", "name = \"b\"\nstate = \"down\"")]);
+        let now = after.with_list(&before.file.pool, &before.file.orders);
+        let orders: Vec<Order> = (0..3).map(|index| now.order(index)).collect();
+        assert_eq!(orders, [Order::Down, Order::Down, Order::Up]);
     }
 
     #[test]

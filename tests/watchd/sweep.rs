@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use memcache::rules::operation::{Outcome, Spread};
 use memcache::rules::view::State;
@@ -191,6 +192,27 @@ fn copies_that_somebody_took_away_are_brought_back_when_that_is_asked_for() {
     world.wait_until_steady();
     world.check_places((0..300).map(key));
     assert!(world.said().contains(&format!("{} copies moved", homes[0].len())), "{}", world.said());
+}
+
+#[test]
+fn what_was_asked_for_is_swept_although_an_option_changes_meanwhile() {
+    let mut world = World::new(2, SLOW);
+    world.wait_until_swept();
+    world.fill(600);
+    let homes = world.keys_at_home();
+    for key in &homes[0] {
+        world.servers[1].ask(&format!("delete {key}\r\n"), "DELETED").expect("it was there");
+    }
+    assert!(notice::send(&world.files.table, &Notice::Sweep(None)));
+    wait::until("a sweep under way", || world.files.look()?.1.sweep.map(drop));
+    let text = std::fs::read_to_string(&world.files.pool).expect("a pool file");
+    world.files.write_text(&text.replace("[pool]\n", "[pool]\ntimeout = \"3s\"\n"));
+    let timeout = Duration::from_secs(3);
+    wait::until("the option", || (world.files.look()?.1.current.options.timeout == timeout).then_some(()));
+    assert_ne!(world.keys(1).len(), 600, "too fast a sweep for this test");
+    hurry(&world);
+    wait::until("all copies", || (world.keys(1).len() == 600).then_some(()));
+    world.wait_until_steady();
 }
 
 #[test]

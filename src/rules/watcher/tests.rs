@@ -141,6 +141,20 @@ impl Story {
     }
 }
 
+/// A returned server has its probes, and the end of its window: who works off what is due must not be given the latter
+/// once for each probe.
+#[test]
+fn while_a_probe_is_under_way_nothing_is_due() {
+    let mut story = Story::begin();
+    story.wait(INTERVAL);
+    assert!(story.good(8, 200), "restarted");
+    assert_eq!(story.watcher.state(), State::Returned);
+    story.wait(INTERVAL);
+    assert!(story.watcher.due().is_some());
+    assert_eq!(story.task(), Some(Task::Probe));
+    assert_eq!(story.watcher.due(), None);
+}
+
 #[test]
 fn a_probe_in_every_interval() {
     let mut s = Story::begin();
