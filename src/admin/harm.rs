@@ -106,7 +106,11 @@ mod tests {
             harm(&[Steady, Steady, Draining, Steady], 3),
             [format!("its backup s3 (h:3) is draining: {lost}")]
         );
-        assert_eq!(harm(&[Steady, Steady, Down, Down, Steady], 4), [""; 0], "who is out by order is not missed");
+        assert_eq!(
+            harm(&[Steady, Steady, Down, Down, Steady], 4),
+            [""; 0],
+            "who is out by order is not missed"
+        );
     }
 
     #[test]
@@ -114,7 +118,8 @@ mod tests {
         let mut view = view("", &[Steady; 4]);
         let pool = config::parse("p.toml", "[[server]]\naddress = \"h:1\"\n").unwrap().pool;
         view.set_previous(Some(pool.into()));
-        let lost = "a changed list of servers is being swept: what only this server holds so far would be lost";
+        let lost =
+            "a changed list of servers is being swept: what only this server holds so far would be lost";
         assert_eq!(of_taking_away(&view, ServerId(0)), [lost]);
         assert_eq!(of_no_new_keys(&view, ServerId(0)), [""; 0]);
     }

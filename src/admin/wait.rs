@@ -87,7 +87,9 @@ pub(super) fn missing(known: &Known) -> Vec<String> {
         return vec!["the table has other servers than the pool file".to_owned()];
     }
     if known.seen().is_some_and(|seen| seen.snapshot.previous.is_some()) {
-        return vec!["a changed list of servers is being swept, and values have one copy until it is".to_owned()];
+        return vec![
+            "a changed list of servers is being swept, and values have one copy until it is".to_owned(),
+        ];
     }
     let servers = known.file.pool.servers().iter().zip(&known.file.orders);
     servers

@@ -100,7 +100,8 @@ impl Sweep {
                 known.walk = None;
                 known.clean_since = (!kept(id) && !old_lists).then_some(now);
             }
-            known.whole = state == State::Draining && !first && !another && (was == State::Steady || known.whole);
+            known.whole =
+                state == State::Draining && !first && !another && (was == State::Steady || known.whole);
             match state {
                 State::Returned | State::Draining if another || was != state || known.goal.is_none() => {
                     known.goal = Some(now);

@@ -132,7 +132,8 @@ fn while_a_changed_list_is_swept_values_have_one_copy() {
     let said = world.demand(4, &["wait", "--steady", "--timeout", "0s"]);
     assert!(said.contains("a changed list of servers is being swept"), "{said}");
     for command in ["down", "replace"] {
-        let arguments: &[&str] = if command == "down" { &["down", "s1"] } else { &["replace", "s1", "127.0.0.1:1"] };
+        let arguments: &[&str] =
+            if command == "down" { &["down", "s1"] } else { &["replace", "s1", "127.0.0.1:1"] };
         let said = world.demand(1, arguments);
         assert!(said.contains("what only this server holds so far would be lost"), "{said}");
     }

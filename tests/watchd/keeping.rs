@@ -201,6 +201,26 @@ fn one_that_hangs_keeps_what_was_not_changed() {
 }
 
 #[test]
+fn when_this_machine_was_cut_off_from_all_of_them_nothing_is_lost() {
+    let servers: Vec<_> = (0..4).map(|_| Memcached::start()).collect();
+    let relays: Vec<Relay> = servers.iter().map(|server| Relay::start(server.port())).collect();
+    let files = Files::new(&relays.iter().map(Relay::address).collect::<Vec<_>>(), KEEP);
+    let watchd = Watchd::start(&files);
+    files.wait_until_met(4);
+    let mut client = client(&files);
+    (0..100).for_each(|n| set(&mut client, &format!("key-{n}"), "there"));
+    relays.iter().for_each(|relay| relay.set(Mode::Cut));
+    (0..4).for_each(|index| drop(files.wait_for(index, State::Down)));
+    relays.iter().for_each(|relay| relay.set(Mode::Pass));
+    watchd.wait_to_say("most servers answer again");
+    wait::until("servers in use", || {
+        (0..4).all(|index| files.entry(index).state != State::Down).then_some(())
+    });
+    let missed = (0..100).filter(|n| get(&mut client, &format!("key-{n}")).as_deref() != Some("there"));
+    assert_eq!(missed.count(), 0, "{}", watchd.said());
+}
+
+#[test]
 fn one_that_is_cut_off_keeps_what_was_not_changed() {
     let servers: Vec<_> = (0..4).map(|_| Memcached::start()).collect();
     let relay = Relay::start(servers[0].port());

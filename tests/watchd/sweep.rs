@@ -196,7 +196,7 @@ fn copies_that_somebody_took_away_are_brought_back_when_that_is_asked_for() {
 
 #[test]
 fn what_was_asked_for_is_swept_although_an_option_changes_meanwhile() {
-    let mut world = World::new(2, SLOW);
+    let world = World::new(2, SLOW);
     world.wait_until_swept();
     world.fill(600);
     let homes = world.keys_at_home();
