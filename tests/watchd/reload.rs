@@ -65,7 +65,7 @@ fn a_changed_file_is_followed_and_who_stays_keeps_his_state() {
 fn a_file_that_is_being_written_is_not_followed_before_it_is_whole() {
     let servers: Vec<Memcached> = (0..5).map(|_| Memcached::without_lists()).collect();
     let addresses: Vec<String> = servers.iter().map(Memcached::address).collect();
-    let files = Files::new(&addresses[..4], "interval = \"500ms\"");
+    let files = Files::new(&addresses[..4], "interval = \"1s\"");
     let watchd = Watchd::start(&files);
     files.wait_until_met(4);
     // What it is to be, with a server more, written in place: as far as the second server's section at first.
@@ -76,8 +76,8 @@ fn a_file_that_is_being_written_is_not_followed_before_it_is_whole() {
     let mut file = std::fs::File::create(&files.pool).expect("the pool file, empty");
     let mut write = |text: &str| file.write_all(text.as_bytes()).expect("written");
     write(half);
-    // The daemon looks at it three times at least while this goes on.
-    let short = wait::within(Duration::from_millis(1600), || {
+    // The daemon looks at it twice at least while this goes on.
+    let short = wait::within(Duration::from_millis(2300), || {
         write("#\n");
         Some(names(&files)).filter(|names| names.len() < 4)
     });
