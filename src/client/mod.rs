@@ -64,6 +64,10 @@ use std::time::Duration;
 #[cfg(feature = "programs")]
 pub(crate) use clock::now;
 #[cfg(feature = "programs")]
+pub(crate) use dial::has_a_way_to;
+#[cfg(test)]
+pub(crate) use dial::tests as network;
+#[cfg(feature = "programs")]
 pub(crate) use resolve::is_name;
 pub use resolve::resolve;
 pub use views::TableAt;
