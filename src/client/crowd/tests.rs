@@ -81,6 +81,26 @@ fn one_whose_time_is_up_has_its_turn_until_it_is_let_go() {
 
 /// Two jobs under one tag would get each other's answers.
 #[test]
+/// The pool's timeout was long when the first came, and is short by now.
+#[test]
+fn whose_time_is_up_first_is_ended_first_whenever_it_came() {
+    let mut jobs = Jobs::new(1);
+    let add = |jobs: &mut Jobs<Change>, deadline| {
+        jobs.add(Change { asked: false }, Instant(deadline)).expect("there is room")
+    };
+    let first = add(&mut jobs, 1000);
+    let others = [add(&mut jobs, 50), add(&mut jobs, 60)];
+    jobs.now = Instant(60);
+    for slot in others {
+        assert_eq!(jobs.overdue(), Some(slot));
+        let was = jobs.retire(slot);
+        jobs.let_go(slot, was);
+    }
+    assert_eq!((jobs.overdue(), jobs.due()), (None, Some(Instant(1000))));
+    jobs.now = Instant(1000);
+    assert_eq!(jobs.overdue(), Some(first));
+}
+
 fn one_job_too_many_is_over_at_once_and_every_other_has_a_tag_of_its_own() {
     let view = view();
     let mut jobs = Jobs::new(1);
