@@ -125,7 +125,7 @@ fn who_takes_a_turn_over_without_descriptors_blames_no_server() {
     let key = daemon::key(&pool, ServerId(0));
     assert_eq!(daemon::set(&mut client, &key, b"old"), Outcome::Stored);
     let (stripes, me) = (daemon.stripes(), u64::from(std::process::id()));
-    let late = identity::boot_millis() + 5;
+    let late = identity::boot_millis() + 50;
     stripes.take(KeyHash::of(&key).value(), late, me, identity::boot_millis).expect("nobody has it").forget();
     wait::until("its time is over", || (identity::boot_millis() > late).then_some(()));
 

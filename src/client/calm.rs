@@ -17,7 +17,6 @@ impl Client {
     pub fn wait_for_calm(&mut self, within: Duration) -> bool {
         self.tidy_up();
         let deadline = clock::now() + within;
-        // By the pool's list of servers: who joined it may have to be proved too.
         self.begin(false, clock::now());
         let Some(stripes) = self.views.stripes().cloned() else { return false };
         let now = || clock::millis(clock::now());
@@ -31,6 +30,11 @@ impl Client {
         }
         if taken_over.is_empty() {
             return true;
+        }
+        // By the list of now: those who had them may have gone by it, and who joined it is to be proved too.
+        self.begin(false, clock::now());
+        if self.views.stripes().map(|other| other.id()) != Some(stripes.id()) {
+            return false;
         }
         let proved = proof::prove(&mut self.views, &self.terms, deadline);
         if proved {

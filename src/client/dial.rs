@@ -35,7 +35,7 @@ pub(super) struct Dial {
     site_until: Instant,
     /// The listener's backlog is full: ask again then.
     again: Option<Instant>,
-    /// How it ends when no address is left.
+    /// How it ends when no address is left: by what they said of the server; [`Loss::Local`]: none of them said anything.
     failure: Loss,
 }
 
@@ -43,8 +43,7 @@ impl Dial {
     /// Begins; the first [`Dial::step`] does the work.
     pub(super) fn new(sites: Arc<[SocketAddrAny]>, now: Instant, limit: Duration, call: Duration) -> Dial {
         let until = now + limit;
-        // That there is nothing to dial says nothing about the server.
-        let (socket, failure) = (None, if sites.is_empty() { Loss::Local } else { Loss::Refused });
+        let (socket, failure) = (None, Loss::Local);
         Dial { sites, call, tried: 0, socket, until, site_until: until, again: None, failure }
     }
 
@@ -86,10 +85,12 @@ impl Dial {
                     self.failure = Loss::Silent;
                 }
                 Err(Errno::INPROGRESS | Errno::ALREADY) => self.failure = Loss::Silent,
-                // No port or memory left on this machine: that says nothing about the server.
+                Err(Errno::ADDRNOTAVAIL) if !has_a_way_to(&self.sites[site]) => {}
+                // No port or memory left on this machine: that says nothing about the server, which may well be there.
                 Err(Errno::AGAIN | Errno::ADDRNOTAVAIL | Errno::NOBUFS | Errno::NOMEM) => {
                     return Err(Loss::Local);
                 }
+                Err(_) if self.failure == Loss::Local => self.failure = Loss::Refused,
                 Err(_) => {}
             }
         }
@@ -110,6 +111,14 @@ impl Dial {
         }
         Err(self.failure)
     }
+}
+
+/// Whether this machine has an address of its own from which that one could be reached: without IPv6 it has none for those of
+/// that kind. Nobody can serve it there, and what the server's other addresses say counts. The kernel tells it by the same error as
+/// a want of ports, of which sockets that make no connections have others.
+pub(crate) fn has_a_way_to(site: &SocketAddrAny) -> bool {
+    let socket = socket_with(site.address_family(), SocketType::DGRAM, SocketFlags::CLOEXEC, None);
+    socket.and_then(|socket| connect(&socket, site)) != Err(Errno::ADDRNOTAVAIL)
 }
 
 /// How long what is sent over this socket may be on its way: no longer than the call may take.
@@ -135,3 +144,6 @@ fn socket(family: AddressFamily, call: Duration) -> Result<OwnedFd, Errno> {
     }
     Ok(socket)
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -215,6 +215,12 @@ impl Exchange {
         self.busy.iter().any(|&index| waits(&self.connections[index]))
     }
 
+    /// Whether all that is outstanding waits for the table's word, and no server owes an answer or a connection.
+    pub(super) fn awaits_nobody(&self) -> bool {
+        let idles = |connection: &Connection| connection.waits() || !connection.owes();
+        self.busy.iter().all(|&index| idles(&self.connections[index]))
+    }
+
     /// Looks what became of the servers that connections lead to, or wait for, after the view was refreshed: what
     /// no longer holds is taken back, and who may be tried is tried.
     pub(super) fn reconsider(

@@ -64,6 +64,10 @@ use std::time::Duration;
 #[cfg(feature = "programs")]
 pub(crate) use clock::now;
 #[cfg(feature = "programs")]
+pub(crate) use dial::has_a_way_to;
+#[cfg(test)]
+pub(crate) use dial::tests as network;
+#[cfg(feature = "programs")]
 pub(crate) use resolve::is_name;
 pub use resolve::resolve;
 pub use views::TableAt;
@@ -122,6 +126,8 @@ pub struct Client {
     own_terms: bool,
     /// How often the list of servers changed.
     lineup: u64,
+    /// The wishes for names to be looked up that it has seen.
+    wishes: u64,
 }
 
 impl Client {
@@ -154,6 +160,7 @@ impl Client {
             epoch: fork::epoch(),
             own_terms: false,
             lineup: 0,
+            wishes: registry::wishes(),
             pool,
             options,
             views,
@@ -179,8 +186,12 @@ impl Client {
             return self.run_quietly(operation, start);
         }
         let _whole = Whole::begin();
-        let deadline = self.deadline(start);
         self.tidy_up();
+        // Before any key's turn is held, and before the call's time begins.
+        if self.look_up_wanted() {
+            start = clock::now();
+        }
+        let deadline = self.deadline(start);
         loop {
             let stripes = self.views.stripes().filter(|_| operation.mutates()).cloned();
             let mut turn = match stripes.as_deref() {
@@ -203,8 +214,7 @@ impl Client {
                 turn.proved();
             }
             // The table is looked at after the turn has come.
-            let now = turn.came(start);
-            self.begin(operation.mutates(), now);
+            let now = self.begin(operation.mutates(), turn.came(start));
             let other = self.views.stripes().filter(|_| operation.mutates()).map(|other| other.id());
             if other == stripes.as_deref().map(Stripes::id) {
                 let outcome = self.drive(operation, now, &turn);
@@ -226,12 +236,12 @@ impl Client {
         Instant(start.0.saturating_add(self.total))
     }
 
-    /// The client's side of the beginning of a call.
-    fn begin(&mut self, mutates: bool, now: Instant) {
-        self.look_up_wanted();
+    /// The client's side of the beginning of a call. The time after it: a name on a new list may have been looked up.
+    fn begin(&mut self, mutates: bool, mut now: Instant) -> Instant {
         self.views.begin(mutates, now);
         if self.views.relisted() {
             self.follow_list(now);
+            now = clock::now();
             self.views.begin(mutates, now);
         }
         if !self.views.view().all_steady() || !self.trials.is_empty() {
@@ -242,6 +252,7 @@ impl Client {
             }
             self.drop_idle_of_down();
         }
+        now
     }
 
     /// Carries the operation to its end. The view is as the beginning of the call left it; it is looked at
@@ -288,7 +299,7 @@ impl Client {
             if self.exchange.idle() {
                 if self.views.relisted() && turn.is_free_of_stripes() {
                     // What it missed, or did not flush, may be where the pool's list of servers places it by now.
-                    self.begin(operation.mutates(), now);
+                    now = self.begin(operation.mutates(), now);
                     if !self.views.relisted() {
                         continue;
                     }
@@ -300,7 +311,9 @@ impl Client {
             if operation.outcome().is_some() {
                 continue;
             }
-            self.look_up_wanted();
+            if self.exchange.awaits_nobody() {
+                self.look_up_wanted();
+            }
             now = clock::now();
             self.exchange.judge(operation, &mut self.views, now);
             if operation.outcome().is_none() {

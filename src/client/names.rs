@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::messages::{Cause, is_news};
-use super::registry::are_wanted;
+use super::registry::wishes;
 use super::{Client, clock};
 use crate::rules::pool::{Server, ServerId};
 
@@ -12,7 +12,7 @@ impl Client {
         for id in self.pool.ids() {
             if let Err(why) = self.views.known(id).look_up() {
                 if self.views.known(id).sites().is_empty() {
-                    self.views.unreachable(id, clock::now());
+                    self.views.has_no_address(id, clock::now());
                 }
                 self.unresolved[id.index()] = Some(why);
             }
@@ -20,11 +20,14 @@ impl Client {
         self.views.refresh(clock::now());
     }
 
-    /// Looks up the names that lead nowhere. The clock is to be read before anything is sent after that.
-    pub(super) fn look_up_wanted(&self) {
-        if are_wanted() {
-            self.pool.ids().for_each(|id| self.views.known(id).look_up_if_wanted());
+    /// Looks up the names that lead nowhere. Whether it did: the clock is to be read before anything else is done then. Nothing may be
+    /// awaited of any server meanwhile: how long the resolver takes would be held against it.
+    pub(super) fn look_up_wanted(&mut self) -> bool {
+        let wishes = wishes();
+        if std::mem::replace(&mut self.wishes, wishes) == wishes {
+            return false;
         }
+        self.pool.ids().filter(|&id| self.views.known(id).look_up_if_wanted()).count() > 0
     }
 
     /// Why a server's address could not be resolved when this client was opened; a message for a

@@ -25,7 +25,7 @@ use rustix::net::SocketAddrAny;
 use self::agreed::Agreed;
 pub(super) use self::agreed::{Basis, Diverted, Epochs};
 use self::whereabouts::Whereabouts;
-pub(super) use self::whereabouts::{Lookup, are_wanted};
+pub(super) use self::whereabouts::{Lookup, wishes};
 use super::fork::PerProcess;
 use super::trial::LeftBehind;
 use super::trouble::{Trouble, Word};
@@ -205,8 +205,6 @@ impl Known {
     fn inherit(parents: &Known) -> Known {
         let mut inner = parents.inner.inherited().unwrap_or_default();
         inner.trial += u64::from(std::mem::take(&mut inner.trying));
-        // What the parent wanted to be looked up the child wants when it dials.
-        parents.whereabouts.take_wanted();
         if let Some(mut left) = try_lock(&parents.left) {
             // Its sockets are the parent's: the child's descriptors of them are closed, no more.
             drop(left.take());

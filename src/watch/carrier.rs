@@ -18,6 +18,7 @@ use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use crate::client::has_a_way_to;
 use crate::rules::operation::{Failure, Operation, Outcome, Tag};
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
@@ -368,18 +369,19 @@ impl Connection {
 
 /// A connection to the first of the addresses that takes one; each gets its share of the time that is left.
 async fn dial(sites: &Sites, deadline: &mut Deadline) -> Result<Socket, Failing> {
-    let mut failing = Failing::Refused;
+    let mut failing = None;
     for (index, site) in sites.iter().enumerate() {
         let left = u32::try_from(sites.len() - index).unwrap_or(u32::MAX);
         let now = Instant::now();
         let until = now + deadline.until.saturating_duration_since(now) / left;
         match reach(site, until, deadline).await {
             Ok(socket) => return Ok(socket),
-            Err(Failing::Local) => return Err(Failing::Local),
-            Err(why) => failing = why,
+            Err(Failing::Local) if has_a_way_to(site) => return Err(Failing::Local),
+            Err(Failing::Local) => {}
+            Err(why) => failing = Some(why),
         }
     }
-    Err(failing)
+    Err(failing.unwrap_or(if sites.is_empty() { Failing::Refused } else { Failing::Local }))
 }
 
 async fn reach(site: &SocketAddrAny, until: Instant, deadline: &mut Deadline) -> Result<Socket, Failing> {
@@ -459,3 +461,6 @@ fn reset(socket: &Socket) {
     let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
     let _ = connect_unspec(socket);
 }
+
+#[cfg(test)]
+mod tests;

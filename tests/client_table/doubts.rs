@@ -87,8 +87,8 @@ fn a_change_waits_for_its_answer_beyond_patience() {
 
 /// Somebody holds the key's stripe until a moment that is past when this returns.
 pub fn overrun(daemon: &Daemon, key: &[u8]) {
-    let soon = identity::boot_millis() + 5;
     let held = daemon.stripes();
+    let soon = identity::boot_millis() + 50;
     held.take(KeyHash::of(key).value(), soon, me(), identity::boot_millis).expect("nobody has it").forget();
     wait::until("its time is over", || (identity::boot_millis() > soon).then_some(()));
 }
@@ -161,8 +161,9 @@ fn later(key: &[u8]) -> Vec<u8> {
 
 #[test]
 fn what_was_taken_over_in_vain_is_proved_by_the_next() {
-    let brief = Options { timeout: Duration::from_millis(400), ..options() };
-    let (servers, _pool, daemon, mut client, key) = stored(brief);
+    let (servers, pool, daemon, mut client, key) = stored(options());
+    let mut hasty = daemon.client(&pool);
+    hasty.set_timeouts(Duration::from_millis(400), Duration::from_millis(400));
     let other = later(&key);
     let stripes = daemon.stripes();
     let until = identity::boot_millis() + 60_000;
@@ -172,7 +173,7 @@ fn what_was_taken_over_in_vain_is_proved_by_the_next() {
     overrun(&daemon, &key);
     let sets = servers[3].stat("cmd_set");
     let keys = [key.clone(), other];
-    assert_eq!(client.run(&mut Many::new(Sets(&keys))), Outcome::Timeout);
+    assert_eq!(hasty.run(&mut Many::new(Sets(&keys))), Outcome::Timeout);
     assert_ne!(stripe(&daemon, stripe_of(&key)), Word::FREE, "it is taken over from this one, too");
     // Nor does one who waits for all of them.
     assert!(!client.wait_for_calm(Duration::from_millis(50)));

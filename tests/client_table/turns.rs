@@ -5,7 +5,7 @@ use std::time::Duration;
 use memcache::rules::hash::KeyHash;
 use memcache::rules::operation::{Failure, Operation, Outcome, Spread, Tag, Write};
 use memcache::rules::places;
-use memcache::rules::pool::{Options, ServerId};
+use memcache::rules::pool::{Options, Pool, ServerId};
 use memcache::rules::view::View;
 use memcache::rules::wire::{Command, Reply};
 use memcache::table::stripes::layout::{STRIPES, STRIPES_AT};
@@ -151,14 +151,54 @@ fn whose_turn_does_not_come_is_told_timeout_and_sent_nothing() {
     assert_eq!(set(&mut client, &key, b"new"), Outcome::Stored);
 }
 
+/// A pool of these servers that has the name of another.
+fn list(old: &Pool, servers: &[Memcached], options: Options) -> Pool {
+    let list = pool(servers, options);
+    Pool::new(old.name.clone(), list.options.clone(), list.servers().to_vec())
+}
+
+/// The table says that these are the pool, each in the life that it is in.
+pub fn relist(daemon: &Daemon, new: &Pool, servers: &[Memcached]) {
+    daemon.say(|snapshot| {
+        let mut list = List::new(new, &[], 2);
+        for (slot, (entry, server)) in (0..).zip(list.servers.iter_mut().zip(servers)) {
+            (entry.incarnation, entry.mark, entry.epoch, entry.epoch_slot) = (Some(life(server)), 7, 2, slot);
+        }
+        snapshot.current = list;
+    });
+}
+
+/// A call may have gone by a list that was published while others waited for its end.
+#[test]
+fn who_joins_while_calm_is_waited_for_is_proved_too() {
+    let servers = servers(4);
+    let old = pool(&servers[..2], options());
+    let new = list(&old, &servers, options());
+    let daemon = Daemon::of(&old, &servers[..2]);
+    let mut client = daemon.client(&old);
+    let stripes = daemon.stripes();
+    let soon = identity::boot_millis() + 50;
+    stripes.take(11, soon, me(), identity::boot_millis).expect("nobody has it").forget();
+    let later = identity::boot_millis() + 60_000;
+    let call = stripes.take(12, later, me(), identity::boot_millis).expect("nobody has it");
+    let sets = || [2, 3].map(|joined: usize| servers[joined].stat("cmd_set").expect("it answers"));
+    let before = sets();
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| client.wait_for_calm(Duration::from_secs(20)));
+        wait::until("somebody waits for the call", || stripes_waited_for(&daemon, 12).then_some(()));
+        relist(&daemon, &new, &servers);
+        drop(call);
+        assert!(waiter.join().unwrap());
+    });
+    assert_eq!(sets(), before.map(|count| count + 1), "a probe each");
+    assert_eq!(stripe(&daemon, 11), Word::FREE);
+}
+
 #[test]
 fn a_changed_list_is_followed_from_the_next_call_on() {
     let servers = servers(4);
     let old = pool(&servers[..2], options());
-    let new = {
-        let list = pool(&servers, Options { timeout: Duration::from_secs(19), ..options() });
-        memcache::rules::pool::Pool::new(old.name.clone(), list.options.clone(), list.servers().to_vec())
-    };
+    let new = list(&old, &servers, Options { timeout: Duration::from_secs(19), ..options() });
     let daemon = Daemon::of(&old, &servers[..2]);
     let mut client = daemon.client(&old);
     let key_of_third = key(&new, ServerId(2));
@@ -168,13 +208,7 @@ fn a_changed_list_is_followed_from_the_next_call_on() {
     let socket = client.fd(FIRST).expect("a connection");
     assert_eq!(client.lineup(), 0);
 
-    daemon.say(|snapshot| {
-        let mut list = List::new(&new, &[], 2);
-        for (slot, (entry, server)) in (0..).zip(list.servers.iter_mut().zip(&servers)) {
-            (entry.incarnation, entry.mark, entry.epoch, entry.epoch_slot) = (Some(life(server)), 7, 2, slot);
-        }
-        snapshot.current = list;
-    });
+    relist(&daemon, &new, &servers);
     assert_eq!(set(&mut client, &key_of_third, b"new"), Outcome::Stored);
     assert_eq!(client.lineup(), 1);
     assert_eq!(client.pool().servers(), new.servers());

@@ -1,10 +1,13 @@
 //! A list of servers that changes under the proxy, with the table and without one.
 
-use memcache::table::{Reader, Snapshot, Trust};
+use memcache::rules::places;
+use memcache::rules::pool::{Pool, ServerId};
+use memcache::table::{List, Reader, Snapshot, Trust};
 use rustix::process::Signal;
 
-use crate::proxy::{Fleet, Proxy};
-use crate::support::server::Memcached;
+use crate::daemon::{self, Daemon, life};
+use crate::proxy::{Fleet, Proxy, overrun};
+use crate::support::server::{Memcached, free_port};
 use crate::support::wait;
 
 fn knows(proxy: &Proxy, server: &Memcached) -> bool {
@@ -86,6 +89,47 @@ fn a_turn_that_is_being_proved_is_proved_by_the_old_list() {
     assert_eq!(client.line(), "STORED", "{}", proxy.said());
     assert_eq!(client.get("k"), Ok(Some(b"new".to_vec())));
     wait::until("the proxy goes by the new list", || (!knows(&proxy, last)).then_some(()));
+}
+
+/// A loop without work looks at the table once a second. Who left a key's turn behind may have gone by a list that it has
+/// not seen.
+#[test]
+fn a_turn_that_is_taken_over_is_proved_by_the_list_of_that_moment() {
+    let servers: Vec<Memcached> = (0..4).map(|_| Memcached::start()).collect();
+    let port = free_port();
+    let named = |servers: &[Memcached]| {
+        let list = daemon::pool(servers, daemon::options());
+        Pool::new(format!("joined{port}"), list.options.clone(), list.servers().to_vec())
+    };
+    let (old, new) = (named(&servers[..2]), named(&servers));
+    let daemon = Daemon::of(&old, &servers[..2]);
+    let text = format!(
+        "[pool]\nname = \"{}\"\nbackup = \"pairs\"\ntable = \"{}\"\n[[server]]\naddress = \"{}\"\n[proxy]\nlisten = \
+         [\"127.0.0.1:{port}\"]\n",
+        old.name,
+        daemon.path().display(),
+        servers[0].address()
+    );
+    let proxy = Proxy::start(&daemon.scratch.write("pool.toml", &text), port, &["--threads", "1"]);
+    let mut client = proxy.client();
+    // Neither it nor its copy is stored on those that join.
+    let mut keys = (0..).map(|number| format!("k{number}"));
+    let key =
+        keys.find(|key| places::home(&new, key.as_bytes()) == Some(ServerId(0))).expect("one in so many");
+    assert_eq!(client.set(&key, b"old"), "STORED", "{}", proxy.said());
+    overrun(&daemon.path(), &key);
+    let sets = || [2, 3].map(|joined: usize| servers[joined].stat("cmd_set").expect("it answers"));
+    let before = sets();
+    let lives: Vec<_> = servers.iter().map(life).collect();
+    daemon.say(|snapshot| {
+        let mut list = List::new(&new, &[], 2);
+        for (slot, (entry, life)) in (0..).zip(list.servers.iter_mut().zip(&lives)) {
+            (entry.incarnation, entry.mark, entry.epoch, entry.epoch_slot) = (Some(*life), 7, 2, slot);
+        }
+        snapshot.current = list;
+    });
+    assert_eq!(client.set(&key, b"new"), "STORED", "{}", proxy.said());
+    assert_eq!(sets(), before.map(|count| count + 1), "a probe each");
 }
 
 #[test]

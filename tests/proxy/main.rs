@@ -5,6 +5,8 @@
 mod support;
 
 mod answers;
+#[path = "../client_table/daemon.rs"]
+mod daemon;
 mod deaths;
 mod doors;
 mod gets;

@@ -75,13 +75,9 @@ impl Fleet {
         self.table.as_ref().expect("a table").path().join("t.table")
     }
 
-    /// Somebody holds the key's stripe until a moment that is past when this returns, and does not give it back.
+    /// As [`overrun`], in its table.
     pub fn overrun(&self, key: &str) {
-        let stripes = Stripes::open(&self.table(), &Trust::default()).expect("a stripes file");
-        let (hash, me) = (KeyHash::of(key.as_bytes()).value(), u64::from(std::process::id()));
-        let soon = identity::boot_millis() + 50;
-        stripes.take(hash, soon, me, identity::boot_millis).expect("its turn").forget();
-        wait::until("its time is over", || (identity::boot_millis() > soon).then_some(()));
+        overrun(&self.table(), key);
     }
 
     /// Has its proxies listen on a unix socket too.
@@ -102,6 +98,15 @@ impl Fleet {
     pub fn proxy(&self, arguments: &[&str]) -> Proxy {
         Proxy::start(&self.pool, self.port, arguments)
     }
+}
+
+/// Somebody holds the key's stripe until a moment that is past when this returns, and does not give it back.
+pub fn overrun(table: &Path, key: &str) {
+    let stripes = Stripes::open(table, &Trust::default()).expect("a stripes file");
+    let (hash, me) = (KeyHash::of(key.as_bytes()).value(), u64::from(std::process::id()));
+    let soon = identity::boot_millis() + 50;
+    stripes.take(hash, soon, me, identity::boot_millis).expect("its turn").forget();
+    wait::until("its time is over", || (identity::boot_millis() > soon).then_some(()));
 }
 
 /// A running proxy.

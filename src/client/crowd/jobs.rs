@@ -175,7 +175,7 @@ impl<O: Member> Jobs<O> {
                 (self.slots.len() - 1) as u32
             }
         };
-        self.deadlines.push_back((deadline, slot, self.serial));
+        self.note_deadline(deadline, slot, self.serial);
         Some(slot)
     }
 
@@ -183,8 +183,8 @@ impl<O: Member> Jobs<O> {
     pub(super) fn renew(&mut self, slot: u32, deadline: Instant) {
         let Some(job) = self.job(slot) else { return };
         job.deadline = deadline;
-        let entry = (deadline, slot, job.serial);
-        self.deadlines.push_back(entry);
+        let serial = job.serial;
+        self.note_deadline(deadline, slot, serial);
     }
 
     /// It goes to work.
@@ -208,6 +208,17 @@ impl<O: Member> Jobs<O> {
     /// Whether some may have something to ask.
     pub(super) fn any_ready(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    /// Its time is up then. Mostly that is later than everybody's; not after the pool's timeout was made shorter.
+    fn note_deadline(&mut self, deadline: Instant, slot: u32, serial: u32) {
+        let sooner = self.deadlines.back().is_some_and(|&(last, ..)| deadline < last);
+        let place = if sooner {
+            self.deadlines.partition_point(|&(at, ..)| at <= deadline)
+        } else {
+            self.deadlines.len()
+        };
+        self.deadlines.insert(place, (deadline, slot, serial));
     }
 
     /// When the next one's time is up.

@@ -4,16 +4,24 @@
 //! miss under the old list go on under the new one.
 
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use super::{Crowd, Exchange};
 use super::{Member, Traffic, terms_of};
+use crate::client::clock;
 use crate::client::connection::Connection;
 use crate::client::exchange::Witness;
 use crate::client::lineup::position;
+use crate::client::resolve::is_name;
 use crate::rules::health::Settings;
 use crate::rules::operation::Operation;
 use crate::rules::pool::Pool;
 use crate::rules::time::Instant;
+
+/// So long a loop waits for the names of a new list: a resolver that is well has answered by then, and no job finds a server without
+/// an address.
+const RESOLVES: Duration = Duration::from_millis(20);
 
 impl<O: Member> Crowd<O> {
     /// Goes on with another list, and other options, as soon as nothing is at work under this one. Only where no table was
@@ -51,14 +59,46 @@ impl<O: Member> Crowd<O> {
         });
         self.jobs.traffic = traffic.collect::<Vec<Traffic>>();
         self.take_over_connections(&before);
-        for id in pool.ids().filter(|&id| position(&before, &pool, id).is_none()) {
-            self.messages.extend(self.views.known(id).look_up().err());
-        }
+        self.look_up_new(&before);
         for slot in std::mem::take(&mut self.jobs.idle) {
             self.jobs.wake(slot);
         }
         let at_work = self.jobs.changing > 0;
         self.views.begin_beside(mutates || at_work, at_work, now);
+    }
+
+    /// Looks up the servers that are new to this process. What takes longer than [`RESOLVES`] goes on beside: there are others to serve.
+    fn look_up_new(&mut self, before: &Pool) {
+        for id in self.pool.ids().filter(|&id| position(before, &self.pool, id).is_none()) {
+            let known = self.views.known(id);
+            if !known.sites().is_empty() {
+                continue;
+            }
+            if is_name(&self.pool.server(id).address) {
+                // Without a thread it is looked up when it is dialled.
+                self.lookups.extend(known.look_up_beside());
+            } else {
+                self.messages.extend(known.look_up().err());
+            }
+        }
+        self.hear_lookups(RESOLVES);
+    }
+
+    /// Hears what came of the names of a new list; waits for them so long at most.
+    pub(super) fn hear_lookups(&mut self, within: Duration) {
+        if self.lookups.is_empty() {
+            return;
+        }
+        let until = clock::now() + within;
+        let messages = &mut self.messages;
+        self.lookups.retain(|lookup| match lookup.recv_timeout(until.since(clock::now())) {
+            Err(RecvTimeoutError::Timeout) => true,
+            Err(RecvTimeoutError::Disconnected) => false,
+            Ok(found) => {
+                messages.extend(found.err());
+                false
+            }
+        });
     }
 
     /// Connections to servers of both lists are kept. What a server that is gone still owes is nobody's any more.

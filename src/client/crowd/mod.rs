@@ -23,6 +23,7 @@ mod tests;
 mod turns;
 
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use rustix::event::PollFlags;
@@ -70,6 +71,8 @@ pub(crate) struct Crowd<O> {
     /// Scratch.
     wanted: Vec<u32>,
     messages: Vec<String>,
+    /// Names of a new list that are being looked up.
+    lookups: Vec<Receiver<Result<(), String>>>,
 }
 
 /// How the servers' connections are used. A name is looked up beside: the loop has others to serve.
@@ -96,6 +99,7 @@ impl<O: Member> Crowd<O> {
             other_list: None,
             wanted: Vec::new(),
             messages: Vec::new(),
+            lookups: Vec::new(),
             pool,
         };
         crowd.connect();
@@ -116,7 +120,7 @@ impl<O: Member> Crowd<O> {
         for id in self.pool.ids() {
             if let Err(why) = self.views.known(id).look_up() {
                 if self.views.known(id).sites().is_empty() {
-                    self.views.unreachable(id, clock::now());
+                    self.views.has_no_address(id, clock::now());
                 }
                 self.messages.push(why);
             }
@@ -141,6 +145,7 @@ impl<O: Member> Crowd<O> {
 
     /// What a person should know, each once.
     pub(crate) fn take_messages(&mut self) -> Vec<String> {
+        self.hear_lookups(Duration::ZERO);
         let mut messages = std::mem::take(&mut self.messages);
         messages.extend(self.views.take_messages());
         messages

@@ -9,10 +9,12 @@ use rustix::fd::OwnedFd;
 use super::jobs::{Jobs, MOST, NONE, State, slot_of};
 use super::lines::Turn;
 use super::{About, Crowd, Ended, Member};
+use crate::client::registry;
 use crate::client::tests::{Large, has_room, make_room, pool_of, ungreeted};
+use crate::rules::address::Address;
 use crate::rules::hash::KeyHash;
 use crate::rules::operation::{Failure, Operation, Outcome, Tag};
-use crate::rules::pool::{Options, Pool, ServerId};
+use crate::rules::pool::{Options, Pool, Server, ServerId};
 use crate::rules::time::Instant;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply};
@@ -79,6 +81,26 @@ fn one_whose_time_is_up_has_its_turn_until_it_is_let_go() {
     assert!(matches!(jobs.ended[..], [Ended::Late(_)]), "its owner is told once");
 }
 
+/// The pool's timeout was long when the first came, and is short by now.
+#[test]
+fn whose_time_is_up_first_is_ended_first_whenever_it_came() {
+    let mut jobs = Jobs::new(1);
+    let add = |jobs: &mut Jobs<Change>, deadline| {
+        jobs.add(Change { asked: false }, Instant(deadline)).expect("there is room")
+    };
+    let first = add(&mut jobs, 1000);
+    let others = [add(&mut jobs, 50), add(&mut jobs, 60)];
+    jobs.now = Instant(60);
+    for slot in others {
+        assert_eq!(jobs.overdue(), Some(slot));
+        let was = jobs.retire(slot);
+        jobs.let_go(slot, was);
+    }
+    assert_eq!((jobs.overdue(), jobs.due()), (None, Some(Instant(1000))));
+    jobs.now = Instant(1000);
+    assert_eq!(jobs.overdue(), Some(first));
+}
+
 /// Two jobs under one tag would get each other's answers.
 #[test]
 fn one_job_too_many_is_over_at_once_and_every_other_has_a_tag_of_its_own() {
@@ -139,4 +161,40 @@ fn of_a_job_whose_time_is_up_no_more_is_sent() {
     crowd.jobs.renew(0, crowd.jobs.now);
     assert_eq!(turn(&mut crowd), 1, "its time is up");
     assert_eq!(pieces.get(), sent);
+}
+
+/// A loop does not wait for a resolver, nor for what the process knows already; and says what came of it.
+#[test]
+fn the_names_of_a_new_list_are_looked_up_beside() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let before = pool_of("names of a new list", &listener);
+    let mut crowd: Crowd<Change> = Crowd::open(Arc::clone(&before), None);
+    let with = |hosts: &[&str]| {
+        let named = |host: &&str| Server {
+            name: (*host).to_owned(),
+            address: Address::Tcp { host: (*host).to_owned(), port: 1 },
+            weight: 1,
+            backup: None,
+        };
+        let servers = before.servers().iter().cloned().chain(hosts.iter().map(named)).collect();
+        Arc::new(Pool::new(before.name.clone(), before.options.clone(), servers))
+    };
+    let known = |host: &str| {
+        let address = Address::Tcp { host: host.to_owned(), port: 1 };
+        registry::known(&before.name, &address)
+    };
+    known("no host").found(vec![listener.local_addr().unwrap().into()]);
+    let list = with(&["localhost", "127.0.0.5", "no host", "nor one"]);
+    crowd.change_list(Arc::clone(&list));
+    crowd.follow_list(false, crowd.now());
+    assert_eq!(crowd.pool().servers(), list.servers());
+    assert_eq!(known("127.0.0.5").sites().len(), 1, "at once: that is no question");
+    let mut said = Vec::new();
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while (said.is_empty() || known("localhost").sites().is_empty()) && std::time::Instant::now() < until {
+        std::thread::yield_now();
+        said.extend(crowd.take_messages());
+    }
+    assert!(!known("localhost").sites().is_empty());
+    assert!(said.len() == 1 && said[0].contains("\"nor one\""), "{said:?}");
 }

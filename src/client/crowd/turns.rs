@@ -92,6 +92,7 @@ impl<O: Member> Crowd<O> {
         if self.jobs.lines.wanted.is_empty() {
             return;
         }
+        self.views.refresh(now);
         if self.is_outdated() {
             // Nobody goes to work before the list has changed, and no proof is begun that would keep it from that.
             self.look_at = now + LOOK;
@@ -119,6 +120,15 @@ impl<O: Member> Crowd<O> {
                     self.look_at = now + LOOK;
                 }
                 Some(kept) if kept.taken_over() => {
+                    // Who had it before may have gone by a list that was published before he was gone, and no sooner.
+                    self.views.refresh(now);
+                    if self.views.relisted() {
+                        // By the old list a server that joined would not be asked. So it stays taken, unproved.
+                        line.turn = Turn::Wanted { waited: true };
+                        self.jobs.lines.wanted.push(at);
+                        self.look_at = now + LOOK;
+                        continue;
+                    }
                     let proving = Proving::new(&mut self.views, &self.terms, deadline, now);
                     line.turn = Turn::Proving(kept, Box::new(proving));
                     self.jobs.lines.proving += 1;

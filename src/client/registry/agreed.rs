@@ -12,7 +12,7 @@ use crate::rules::health::{Health, Incarnation, Settings};
 use crate::rules::mark::mark;
 use crate::rules::time::Instant;
 use crate::rules::view::{ServerView, State};
-use crate::table::{Epoch, ServerEntry, Stands, Stripes};
+use crate::table::{Epoch, ServerEntry, Stands, Stripes, identity};
 
 /// Which words of a table something was taken from: when the file was made, and the generation. Larger is
 /// later.
@@ -194,7 +194,12 @@ impl Known {
                 return (false, false);
             }
             let before = self.seen(inner);
-            inner.resume(Health::resume(entry.view(), entry.incarnation, now), settings);
+            let seen = entry.view();
+            // What is left of its window ends when it was to end. (One that is down owes a flush that comes after now.)
+            let published =
+                entry.since.of_this_boot(identity::clock()).filter(|_| seen.state == State::Returned);
+            let since = published.map_or(now, |since| since.min(now));
+            inner.resume(Health::resume(seen, entry.incarnation, since), settings);
             inner.agreed.basis = basis;
             inner.agreed.rests = epoch;
             let news = epoch.filter(|epoch| epoch.number() != entry.epoch);

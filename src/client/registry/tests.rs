@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::rules::pool::Options;
+use crate::rules::pool::{Options, Server};
+use crate::rules::time::Stamp;
+use crate::table::{ServerEntry, identity};
 
 const START: Instant = Instant(1_000_000_000);
 const REJOINED: Event = Event::Rejoined { incarnation: None, meta: true };
@@ -100,4 +102,44 @@ fn an_answer_is_told_only_after_a_break() {
         known.tell(START, Event::Broken, &settings());
     }
     assert_eq!(known.view().state, State::Down);
+}
+
+/// What is left over on a stand-in is not to live longer because the daemon ended meanwhile.
+#[test]
+fn a_window_goes_on_where_the_table_s_writer_left_it() {
+    let now = crate::client::clock::now();
+    let address = Address::Unix("of a unit test".into());
+    let server = Server { name: "one".into(), address: address.clone(), weight: 1, backup: None };
+    let hour = Duration::from_secs(3600).min(Duration::from_micros(now.0 / 2));
+    let seen = ServerView { state: State::Returned, ..ServerView::default() };
+    let adopted = |name: &str, seen: ServerView, since: Stamp| {
+        let known = known(name, &address);
+        known.adopt(&ServerEntry::new(server.clone(), seen, since), (1, 1), None, now, &settings());
+        assert_eq!(known.view().state, seen.state);
+        known.view().since
+    };
+    let ago = now.since(adopted("window", seen, identity::stamp().before(hour)));
+    assert!(ago.abs_diff(hour) < Duration::from_secs(5), "{ago:?}");
+    assert_eq!(adopted("of another boot", seen, Stamp::of_wall_clock(1)), now, "that is not known");
+    let down = ServerView { state: State::Down, ..seen };
+    assert_eq!(
+        adopted("owes a flush", down, identity::stamp().before(hour)),
+        now,
+        "one that comes after now"
+    );
+}
+
+/// A wish is noticed by all, and fulfilled once, whoever is gone meanwhile.
+#[test]
+fn a_name_that_leads_nowhere_is_wanted_once_in_a_while() {
+    let address = Address::Tcp { host: "no host".into(), port: 1 };
+    let known = known("wishes", &address);
+    let now = crate::client::clock::now();
+    let before = wishes();
+    assert!(known.sites_to_dial(Lookup::InCall, now).is_empty());
+    assert!(wishes() > before);
+    assert!(known.look_up_if_wanted() && !known.look_up_if_wanted());
+    assert!(known.sites_to_dial(Lookup::InCall, now).is_empty() && !known.look_up_if_wanted(), "it just was");
+    let later = now + Duration::from_secs(600);
+    assert!(known.sites_to_dial(Lookup::InCall, later).is_empty() && known.look_up_if_wanted());
 }

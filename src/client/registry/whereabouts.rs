@@ -5,10 +5,13 @@
 //! leads nowhere: a name can have had no address yet when the machine came up, and it can have another one by now.
 //!
 //! Who dials does not look up, for he may hold a key's turn and have commands that are not sent. He wants it, and a client of the
-//! process does it where it reads the clock before it sends anything more; a loop that has others to serve has a thread do it.
+//! process does it where no server owes it an answer and it reads the clock before it goes on; a loop that has others to serve has
+//! a thread do it. What the parent of a forked child wanted to be looked up the child wants when it dials.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, Ordering::Relaxed};
+#[cfg(feature = "programs")]
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use rustix::net::SocketAddrAny;
@@ -23,13 +26,14 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// nor for so many times as long as that took, so that a resolver which hangs costs no more of a program's time than this.
 const SHARE: u32 = 50;
 
-/// How many names somebody wants to be looked up.
-static WANTED: AtomicUsize = AtomicUsize::new(0);
+/// How often anybody wanted a name to be looked up. Nothing is ever taken from it, so that neither a wish that nobody fulfils nor a
+/// fork in the middle of one leaves anything behind.
+static WISHES: AtomicU64 = AtomicU64::new(0);
 
-/// Whether a name of this process's is wanted to be looked up.
+/// Grows with every wish of this process's: who sees that looks whether one of his names is wanted.
 #[inline]
-pub(in crate::client) fn are_wanted() -> bool {
-    WANTED.load(Relaxed) > 0
+pub(in crate::client) fn wishes() -> u64 {
+    WISHES.load(Ordering::Acquire)
 }
 
 /// Who looks up a name again.
@@ -51,21 +55,6 @@ pub(super) struct Whereabouts {
     again: AtomicU64,
     /// A client is to do so.
     wanted: AtomicBool,
-}
-
-impl Drop for Whereabouts {
-    fn drop(&mut self) {
-        self.take_wanted();
-    }
-}
-
-impl Whereabouts {
-    /// Whether a client was to look it up, and none has; none is to any more.
-    pub(super) fn take_wanted(&self) -> bool {
-        let wanted = self.wanted.swap(false, Relaxed);
-        WANTED.fetch_sub(usize::from(wanted), Relaxed);
-        wanted
-    }
 }
 
 impl Known {
@@ -118,29 +107,43 @@ impl Known {
                 Lookup::InCall => self.want_lookup(),
                 #[cfg(feature = "programs")]
                 Lookup::Beside => {
-                    let known = Arc::clone(self);
                     // Without a thread it stays as it is until the next time.
-                    let _ = std::thread::Builder::new().spawn(move || known.look_up());
+                    if self.look_up_beside().is_none() {
+                        self.whereabouts.again.store((now + PAUSE).0, Relaxed);
+                    }
                 }
             }
         }
         sites
     }
 
-    fn want_lookup(&self) {
-        if !self.whereabouts.wanted.swap(true, Relaxed) {
-            WANTED.fetch_add(1, Relaxed);
-            // The next call of a client to which all seems well is to look up too.
-            REVISION.fetch_add(1, Ordering::Release);
-        }
+    /// Looks it up in a thread of its own. What is heard when that is done; `None`: there is no thread to be had.
+    #[cfg(feature = "programs")]
+    pub(in crate::client) fn look_up_beside(self: &Arc<Known>) -> Option<Receiver<Result<(), String>>> {
+        let known = Arc::clone(self);
+        let (tell, heard) = sync_channel(1);
+        // Who wanted it may be gone by then.
+        let look_up = move || drop(tell.send(known.look_up()));
+        std::thread::Builder::new().spawn(look_up).ok().map(|_| heard)
     }
 
-    /// Looks it up, if somebody wanted that. Blocks as long as the resolver does.
-    pub(in crate::client) fn look_up_if_wanted(&self) {
-        if self.whereabouts.take_wanted() {
+    fn want_lookup(&self) {
+        self.whereabouts.wanted.store(true, Relaxed);
+        // Who sees the number sees the wish too.
+        WISHES.fetch_add(1, Ordering::Release);
+        // The next call of a client to which all seems well is to look up too.
+        REVISION.fetch_add(1, Ordering::Release);
+    }
+
+    /// Looks it up, if somebody wanted that; whether he did. Blocks as long as the resolver does.
+    pub(in crate::client) fn look_up_if_wanted(&self) -> bool {
+        let wanted = &self.whereabouts.wanted;
+        let takes_it = wanted.load(Relaxed) && wanted.swap(false, Relaxed);
+        if takes_it {
             // Why not was told when the client was opened.
             let _ = self.look_up();
         }
+        takes_it
     }
 
     /// Whether the name is to be looked up by who asks.

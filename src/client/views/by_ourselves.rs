@@ -223,8 +223,13 @@ impl Views {
         }
     }
 
-    /// It cannot be reached at all, as was found out before any call.
-    pub(in crate::client) fn unreachable(&mut self, server: ServerId, now: Instant) {
+    /// It has no address, as was found out before any call. Where it is this process alone that judges by that, it is down: nobody
+    /// misses it, and the calls about its keys go elsewhere. Where there is a table it is not: what this process finds is
+    /// told to all others then, who may have its address, and the server be emptied.
+    pub(in crate::client) fn has_no_address(&mut self, server: ServerId, now: Instant) {
+        if self.attendance(now).is_some() {
+            return;
+        }
         self.known[server.index()].tell(now, Event::Refused, &self.settings);
     }
 }

@@ -48,12 +48,17 @@ impl Process {
                 return;
             }
             if !calm.taken.is_empty() && self.planted != Planted::NoProof {
-                let live = self.view.pool.ids().filter(|id| self.view.live(*id));
-                calm.unproved = live.map(ServerId::index).collect();
                 let taken = calm.taken.clone();
                 net.note(|| format!("CALM takes over the stripes of {taken:?}"));
+                // By the list of now: those who had them may have gone by it.
+                self.look_anew(net, board);
+                let live = self.view.pool.ids().filter(|id| self.view.live(*id));
+                let unproved = live.map(ServerId::index).collect();
+                let Step::Calming(calm) = &mut self.step else { return };
+                calm.unproved = unproved;
             }
         }
+        let Step::Calming(calm) = &mut self.step else { return };
         if let Some(server) = calm.unproved.pop() {
             self.view.now = net.stamp();
             let probe = Work::Probe(Box::new(Probe::new(&self.view, ServerId(server as u16))));
