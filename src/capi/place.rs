@@ -8,7 +8,7 @@ use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::guard::{FAILED, guard};
 use super::memcache::{Cache, memcache};
 use super::reason::{Words, mc_reason, reason_guard};
-use super::server::{self, memcache_server};
+use super::server::{Chooser, memcache_server};
 use crate::rules::places::{self, Placement};
 use crate::rules::pool::{Pool, ServerId};
 use crate::rules::view::{State, View};
@@ -225,7 +225,7 @@ unsafe fn find(
     let key = unsafe { cache.key(ctxt, key, key_len)? };
     if ctxt.places_keys_itself() {
         found.say("the program's own functions choose the server");
-        let chosen = server::chosen_by_program(ctxt, cache, key).ok_or(MC_REASON_UNAVAILABLE)?;
+        let chosen = Chooser::begin(ctxt, cache, false).server_for(key).ok_or(MC_REASON_UNAVAILABLE)?;
         (found.home, found.acting, found.num_places) = (chosen, chosen, 1);
         found.places[0] = chosen;
         return Ok(MC_REASON_DONE);

@@ -13,7 +13,7 @@ use super::memcache::{Cache, memcache};
 use super::reason::{mc_reason::MC_REASON_NO_MEMORY, of_refusal};
 use super::request::{memcache_req, memcache_res};
 use super::response;
-use super::server::{self, memcache_server};
+use super::server::{Chooser, memcache_server};
 use crate::rules::operation::{Batch, NO_MEMORY, Operation, Outcome, Read};
 use crate::rules::wire::Value;
 
@@ -193,10 +193,11 @@ fn fetch(ctxt: Context, cache: Cache, responses: &mut [*mut memcache_res]) {
     if chosen.try_reserve_exact(responses.len()).is_err() {
         return cache.out_of_memory(ctxt, GET, size_of_val(responses), b"");
     }
+    let chooser = Chooser::begin(ctxt, cache, false);
     chosen.extend(responses.iter().map(|res| {
         // SAFETY: a live response of the request.
         let key = unsafe { &**res }.key_bytes();
-        (server::chosen_by_program(ctxt, cache, key).unwrap_or(ptr::null_mut()), *res)
+        (chooser.server_for(key).unwrap_or(ptr::null_mut()), *res)
     }));
     chosen.sort_unstable();
     responses.iter_mut().zip(&chosen).for_each(|(to, (_, res))| *to = *res);
