@@ -204,6 +204,19 @@ fn with_a_hash_of_its_own_a_server_that_hangs_is_passed_by_by_nothing() {
 }
 
 #[test]
+fn with_a_hash_of_its_own_a_server_that_is_out_of_use_is_passed_by_and_comes_back_empty() {
+    let program = Session::new(false);
+    assert_eq!(program.set("0k", "old"), 0);
+    // SAFETY: a server of a live handle.
+    unsafe { activation::mcm_server_deactivate(program.ctxt, program.mc, program.server(0)) };
+    assert_eq!((program.set("0k", "new"), program.get("0k").as_deref()), (0, Some("new")));
+    // SAFETY: as above.
+    assert_eq!(unsafe { activation::mcm_server_activate(program.ctxt, program.mc, program.server(0)) }, 0);
+    assert_eq!(program.get("0k"), None);
+    assert_eq!((program.set("0k", "newer"), program.get("0k").as_deref()), (0, Some("newer")));
+}
+
+#[test]
 fn a_find_function_that_skips_what_is_down_gets_a_server_back() {
     let mut program = Session::new(true);
     assert_eq!(program.set("0k", "one"), 0);
