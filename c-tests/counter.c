@@ -71,6 +71,64 @@ static void within_a_handler(struct memcache *mc, struct memcache *dead) {
     ctxt->mcErr = before;
 }
 
+/* One that does something else with the handle of the call that it is told of, which it finds as it ended. */
+static int handled, ended;
+
+static int32_t asks_else(MCM_ERR_FUNC_ARGS) {
+    const struct memcache_ctxt *raised_in;
+    struct memcache_err_ctxt *ectxt;
+    MCM_ERR_INIT_CTXT(raised_in, ectxt);
+    CHECK(raised_in == ctxt && ectxt->cont == 'y');
+    ended = MC(reason, handlers);
+    CHECK(MC(store, handlers, "else where", 10, NULL, 1, 0, 0) == MC_REASON_BAD_VALUE);
+    handled++;
+    return 0;
+}
+
+/* Whether the handler was told once, and the reason is the call's: before it came and after it went. */
+static int ended_as(struct memcache *mc, int reason, const char *words) {
+    const char *text = MC(reason_text, mc);
+    int so = handled == 1 && ended == reason && MC(reason, mc) == reason && strstr(text, words) != NULL;
+    if (!so)
+        fprintf(stderr, "%d times, %s, %s: %s\n", handled, MC(reason_name, ended), MC(reason_name, MC(reason, mc)), text);
+    handled = 0;
+    return so;
+}
+
+static void gets_by_request(struct memcache *mc) {
+    struct memcache_req *req = MC0(req_new);
+    CHECK(MC(req_add, req, "n", 1) != NULL);
+    MC(get, mc, req);
+    MC(req_free, req);
+}
+
+static void within_a_handler_of_the_same(struct memcache *mc, struct memcache *dead) {
+    mcErrFunc before = ctxt->mcErr;
+    ctxt->mcErr = asks_else;
+    handlers = mc;
+    CHECK(MC(incr, mc, "text", 4, 1) == 0 && ended_as(mc, MC_REASON_REFUSED, "\"text\"") && ctxt->errnum == EINVAL);
+    CHECK(MC(add, mc, "n", 1, "7", 1, 0, 0) == 1 && ended_as(mc, MC_REASON_NOT_STORED, "not stored"));
+    CHECK(MC(set, mc, "n", 1, "7", (size_t)1 << 40, 0, 0) == -4 && ended_as(mc, MC_REASON_BAD_VALUE, "bytes"));
+    allocations_fail(1, 1);
+    CHECK(MC(aget, mc, "n", 1) == NULL && ended_as(mc, MC_REASON_NO_MEMORY, "\"n\""));
+    allocations_fail(4, 4); /* a request, a response and its key; then the value */
+    gets_by_request(mc);
+    CHECK(ended_as(mc, MC_REASON_NO_MEMORY, "no memory"));
+    allocations_fail(1, 1);
+    CHECK(MC(stats, mc) == NULL && MC(reason, mc) == MC_REASON_NO_MEMORY && handled == 1);
+    handled = 0;
+    handlers = dead;
+    CHECK(put(dead, "n", "7") == -1 && ended_as(dead, MC_REASON_UNAVAILABLE, "\"n\""));
+    CHECK(MC(delete, dead, "n", 1, 0) == -1 && ended_as(dead, MC_REASON_UNAVAILABLE, "\"n\""));
+    CHECK(MC(incr, dead, "n", 1, 1) == 0 && ended_as(dead, MC_REASON_UNAVAILABLE, "\"n\""));
+    CHECK(MC(aget, dead, "n", 1) == NULL && ended_as(dead, MC_REASON_UNAVAILABLE, "\"n\""));
+    gets_by_request(dead);
+    CHECK(ended_as(dead, MC_REASON_UNAVAILABLE, "could be asked"));
+    CHECK(MC(stats, dead) == NULL && ended_as(dead, MC_REASON_UNAVAILABLE, "could be asked"));
+    CHECK(MC(flush_all, dead) == -1 && ended_as(dead, MC_REASON_UNAVAILABLE, "could be asked"));
+    ctxt->mcErr = before;
+}
+
 int main(int argc, char **argv) {
     struct memcache *mc, *dead;
     begin();
@@ -82,6 +140,7 @@ int main(int argc, char **argv) {
     CHECK(MC(server_add, dead, "127.0.0.1", "1") == 0);
     nobody_to_ask(dead);
     within_a_handler(mc, dead);
+    within_a_handler_of_the_same(mc, dead);
     MC(free, mc);
     MC(free, dead);
     return end();

@@ -64,18 +64,29 @@ static void *at_work(void *name) {
     return NULL;
 }
 
+/* Prints the beginning of a request: a server that reads it takes for its end what comes next. */
+static void print_requests(void) {
+    (void)fputs("set printed 0 0 1\r\nx", stdout);
+    (void)fflush(stdout);
+    (void)fputs("set printed 0 0 1\r\nx", stderr);
+}
+
 /* A program without standard input, output and error: no server becomes one of them, and reads what is printed. */
 static void without_descriptors(void) {
     struct memcache *mc;
     u_int32_t i;
-    int status;
+    int status, round;
     pid_t child = fork();
 
     CHECK(child >= 0);
     if (child == 0) {
         CHECK(close(0) == 0 && close(1) == 0 && close(2) == 0);
         mc = handle();
-        work(mc, 999, 100);
+        for (round = 0; round < 3; round++) {
+            work(mc, 999, 100);
+            print_requests();
+        }
+        work(mc, 999, 100); /* the connections are in step */
         for (i = 0; i < mc->num_servers; i++)
             CHECK(mc->servers[i]->fd > 2);
         mc_free(mc);

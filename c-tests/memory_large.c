@@ -142,11 +142,18 @@ static void many(struct memcache *mc) {
 
 static void request(struct memcache *mc) {
     struct memcache_req *req = mc_req_new();
-    size_t i;
+    struct memcache_res *res;
+    size_t i, there = 0, found = 0;
     CHECK(req != NULL);
     for (i = 0; i < MANY; i++)
         CHECK(mc_req_add_ref(req, keys[i], strlen(keys[i])) != NULL);
     mc_get(mc, req);
+    ANSWERS(mc_reason(mc), MC_REASON_DONE);
+    for (i = 0; i < MANY; i++)
+        there += items[i].reason == MC_REASON_HIT;
+    TAILQ_FOREACH(res, &req->query, entries)
+        found += (size_t)mc_res_found(res);
+    CHECK(found >= there || mc_reason(mc) == MC_REASON_NO_MEMORY); /* no value is called a miss for want of memory */
     mc_req_free(req);
 }
 

@@ -62,6 +62,7 @@ static void failures(struct memcache *mc) {
     allocations_fail(1, 1);
     len = 77;
     CHECK(MC(aget2, mc, "key", 3, &len) == NULL && len == 0 && raised(MCM_ERR_MEM_MALLOC, MCM_ERR_LVL_ERR));
+    CHECK(MC(reason, mc) == MC_REASON_NO_MEMORY && strstr(MC(reason_text, mc), "\"key\"") != NULL);
     allocations_fail(1, 1);
     CHECK(MC(aget, mc, "key", 3) == NULL && raised(MCM_ERR_MEM_MALLOC, MCM_ERR_LVL_ERR));
     CHECK(holds(mc, "key", "value"));

@@ -454,12 +454,16 @@ struct memcache_ctxt {
      */
     mcKeyValidFunc mcKeyValid;
     /*
-     Hashes a key. Assigning one of your own makes it choose the servers, and turns failover off.
+     Hashes a key. Assigning one of your own makes it choose the servers, and turns failover off: a call
+     keeps to the server at hash % num_servers though it failed. Only one that mc_server_deactivate took
+     out is passed over, for the next of the list; which still has what it was given the last time.
      */
     mcHashKeyFunc mcHashKey;
     /*
      Finds the server for a hash. Assigning one of your own makes it choose the servers, and
-     turns failover off.
+     turns failover off. It may go by what active shows, which is as of now. A server that is 'd' while
+     the program changes anything on another is emptied before it is 'u' again; what others still hold from
+     an earlier time in its place is the program's to know.
      */
     mcServerFindFunc mcServerFind;
     /*
@@ -1348,9 +1352,13 @@ void mc_free(struct memcache *mc);
 /*
  Sets the timeout of the servers that are added from now on, in seconds and microseconds. 0, 0 or
  less is the default, 500 ms. A call ends within the longest timeout of its handle's servers,
- however many of them it has to ask.
+ however many of them it has to ask. (A server that joins the pool of a file has the longest timeout of those
+ that were there.)
  */
-void mcm_timeout(const struct memcache_ctxt *ctxt, struct memcache *mc, int sec, int usec);
+void mcm_timeout(const struct memcache_ctxt *ctxt,
+                 struct memcache *mc,
+                 int sec,
+                 int usec);
 
 /*
  See mcm_timeout.
@@ -1396,7 +1404,8 @@ int mc_server_timeout(struct memcache_server *ms, int sec, int usec);
 /*
  The server for a hash, by the context's mcServerFind; NULL when none is usable. By default the
  server at hash % num_servers, or, while that is down, the next one of the list that is not. (Where
- a key's copies are while servers are down follows from the key, not from its hash alone.)
+ a key's copies are while servers are down follows from the key, not from its hash alone; and where a
+ hash function of the program's chooses, calls keep to the server though it failed: see mcHashKey.)
  */
 struct memcache_server *mcm_server_find(const struct memcache_ctxt *ctxt,
                                         struct memcache *mc,

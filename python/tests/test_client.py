@@ -179,6 +179,10 @@ def test_options(server: Memcached, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MEMCACHE_POOL", str(file))
     for client in (Client(), Client(["127.0.0.1:1"], backups="none")):
         assert client.get("key") == "by the file"
+    theirs = {"backups": "none", "read_backup": "always", "window": "1h", "max_ttl": "2h"}
+    assert Client([server.address], options=theirs).get("key") == "by the file"
+    with pytest.raises(libmemcache.BadOption):
+        Client([server.address], options={**theirs, "colour": "blue"})
     monkeypatch.setenv("MEMCACHE_POOL", str(tmp_path / "nowhere.toml"))
     with pytest.raises(libmemcache.BadFile):
         Client([server.address])

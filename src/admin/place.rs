@@ -119,10 +119,10 @@ fn picture(key: &str, view: &View, home: ServerId, placement: Option<&Placement>
     }
     let names: Vec<&str> = placement.places.iter().map(|&id| view.pool.server(id).name.as_str()).collect();
     line("places", &format!("{}; a read asks them in this order", names.join(", ")));
-    if view.cut_off_from(home) {
+    if view.keeps_changes_from(home) {
         line(
             "but",
-            "most servers are down: clients take it for a fault of this machine's network and divert nothing",
+            "most servers are down: clients take it for a fault of this machine's network, and store nothing",
         );
     }
     text

@@ -11,8 +11,6 @@ use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::guard::{FAILED, guard};
 use super::memcache::{Cache, memcache};
 use super::server::{DOWN, UNKNOWN_HOST, UNTRIED, memcache_server};
-use crate::rules::operation::{Broadcast, Everywhere, Outcome};
-use crate::rules::pool::ServerId;
 
 const UNKNOWN: c_int = -1;
 const NEVER_ADDED: c_int = -2;
@@ -46,9 +44,7 @@ fn activate(ctxt: Context, cache: Cache, server: *mut memcache_server) -> c_int 
     unsafe { ((*server)._deactivated, (*server).active) = (0, UNTRIED) };
     cache.pass_use_on(server);
     if ctxt.places_keys_itself() {
-        // Where the program wrote meanwhile nobody knows but the program.
-        let mut sink = |_: ServerId, _: Result<&[u8], Outcome>| {};
-        cache.run_on(server, &mut Broadcast::new(Everywhere::FlushAll { delay: 0 }, None, &mut sink));
+        cache.empty(server);
     }
     0
 }

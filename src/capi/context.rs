@@ -64,10 +64,14 @@ pub struct memcache_ctxt {
     /// Asked before a key is used. Whatever it says, a key that would put a connection out of step
     /// (empty, longer than MAX_KEY_LEN, with a space, control character or NUL) is refused too.
     pub mcKeyValid: mcKeyValidFunc,
-    /// Hashes a key. Assigning one of your own makes it choose the servers, and turns failover off.
+    /// Hashes a key. Assigning one of your own makes it choose the servers, and turns failover off: a call
+    /// keeps to the server at hash % num_servers though it failed. Only one that mc_server_deactivate took
+    /// out is passed over, for the next of the list; which still has what it was given the last time.
     pub mcHashKey: mcHashKeyFunc,
     /// Finds the server for a hash. Assigning one of your own makes it choose the servers, and
-    /// turns failover off.
+    /// turns failover off. It may go by what active shows, which is as of now. A server that is 'd' while
+    /// the program changes anything on another is emptied before it is 'u' again; what others still hold from
+    /// an earlier time in its place is the program's to know.
     pub mcServerFind: mcServerFindFunc,
     /// ENOENT after mc_incr or mc_decr of a key that is not there; 0 after one that went well.
     pub errnum: u_int32_t,
@@ -288,11 +292,15 @@ impl Context {
 
     /// Whether a program's own functions choose the servers.
     pub(super) fn places_keys_itself(self) -> bool {
-        let context = self.get();
-        context.mcHashKey.is_some_and(|hash| hash as usize != hash::of_key as *const () as usize)
-            || context
-                .mcServerFind
-                .is_some_and(|find| find as usize != server::find_live as *const () as usize)
+        let own_hash =
+            self.get().mcHashKey.filter(|hash| *hash as usize != hash::of_key as *const () as usize);
+        own_hash.is_some() || self.finds_servers_itself()
+    }
+
+    /// Whether a find function of the program's does.
+    pub(super) fn finds_servers_itself(self) -> bool {
+        let find = self.get().mcServerFind;
+        find.is_some_and(|find| find as usize != server::find_live as *const () as usize)
     }
 
     pub(super) fn hash_function(

@@ -5,7 +5,6 @@ use std::ffi::{CStr, c_char};
 use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::guard::{bytes, guard};
 use super::memcache::{Cache, memcache};
-use super::store::{refused, unavailable};
 use super::types::u_int32_t;
 use crate::rules::operation::{Counter, Outcome};
 use crate::rules::wire::Direction;
@@ -45,10 +44,10 @@ unsafe fn count(
         Outcome::Number(number) => return Some(number as u_int32_t), // the old interface has 32 bits
         Outcome::Miss | Outcome::NotFound => {}
         Outcome::Refused => {
-            refused(ctxt, function, &counter, 0);
+            cache.refused(ctxt, function, &counter, 0);
         }
         outcome => {
-            unavailable(ctxt, function, outcome);
+            cache.unavailable(ctxt, function, outcome);
         }
     }
     // The handler may have counted too.

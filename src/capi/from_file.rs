@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::constants::*;
 use super::context::Context;
 use super::memcache::Cache;
-use super::options;
 use super::server::{self, memcache_server};
 use super::server_add;
 use crate::client::{Client, TableAt, Whole};
@@ -130,7 +129,10 @@ impl Cache {
             // SAFETY: a server of the list.
             unsafe { self.take_out(server) };
         }
-        let timeout = options::timeout_to_come(self, &pool);
+        // What was set in those that were there holds for those that join: the longest, which a call may take anyway. (mc_timeout
+        // is about servers that the program adds, and says nothing of these.)
+        let longest = old.iter().copied().map(server::timeout_of).max();
+        let timeout = longest.unwrap_or(pool.options.timeout);
         for configured in pool.servers() {
             let same = |server: &*mut memcache_server| {
                 server::address_of(*server).is_some_and(|address| address == configured.address)

@@ -18,7 +18,7 @@ use super::memcache::Cache;
 use super::options::Chosen;
 use super::reason::Last;
 use super::request::memcache_res;
-use super::server::{self, memcache_server};
+use super::server::{self, Chooser, memcache_server};
 use super::turn::Turn;
 use crate::client::{Client, Whole};
 use crate::rules::address::Address;
@@ -132,7 +132,7 @@ impl Cache {
             return self.carry_in_pool(operation);
         }
         let _whole = Whole::begin();
-        match server::chosen_by_program(ctxt, self, key) {
+        match Chooser::begin(ctxt, self, operation.mutates()).server_for(key) {
             Some(server) => self.run_on(server, operation),
             None => Outcome::Unavailable,
         }
@@ -153,12 +153,12 @@ impl Cache {
 
     #[inline(always)]
     fn carry_in_pool(self, operation: &mut (impl Operation + ?Sized)) -> Outcome {
-        let handle = self.handle();
         self.bring_up_to_date();
-        // Taken out, so that a panic on the way takes a client in an unknown state with it.
-        let Some(mut client) = handle.client.take() else { return Outcome::Unavailable };
+        // Taken out, so that a panic on the way takes a client in an unknown state with it. The program's code, its
+        // allocator or its handler, may run before and meanwhile and use the handle: nothing of that is held.
+        let Some(mut client) = self.handle().client.take() else { return Outcome::Unavailable };
         let outcome = client.run(operation);
-        handle.client = Some(client);
+        self.handle().client = Some(client);
         self.follow_the_table();
         self.show_states();
         outcome

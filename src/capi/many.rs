@@ -14,7 +14,7 @@ use super::guard::guard;
 use super::keep;
 use super::memcache::{Cache, memcache};
 use super::reason::{self, mc_reason};
-use super::server::{self, memcache_server};
+use super::server::{Chooser, memcache_server};
 use super::types::{u_int32_t, u_int64_t};
 use crate::rules::operation::{Many, Operation, Outcome, Parts, Spread, Write};
 
@@ -106,7 +106,8 @@ impl Call<'_> {
         Ok(Ready { index, key, value, expire: item.expire, flags: item.flags, way: Way::Pool })
     }
 
-    /// The items that may be sent, those together that travel together; the others have their answer.
+    /// The items of a call that changes something, those that may be sent, and those together that travel together; the
+    /// others have their answer.
     ///
     /// # Safety
     /// The pointers of the items are what [`mc_item`] says.
@@ -124,9 +125,9 @@ impl Call<'_> {
             }
         }
         if self.ctxt.places_keys_itself() {
+            let chooser = Chooser::begin(self.ctxt, self.cache, true);
             for item in &mut ready {
-                let server = server::chosen_by_program(self.ctxt, self.cache, item.key);
-                item.way = Way::Server(server.unwrap_or(ptr::null_mut()));
+                item.way = Way::Server(chooser.server_for(item.key).unwrap_or(ptr::null_mut()));
             }
             ready.sort_unstable_by_key(|item| (item.way, item.index)); // equal keys stay in their order
         }

@@ -9,7 +9,7 @@ use super::landing::{Landings, room};
 use super::many::{Call, OPEN, Way, many_guard, mc_item};
 use super::memcache::memcache;
 use super::reason::mc_reason;
-use super::server;
+use super::server::Chooser;
 use crate::rules::operation::{Batch, Operation, Outcome, Read};
 use crate::rules::wire::Value;
 
@@ -79,11 +79,11 @@ fn begin(call: &mut Call<'_>, place: Place) -> usize {
 fn ways(call: &Call<'_>) -> Option<Vec<(Way, usize)>> {
     let mut ways = Vec::new();
     ways.try_reserve_exact(call.items.len()).ok()?;
-    let program_places = call.ctxt.places_keys_itself();
+    let places_itself = call.ctxt.places_keys_itself();
+    let chooser = places_itself.then(|| Chooser::begin(call.ctxt, call.cache, false));
     for (index, item) in call.items.iter().enumerate().filter(|(_, item)| item.reason == OPEN) {
-        let server = || server::chosen_by_program(call.ctxt, call.cache, key_of(item));
-        let way = if program_places { Way::Server(server().unwrap_or(ptr::null_mut())) } else { Way::Pool };
-        ways.push((way, index));
+        let server = |chooser: &Chooser| chooser.server_for(key_of(item)).unwrap_or(ptr::null_mut());
+        ways.push((chooser.as_ref().map_or(Way::Pool, |chooser| Way::Server(server(chooser))), index));
     }
     ways.sort_unstable();
     Some(ways)

@@ -241,7 +241,8 @@ pub(super) fn span(sec: c_int, usec: c_int) -> timeval {
 
 /// Sets the timeout of the servers that are added from now on, in seconds and microseconds. 0, 0 or
 /// less is the default, 500 ms. A call ends within the longest timeout of its handle's servers,
-/// however many of them it has to ask.
+/// however many of them it has to ask. (A server that joins the pool of a file has the longest timeout of those
+/// that were there.)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mcm_timeout(ctxt: *const memcache_ctxt, mc: *mut memcache, sec: c_int, usec: c_int) {
     guard((), || {

@@ -60,4 +60,5 @@ mod guard;
 mod handle;
 mod landing;
 mod layout;
+mod telling;
 mod turn;

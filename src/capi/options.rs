@@ -16,7 +16,7 @@ use super::memcache::{Cache, memcache};
 use super::reason::{mc_reason, reason_guard};
 use super::server;
 use crate::config::{self, duration, limits};
-use crate::rules::pool::{Options, Pool, ReadBackup};
+use crate::rules::pool::{Options, ReadBackup};
 
 use mc_reason::*;
 
@@ -103,12 +103,6 @@ fn timeout(cache: Cache) -> Duration {
 fn chosen_to_come(cache: Cache) -> timeval {
     // SAFETY: a live struct.
     unsafe { (*cache.as_ptr()).tv }
-}
-
-/// The timeout of a server that joins the pool of a file: the program's, if it chose one for servers to come.
-pub(super) fn timeout_to_come(cache: Cache, pool: &Pool) -> Duration {
-    let chosen = chosen_to_come(cache);
-    if (chosen.tv_sec, chosen.tv_usec) == (0, 0) { pool.options.timeout } else { server::span_of(chosen) }
 }
 
 fn set_timeout(cache: Cache, timeout: Duration) {

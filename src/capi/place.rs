@@ -8,7 +8,7 @@ use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::guard::{FAILED, guard};
 use super::memcache::{Cache, memcache};
 use super::reason::{Words, mc_reason, reason_guard};
-use super::server::{self, memcache_server};
+use super::server::{Chooser, memcache_server};
 use crate::rules::places::{self, Placement};
 use crate::rules::pool::{Pool, ServerId};
 use crate::rules::view::{State, View};
@@ -105,10 +105,10 @@ fn describe(view: &View, key: &[u8], out: &mut String) -> fmt::Result {
     let Some(placement) = Placement::of(view, key) else {
         return out.write_str("; no server of the pool is live");
     };
-    if view.cut_off_from(home) {
+    if view.keeps_changes_from(home) {
         return out.write_str(
             "; most servers of the pool seem down, so the network of this machine is the likelier \
-             fault, and nothing is stored elsewhere",
+             fault, and nothing is stored",
         );
     }
     if let Some(acting) = placement.acting().filter(|acting| *acting != home) {
@@ -225,7 +225,7 @@ unsafe fn find(
     let key = unsafe { cache.key(ctxt, key, key_len)? };
     if ctxt.places_keys_itself() {
         found.say("the program's own functions choose the server");
-        let chosen = server::chosen_by_program(ctxt, cache, key).ok_or(MC_REASON_UNAVAILABLE)?;
+        let chosen = Chooser::begin(ctxt, cache, false).server_for(key).ok_or(MC_REASON_UNAVAILABLE)?;
         (found.home, found.acting, found.num_places) = (chosen, chosen, 1);
         found.places[0] = chosen;
         return Ok(MC_REASON_DONE);
@@ -299,4 +299,56 @@ pub unsafe extern "C" fn mcm_server_state(
 pub unsafe extern "C" fn mc_server_state(mc: *mut memcache, ms: *const memcache_server) -> c_int {
     // SAFETY: the caller's promise; the global context is always valid.
     unsafe { mcm_server_state(mc_global_ctxt(), mc, ms) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::rules::pool::{Options, Server, pair_up};
+    use crate::rules::view::ServerView;
+
+    /// What is said of a key whose home is the first of six servers, paired or not.
+    fn said(states: [State; 6], paired: bool) -> String {
+        let server = |n: usize| Server {
+            name: format!("s{n}"),
+            address: format!("127.0.0.1:{n}").parse().expect("an address"),
+            weight: 1,
+            backup: None,
+        };
+        let mut servers: Vec<Server> = (1..=6).map(server).collect();
+        if paired {
+            pair_up(&mut servers);
+        }
+        let pool = Arc::new(Pool::new("", Options { backups: paired, ..Options::default() }, servers));
+        let mut view = View::new(Arc::clone(&pool));
+        view.refresh(1, states.iter().map(|&state| ServerView { state, ..ServerView::default() }));
+        let key = (0..)
+            .map(|n| format!("key{n}"))
+            .find(|key| places::home(&pool, key.as_bytes()) == Some(ServerId(0)));
+        let mut text = String::new();
+        describe(&view, key.expect("some key lives there").as_bytes(), &mut text)
+            .expect("a string takes everything");
+        text
+    }
+
+    #[test]
+    fn where_nothing_is_stored_that_is_said() {
+        use State::{Down, Steady};
+        let most = "most servers of the pool seem down";
+        // The home is well, and what is written would pass its backup by.
+        let text = said([Steady, Down, Down, Down, Down, Steady], true);
+        assert!(text.starts_with("home s1 (127.0.0.1:1) is steady; ") && text.contains(most), "{text}");
+        assert!(!text.contains("second copy"), "{text}");
+        let text = said([Down, Steady, Down, Down, Down, Steady], true);
+        assert!(text.contains(most), "{text}");
+        // Home and backup are well: nothing else can hold a copy.
+        let text = said([Steady, Steady, Down, Down, Down, Down], true);
+        assert!(text.ends_with("; second copy on s2 (127.0.0.1:2)"), "{text}");
+        let text = said([Steady, Down, Down, Down, Down, Down], false);
+        assert!(!text.contains(most), "{text}");
+        let text = said([Steady, Down, Steady, Steady, Steady, Steady], true);
+        assert!(text.contains("; second copy on ") && text.contains("because the backup"), "{text}");
+    }
 }

@@ -155,6 +155,7 @@ pub(super) fn of_refusal(outcome: Outcome, words: Option<&[u8]>) -> mc_reason {
 }
 
 /// A key, or none: noted with every call, and asked for hardly ever.
+#[derive(Clone, Copy)]
 struct Noted {
     bytes: [u8; key::MAX_KEY_LEN],
     len: usize,
@@ -179,6 +180,9 @@ impl Noted {
         &self.bytes[..self.len]
     }
 }
+
+/// All of [`Last`] but the sentence that was handed out.
+pub(super) struct Kept(mc_reason, Noted, String);
 
 /// How the last call of a handle ended.
 pub(super) struct Last {
@@ -214,6 +218,14 @@ impl Last {
     pub(super) fn set_for(&mut self, reason: mc_reason, key: &[u8]) {
         self.set(reason);
         self.key.note(key);
+    }
+
+    pub(super) fn kept(&self) -> Kept {
+        Kept(self.reason, self.key, self.why.clone())
+    }
+
+    pub(super) fn put_back(&mut self, kept: Kept) {
+        Kept(self.reason, self.key, self.why) = kept;
     }
 
     /// It ended before it began; why, as a sentence.

@@ -10,11 +10,10 @@ use super::guard::{bytes, guard};
 use super::landing::Landings;
 use super::list;
 use super::memcache::{Cache, memcache};
-use super::reason::mc_reason;
+use super::reason::{mc_reason::MC_REASON_NO_MEMORY, of_refusal};
 use super::request::{memcache_req, memcache_res};
 use super::response;
-use super::server;
-use super::store::unavailable;
+use super::server::{Chooser, memcache_server};
 use crate::rules::operation::{Batch, NO_MEMORY, Operation, Outcome, Read};
 use crate::rules::wire::Value;
 
@@ -45,17 +44,17 @@ impl Batch for One<'_> {
 }
 
 /// Tells the handler why there is no answer, when there is none.
-fn tell(ctxt: Context, function: &CStr, outcome: Outcome, refusal: &str) {
+fn tell(ctxt: Context, cache: Cache, function: &CStr, outcome: Outcome, refusal: &str) {
     match outcome {
         Outcome::Unavailable | Outcome::Timeout => {
-            unavailable(ctxt, function, outcome);
+            cache.unavailable(ctxt, function, outcome);
         }
         Outcome::Refused if refusal.as_bytes() == NO_MEMORY => {
             let what = format_args!("no memory for receiving so much");
-            ctxt.raise(function, MCM_ERR_MEM_MALLOC, what);
+            cache.raise(ctxt, function, MCM_ERR_MEM_MALLOC, what);
         }
         Outcome::Refused => {
-            ctxt.raise(function, MCM_ERR_MC_STORE, format_args!("a server refused: {refusal}"));
+            cache.raise(ctxt, function, MCM_ERR_MC_STORE, format_args!("a server refused: {refusal}"));
         }
         _ => {}
     }
@@ -71,12 +70,10 @@ fn fetch_one(ctxt: Context, cache: Cache, key: &[u8]) -> Option<(NonNull<c_void>
     let outcome = cache.run(ctxt, key, &mut read);
     let refusal = refusal_of(&read, outcome);
     drop(read);
-    let reason = cache.handle().last.reason();
     if one.no_memory {
-        ctxt.out_of_memory(HERE, one.len + 1);
+        cache.out_of_memory(ctxt, HERE, one.len + 1, key);
     }
-    tell(ctxt, HERE, outcome, &refusal);
-    stays(cache, reason);
+    tell(ctxt, cache, HERE, outcome, &refusal);
     Some((one.value?, one.len))
 }
 
@@ -191,17 +188,32 @@ fn fetch(ctxt: Context, cache: Cache, responses: &mut [*mut memcache_res]) {
     if !ctxt.places_keys_itself() {
         return fetch_group(ctxt, cache, responses, |read| cache.run_in_pool(read));
     }
-    let server = |res: &*mut memcache_res| {
+    // Each is chosen once: what a find function says may change while the first are fetched.
+    let mut chosen: Vec<(*mut memcache_server, *mut memcache_res)> = Vec::new();
+    if chosen.try_reserve_exact(responses.len()).is_err() {
+        return cache.out_of_memory(ctxt, GET, size_of_val(responses), b"");
+    }
+    let chooser = Chooser::begin(ctxt, cache, false);
+    chosen.extend(responses.iter().map(|res| {
         // SAFETY: a live response of the request.
         let key = unsafe { &**res }.key_bytes();
-        server::chosen_by_program(ctxt, cache, key).unwrap_or(ptr::null_mut())
-    };
-    responses.sort_by_cached_key(server);
-    for group in responses.chunk_by(|one, other| server(one) == server(other)) {
-        fetch_group(ctxt, cache, group, |read| match server(&group[0]) {
+        (chooser.server_for(key).unwrap_or(ptr::null_mut()), *res)
+    }));
+    chosen.sort_unstable();
+    responses.iter_mut().zip(&chosen).for_each(|(to, (_, res))| *to = *res);
+    let (mut rest, mut failure) = (&*responses, None);
+    for group in chosen.chunk_by(|(one, _), (other, _)| one == other) {
+        let these;
+        (these, rest) = rest.split_at(group.len());
+        fetch_group(ctxt, cache, these, |read| match group[0].0 {
             server if server.is_null() => Outcome::Unavailable,
             server => cache.run_on(server, read),
         });
+        let reason = cache.handle().last.reason();
+        failure = failure.or(reason.is_failure().then_some(reason));
+    }
+    if let Some(reason) = failure {
+        cache.handle().last.set(reason);
     }
 }
 
@@ -214,7 +226,7 @@ fn fetch_group(
 ) {
     let mut many = Many { landings: Landings::new(ctxt), responses, no_memory: 0, worst: None };
     let Some(mut read) = Read::with_room(&mut many, false) else {
-        return ctxt.out_of_memory(GET, responses.len());
+        return cache.out_of_memory(ctxt, GET, responses.len(), b"");
     };
     let outcome = travel(&mut read);
     let refusal = refusal_of(&read, outcome);
@@ -223,21 +235,15 @@ fn fetch_group(
 }
 
 fn tell_many(ctxt: Context, cache: Cache, many: &Many<'_>, outcome: Outcome, refusal: &str) {
-    if many.no_memory > 0 {
-        ctxt.out_of_memory(GET, many.no_memory);
-    }
     let told = if outcome == Outcome::Done { many.worst.unwrap_or(outcome) } else { outcome };
-    cache.handle().last.set(told.into());
-    tell(ctxt, GET, told, refusal);
-    stays(cache, told.into());
-}
-
-/// The handler may have made calls of its own with the handle: the reason is this call's all the same.
-fn stays(cache: Cache, reason: mc_reason) {
-    let last = &mut cache.handle().last;
-    if last.reason() != reason {
-        last.set(reason);
+    let reason = of_refusal(told, Some(refusal.as_bytes()));
+    if many.no_memory > 0 {
+        cache.out_of_memory(ctxt, GET, many.no_memory, b"");
     }
+    if many.no_memory == 0 || reason.is_failure() {
+        cache.handle().last.set(reason);
+    }
+    tell(ctxt, cache, GET, told, refusal);
 }
 
 /// Fetches every key of a request, from all the servers at once, and fills in each response: see
@@ -253,6 +259,7 @@ pub unsafe extern "C" fn mcm_get(ctxt: *const memcache_ctxt, mc: *mut memcache, 
         // Taken out of the handle: validators and handlers are the program's code, and may use it.
         let mut batch = std::mem::take(&mut cache.handle().batch);
         batch.clear();
+        let mut left_out = false;
         // SAFETY: the request's own list.
         for res in unsafe { list::iter(&request.query) } {
             // SAFETY: a live response.
@@ -263,11 +270,18 @@ pub unsafe extern "C" fn mcm_get(ctxt: *const memcache_ctxt, mc: *mut memcache, 
             }
             match batch.try_reserve(1) {
                 Ok(()) => batch.push(res),
-                Err(_) => ctxt.out_of_memory(GET, size_of_val(&res)),
+                Err(_) => {
+                    left_out = true;
+                    cache.out_of_memory(ctxt, GET, size_of_val(&res), b"");
+                }
             }
         }
         if !batch.is_empty() {
             fetch(ctxt, cache, &mut batch);
+        }
+        let last = &mut cache.handle().last;
+        if left_out && !last.reason().is_failure() {
+            last.set(MC_REASON_NO_MEMORY);
         }
         cache.handle().batch = batch;
         // SAFETY: the caller's request.

@@ -87,6 +87,11 @@ pub(super) fn is_in_use(server: *mut memcache_server) -> bool {
     read(server)._deactivated == 0
 }
 
+/// Whether it shows as down although the program has it in use.
+pub(super) fn has_failed(server: *mut memcache_server) -> bool {
+    is_in_use(server) && read(server).active == DOWN
+}
+
 /// A timeout; the default for one that is not set.
 pub(super) fn span_of(tv: timeval) -> Duration {
     match (u64::try_from(tv.tv_sec), u32::try_from(tv.tv_usec)) {
@@ -126,17 +131,48 @@ pub(super) fn address_of(server: *mut memcache_server) -> Option<Address> {
     Some(Address::Tcp { host: host.to_owned(), port })
 }
 
-/// The server that the program's own hash and find functions give for a key.
-pub(super) fn chosen_by_program(ctxt: Context, cache: Cache, key: &[u8]) -> Option<*mut memcache_server> {
-    let mc = cache.as_ptr();
-    let (hash, find) = (ctxt.hash_function(), ctxt.find_function());
-    // SAFETY: the context's functions, called with what their types ask for.
-    let found = unsafe {
-        let hash = hash(ctxt.as_ptr().cast(), mc.cast(), key.as_ptr().cast(), key.len());
-        find(ctxt.as_ptr().cast(), mc.cast(), hash)
-    };
-    let found = found.cast::<memcache_server>();
-    cache.servers().find(|server| *server == found)
+/// Which servers the program's own hash and find functions give, within one call.
+pub(super) struct Chooser {
+    ctxt: Context,
+    cache: Cache,
+    /// The call changes something, and a server is down that the program's find function may pass by.
+    may_pass_by: bool,
+}
+
+impl Chooser {
+    /// `mutates`: the call changes something. A find function of the program's may choose by what the structs show: it
+    /// is as of now.
+    pub(super) fn begin(ctxt: Context, cache: Cache, mutates: bool) -> Chooser {
+        let failed = ctxt.finds_servers_itself() && cache.try_those_that_failed();
+        Chooser { ctxt, cache, may_pass_by: failed && mutates }
+    }
+
+    /// The server for a key.
+    pub(super) fn server_for(&self, key: &[u8]) -> Option<*mut memcache_server> {
+        let (ctxt, cache, mc) = (self.ctxt, self.cache, self.cache.as_ptr());
+        let (hash, find) = (ctxt.hash_function(), ctxt.find_function());
+        // SAFETY: the context's functions, called with what their types ask for.
+        let found = unsafe {
+            let hash = hash(ctxt.as_ptr().cast(), mc.cast(), key.as_ptr().cast(), key.len());
+            if !ctxt.finds_servers_itself() {
+                // Nothing is diverted: nobody would know what to do about it when a server that failed is back.
+                return in_order(cache, hash)?.find(|server| is_in_use(*server));
+            }
+            find(ctxt.as_ptr().cast(), mc.cast(), hash)
+        };
+        let found = found.cast::<memcache_server>();
+        let found = cache.servers().find(|server| *server == found)?;
+        if self.may_pass_by {
+            cache.note_passed_by(found);
+        }
+        Some(found)
+    }
+}
+
+/// The servers of the list from a hash's slot on; `None`: there are none.
+fn in_order(cache: Cache, hash: u32) -> Option<impl Iterator<Item = *mut memcache_server>> {
+    let first = (hash as usize).checked_rem(cache.servers().count())?;
+    Some(cache.servers().skip(first).chain(cache.servers().take(first)))
 }
 
 /// The default of mcServerFind: the hash's slot, or the next one of the list that is not down.
@@ -148,10 +184,7 @@ pub(super) unsafe extern "C-unwind" fn find_live(
     guard(ptr::null_mut(), || {
         // SAFETY: a find function is called with a handle.
         let cache = unsafe { Cache::new(mc.cast()) }?;
-        let count = cache.servers().count();
-        let first = (hash as usize).checked_rem(count)?;
-        let in_order = cache.servers().skip(first).chain(cache.servers().take(first));
-        in_order.into_iter().find(|server| cache.is_usable(*server)).map(|server| server.cast())
+        in_order(cache, hash)?.find(|server| cache.is_usable(*server)).map(|server| server.cast())
     })
 }
 
@@ -277,7 +310,8 @@ pub unsafe extern "C" fn mc_server_timeout(ms: *mut memcache_server, sec: c_int,
 
 /// The server for a hash, by the context's mcServerFind; NULL when none is usable. By default the
 /// server at hash % num_servers, or, while that is down, the next one of the list that is not. (Where
-/// a key's copies are while servers are down follows from the key, not from its hash alone.)
+/// a key's copies are while servers are down follows from the key, not from its hash alone; and where a
+/// hash function of the program's chooses, calls keep to the server though it failed: see mcHashKey.)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mcm_server_find(
     ctxt: *const memcache_ctxt,

@@ -8,8 +8,8 @@ use libc::{pid_t, time_t, timeval};
 use super::context::{Context, mc_global_ctxt, memcache_ctxt};
 use super::guard::{FAILED, guard};
 use super::memcache::{Cache, memcache};
+use super::reason::mc_reason::MC_REASON_NO_MEMORY;
 use super::server::memcache_server;
-use super::store::{refused, unavailable};
 use super::types::{u_int32_t, u_int64_t};
 use crate::rules::operation::{Broadcast, Everywhere, Outcome};
 use crate::rules::pool::ServerId;
@@ -127,11 +127,8 @@ impl Gathered {
         }
     }
 
-    /// In the context's memory; `None` when nobody told anything.
+    /// In the context's memory; `None`: there is none.
     fn hand_out(mut self, ctxt: Context, function: &CStr) -> Option<*mut memcache_server_stats> {
-        if self.told == 0 {
-            return None;
-        }
         self.sum.version = ctxt.copy_text(function, &self.version)?;
         let version = self.sum.version;
         let stats = ctxt.allocate(function, self.sum);
@@ -182,9 +179,14 @@ fn gather(
     let outcome = cache.run_in_pool(&mut ask);
     drop(ask);
     if gathered.told == 0 {
-        unavailable(ctxt, function, outcome);
+        cache.unavailable(ctxt, function, outcome);
+        return None;
     }
-    gathered.hand_out(ctxt, function)
+    let stats = gathered.hand_out(ctxt, function);
+    // The handler was told, and may have made calls of its own.
+    let reason = if stats.is_some() { outcome.into() } else { MC_REASON_NO_MEMORY };
+    cache.handle().last.set(reason);
+    stats
 }
 
 /// One server's statistics; NULL when it could not be asked. ms is one of mc->servers. Free it with
@@ -261,8 +263,8 @@ fn flush_servers(function: &CStr, ctxt: Context, cache: Cache, only: Option<Serv
     let mut ask = Broadcast::new(Everywhere::FlushAll { delay: 0 }, only, &mut sink);
     match cache.run_in_pool(&mut ask) {
         Outcome::Done => 0,
-        Outcome::Refused => refused(ctxt, function, &ask, -4),
-        outcome => unavailable(ctxt, function, outcome),
+        Outcome::Refused => cache.refused(ctxt, function, &ask, -4),
+        outcome => cache.unavailable(ctxt, function, outcome),
     }
 }
 

@@ -10,7 +10,7 @@ use super::error::replaced;
 use super::guard::{FAILED, bytes, guard};
 use super::memcache::{Cache, memcache};
 use super::types::u_int16_t;
-use crate::rules::operation::{Conditional, NO_MEMORY, Operation, Outcome, Spread, Write};
+use crate::rules::operation::{Conditional, Operation, Outcome, Spread, Write};
 use crate::rules::wire::Verb;
 use crate::rules::wire::parse::Limits;
 
@@ -18,41 +18,24 @@ use crate::rules::wire::parse::Limits;
 const NOT_DONE: c_int = 1;
 const UNEXPECTED: c_int = 2;
 const REFUSED: c_int = 4;
-const NO_SERVER: c_int = -1;
-const TIME_UP: c_int = -2;
 const TOO_LONG: c_int = -REFUSED;
 
-/// Nobody could be asked, or not in time: tells the handler, and what an int call returns.
-pub(super) fn unavailable(ctxt: Context, function: &CStr, outcome: Outcome) -> c_int {
-    if outcome == Outcome::Timeout {
-        let retcode = ctxt.raise(function, MCM_ERR_TIMEOUT, format_args!("the call's time was up"));
-        return replaced(retcode, TIME_UP);
-    }
-    let what = format_args!("no server that knows the key could be asked");
-    replaced(ctxt.raise(function, MCM_ERR_MC_VALID_SERVER, what), NO_SERVER)
-}
-
-/// A server refused: its text goes to the handler.
-pub(super) fn refused(ctxt: Context, function: &CStr, operation: &dyn Operation, result: c_int) -> c_int {
-    let words = operation.refusal().unwrap_or_default();
-    if words == NO_MEMORY {
-        let what = format_args!("no memory for sending or receiving so much");
-        return replaced(ctxt.raise(function, MCM_ERR_MEM_MALLOC, what), result);
-    }
-    let text = String::from_utf8_lossy(words);
-    replaced(ctxt.raise(function, MCM_ERR_MC_STORE, format_args!("a server refused: {text}")), result)
-}
-
 /// What a storage call returns.
-fn folded(ctxt: Context, function: &CStr, outcome: Outcome, operation: &dyn Operation) -> c_int {
+fn folded(
+    ctxt: Context,
+    cache: Cache,
+    function: &CStr,
+    outcome: Outcome,
+    operation: &dyn Operation,
+) -> c_int {
     match outcome {
         Outcome::Stored => 0,
         Outcome::NotStored | Outcome::NotFound | Outcome::Exists => {
             let what = format_args!("not stored: the condition did not hold");
-            replaced(ctxt.raise(function, MCM_ERR_MC_STORE, what), NOT_DONE)
+            replaced(cache.raise(ctxt, function, MCM_ERR_MC_STORE, what), NOT_DONE)
         }
-        Outcome::Refused => refused(ctxt, function, operation, REFUSED),
-        Outcome::Unavailable | Outcome::Timeout => unavailable(ctxt, function, outcome),
+        Outcome::Refused => cache.refused(ctxt, function, operation, REFUSED),
+        Outcome::Unavailable | Outcome::Timeout => cache.unavailable(ctxt, function, outcome),
         _ => UNEXPECTED,
     }
 }
@@ -85,8 +68,10 @@ unsafe fn store(function: &CStr, verb: Verb, item: Item) -> Option<c_int> {
     let longest = Limits::default().value;
     if item.bytes > longest {
         // Not one byte of it is read: such a length is often a mistake, and nothing lies there.
-        let what = format_args!("a value of {} bytes, {longest} are possible at most", item.bytes);
-        return Some(replaced(ctxt.raise(function, MCM_ERR_MC_STORE, what), TOO_LONG));
+        let what = format!("a value of {} bytes, {longest} are possible at most", item.bytes);
+        cache.bad_value(format_args!("{what}"));
+        let retcode = cache.raise(ctxt, function, MCM_ERR_MC_STORE, format_args!("{what}"));
+        return Some(replaced(retcode, TOO_LONG));
     }
     // SAFETY: the caller's promise.
     let value = unsafe { bytes(item.val, item.bytes) }?;
@@ -95,12 +80,12 @@ unsafe fn store(function: &CStr, verb: Verb, item: Item) -> Option<c_int> {
         Verb::Set => {
             let mut write = Write::new(key, flags, item.expire, value);
             let outcome = cache.run(ctxt, key, &mut write);
-            folded(ctxt, function, outcome, &write)
+            folded(ctxt, cache, function, outcome, &write)
         }
         _ => {
             let mut conditional = Conditional::new(verb, key, flags, item.expire, value);
             let outcome = cache.run(ctxt, key, &mut conditional);
-            folded(ctxt, function, outcome, &conditional)
+            folded(ctxt, cache, function, outcome, &conditional)
         }
     })
 }
@@ -237,8 +222,8 @@ pub unsafe extern "C" fn mcm_delete(
         Some(match cache.run(ctxt, key, &mut delete) {
             Outcome::Deleted => 0,
             Outcome::NotFound | Outcome::Miss => NOT_DONE,
-            Outcome::Refused => refused(ctxt, HERE, &delete, -REFUSED),
-            outcome => unavailable(ctxt, HERE, outcome),
+            Outcome::Refused => cache.refused(ctxt, HERE, &delete, -REFUSED),
+            outcome => cache.unavailable(ctxt, HERE, outcome),
         })
     })
 }

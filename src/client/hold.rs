@@ -1,6 +1,6 @@
-//! A server that the program takes out of use for itself.
+//! A server that the program takes out of use for itself, or passes by.
 
-use super::{Client, clock};
+use super::{Client, Whole, clock};
 use crate::rules::pool::ServerId;
 
 impl Client {
@@ -32,5 +32,23 @@ impl Client {
             }
         }
         self.views.held(server)
+    }
+
+    /// A change that may be this server's goes elsewhere, as a program decided that chooses its servers itself: what the
+    /// server holds may be old. It is down for every client of this process until a trial, which rides along
+    /// with the next calls, has emptied it.
+    pub fn pass_by(&mut self, server: ServerId) {
+        self.tidy_up();
+        self.views.pass_by(server, clock::now());
+    }
+
+    /// What the beginning of a call does for servers that are down: their trials go on as far as that costs no waiting. For who
+    /// decides by [`Client::view`] whether there will be a call.
+    pub fn look_again(&mut self) {
+        let _whole = Whole::begin();
+        self.tidy_up();
+        let now = clock::now();
+        self.begin(false, now);
+        self.views.end(now);
     }
 }

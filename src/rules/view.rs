@@ -182,6 +182,15 @@ impl View {
     pub fn cut_off_from(&self, home: ServerId) -> bool {
         self.isolated && !self.complete(home)
     }
+
+    /// It is isolated, and what is written to `home` would pass by a server that is only out of reach: nothing of it is changed
+    /// (rule 14). While home and backup are complete nothing else can hold a copy. As long as one of them is not, a
+    /// server that is down may keep an older one, and could not come back unflushed.
+    pub fn keeps_changes_from(&self, home: ServerId) -> bool {
+        let backup = self.pool.server(home).backup;
+        let at_home = self.complete(home) && backup.is_none_or(|backup| self.complete(backup));
+        self.isolated && !at_home
+    }
 }
 
 /// The list of servers before the current one. One that is in no list any more counts as down: its backup has the

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 #[allow(dead_code)] // the client's tests use more of it
 mod fake;
 mod hostile;
+mod own_functions;
 mod processes;
 #[path = "../support/mod.rs"]
 mod support;

@@ -20,7 +20,8 @@ class Client(_native.Client):
 
     A server is "host:port", "host", "[v6]:port" or "unix:/path"; their order decides where keys live.
     When MEMCACHE_POOL names a file, its operator's servers are used instead of the program's, as by every
-    program of libmemcache. `backups`: "pairs" keeps every value on two servers, 1 and 2, 3 and 4, ...
+    program of libmemcache; what the program says of copies (backups, read_backup, window, max_ttl) is passed
+    over. `backups`: "pairs" keeps every value on two servers, 1 and 2, 3 and 4, ...
 
     `timeout` is that of a whole call and `connect_timeout` that of a connection, in seconds; None is
     500 ms and 100 ms, or what the file says. `options` are further ones by name, as mc_option_set(3) has them.
@@ -51,9 +52,12 @@ class Client(_native.Client):
         if not (file or listed):
             raise TypeError("servers, the path of a pool file, or MEMCACHE_POOL in the environment are needed")
         chosen = dict(options or {})
-        # Which copies there are is the operator's to say where there is a file, as which servers are.
-        if backups is not None and not of_operator:
+        if backups is not None:
             chosen["backups"] = backups
+        if of_operator:
+            # Which copies there are, and for how long, is the operator's to say, as which servers are.
+            for name in ("backups", "read_backup", "window", "max_ttl"):
+                chosen.pop(name, None)
         if timeout is not None:
             chosen["timeout"] = f"{round(timeout * 1e6)}us"
         if connect_timeout is not None:

@@ -51,8 +51,10 @@ fn none_is_there() {
     assert!(most.contains("\n  but      most servers are down: "), "{most}");
     let most = shown("", &[Down, Down, Down, Returned], "user:42");
     assert!(most.contains("\n  but      most servers are down: "), "{most}");
-    let home_knows = shown("", &[Down, Down, Down, Steady], "user:42");
-    assert!(!home_knows.contains("  but  "), "{home_knows}");
+    let no_second_copy = shown("", &[Down, Down, Down, Steady], "user:42");
+    assert!(no_second_copy.contains("\n  but      most servers are down: "), "{no_second_copy}");
+    let home_is_all = shown("backup = \"none\"", &[Down, Down, Down, Steady], "user:42");
+    assert!(!home_is_all.contains("  but  "), "{home_is_all}");
 }
 
 #[test]

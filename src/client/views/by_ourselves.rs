@@ -126,6 +126,17 @@ impl Views {
         self.refresh(now);
     }
 
+    /// A change passes a server by that a program took for down: it is down until a trial has emptied it.
+    pub(in crate::client) fn pass_by(&mut self, server: ServerId, now: Instant) {
+        let known = &self.known[server.index()];
+        known.missed_write(now, &self.settings);
+        if known.view().state != State::Down {
+            // It came back a moment ago.
+            known.passed_by(now, now, &self.settings);
+        }
+        self.refresh(now);
+    }
+
     /// Before a change is sent that passes a server by. True: it took time, and all is to be looked at once more.
     pub(in crate::client) fn record_missed(&mut self, now: Instant) -> bool {
         if self.mutating && !self.view.all_steady() && self.note_passing() {

@@ -181,17 +181,13 @@ pub trait Operation {
 }
 
 /// The placement that a change of `key` may go by; or why none may be made: no server is live, or
-/// most servers seem down and the change would pass by one of them (rule 14). While home and backup
-/// are steady nothing else can hold a copy. As long as one of them is not, a server that is down may
-/// keep an older one, and could not come back unflushed.
+/// most servers seem down and the change would pass by one of them (rule 14).
 fn writable(view: &View, key: &[u8]) -> Result<Placement, Outcome> {
     let placement = Placement::of(view, key).ok_or(Outcome::Unavailable)?;
     if view.all_steady() {
         return Ok(placement);
     }
-    let backup = view.pool.server(placement.home).backup;
-    let at_home = view.complete(placement.home) && backup.is_none_or(|backup| view.complete(backup));
-    if placement.places.is_empty() || (view.isolated() && !at_home) {
+    if placement.places.is_empty() || view.keeps_changes_from(placement.home) {
         return Err(Outcome::Unavailable);
     }
     Ok(placement)
