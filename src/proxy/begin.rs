@@ -6,7 +6,9 @@ use super::call::{Call, Form, Gather, One, Parts, Style, Supplies, Work};
 use super::counters::{self, Counters};
 use super::everyone::Made;
 use super::meta::{Flags, Wrong};
-use super::request::{BAD_LINE, ERROR, Limits, Meta, Request, TOO_LARGE, Words};
+use super::request::{
+    BAD_LINE, ERROR, Limits, Meta, Parsed, Request, SHORT_LINE, TOO_LARGE, Words, parse,
+};
 use super::session::{Place, Session, Unbegun};
 use super::statistics::Group;
 use crate::client::crowd::{About, Crowd};
@@ -36,6 +38,10 @@ fn is_sendable(key: &[u8]) -> bool {
     is_plain(key) || key.len() <= MAX_BINARY_KEY_LEN
 }
 
+/// There is no memory for a value, in memcached's words.
+const STORING: &[u8] = b"SERVER_ERROR out of memory storing object";
+/// There is none for a line that has no end yet.
+const READING: &[u8] = b"SERVER_ERROR out of memory reading request";
 /// There is no memory for what is found, in memcached's words.
 const NO_MEMORY: &[u8] = b"SERVER_ERROR out of memory writing get response";
 
@@ -225,7 +231,7 @@ impl Begin<'_> {
         let parts = self.parts(key, key, b"", b"");
         let form = Form::Classic { cas: false };
         let one = One { parts: parts.clone(), form, text: self.supplies.text() };
-        let work = Work::GetAndTouch(Box::new(GetAndTouch::into(parts.key(), exptime, one)));
+        let work = Work::GetAndTouch(Box::new(GetAndTouch::into(parts.key(), exptime, one).showing_stubs()));
         self.put(counters::TOUCH, false, place, Style::Classic, parts, work);
     }
 
@@ -243,7 +249,8 @@ impl Begin<'_> {
             changes: true,
         };
         let work = Work::Pass(Box::new(Pass::new(passed)));
-        self.put(counters::TOUCH, false, place, Style::Classic, parts, work);
+        let style = Style::Gats { shows_stubs: !self.crowd.pool().options.backups };
+        self.put(counters::TOUCH, false, place, style, parts, work);
     }
 
     /// A value is not stored, and `text` says why. What is under the key goes, as memcached has it: a store that failed must
@@ -263,9 +270,30 @@ impl Begin<'_> {
         Next::Go
     }
 
+    /// These bytes are no whole request yet. Where there is no memory for what is whole, there is none for it either: it is not
+    /// kept until it is. What to do beside, and how many of the bytes were taken; `None`: the rest is waited for.
+    pub(super) fn unfinished(&mut self, bytes: &[u8]) -> Option<(Next, usize)> {
+        if !self.full {
+            return None;
+        }
+        // A value, as if it were too large.
+        match parse(bytes, &Limits { value: 0, ..*self.limits }) {
+            Parsed::Whole(Request::TooLarge { key, flags, skip, noreply }, count) => {
+                self.session.skip = skip;
+                Some((self.not_stored(STORING, key, flags, noreply), count))
+            }
+            // As memcached does: where such a line ends nobody knows.
+            Parsed::More(_) if bytes.len() > SHORT_LINE => {
+                self.counters.refused();
+                self.session.say(READING, false);
+                Some((Next::Leave, bytes.len()))
+            }
+            _ => None,
+        }
+    }
+
     /// What is said to a request that would cost memory, when there is none left, in memcached's words.
     fn out_of_memory(&mut self, request: &Request<'_>) -> Option<Next> {
-        const STORING: &[u8] = b"SERVER_ERROR out of memory storing object";
         match *request {
             Request::Store { verb: Verb::Set, key, noreply, .. } => {
                 Some(self.not_stored(STORING, key, b"", noreply))

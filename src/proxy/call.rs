@@ -184,6 +184,8 @@ impl Work {
 pub(super) enum Style {
     /// In the words of classic commands.
     Classic,
+    /// As `gats` tells what `mg` found. `shows_stubs`: a stub is an empty value, as [`Read::showing_stubs`] has it.
+    Gats { shows_stubs: bool },
     /// In those of meta commands. `quiet`: with `q`; `value`: `ma` tells the number.
     Meta { letter: u8, quiet: bool, value: bool },
     /// With this line, whatever comes of it.
@@ -253,12 +255,12 @@ impl Call {
                     self.answer_meta(quiet, false, outcome, text);
                 }
             }
-            (Work::Pass(pass), _) if outcome == Outcome::Done => {
-                return gats(pass.reply(), &self.parts, text);
+            (Work::Pass(pass), Style::Gats { shows_stubs }) if outcome == Outcome::Done => {
+                return gats(pass.reply(), shows_stubs, &self.parts, text);
             }
             (Work::Pass(_), style) => return self.answer_read(style, outcome, text),
             (_, Style::Meta { quiet, value, .. }) => self.answer_meta(quiet, value, outcome, text),
-            (_, Style::Classic) => self.answer_classic(outcome, text),
+            (_, Style::Classic | Style::Gats { .. }) => self.answer_classic(outcome, text),
         }
         Told::All
     }
@@ -355,7 +357,7 @@ impl Call {
 }
 
 /// `VA <length> f<flags> c<cas>` as `gats` tells it.
-fn gats(reply: &[u8], parts: &Parts, text: &mut Vec<u8>) -> Told {
+fn gats(reply: &[u8], shows_stubs: bool, parts: &Parts, text: &mut Vec<u8>) -> Told {
     let Some(end) = memchr::memchr(b'\n', reply) else { return Told::All };
     let mut line = reply[..end].trim_ascii_end().split(|byte| *byte == b' ');
     if line.next() != Some(b"VA") {
@@ -364,6 +366,9 @@ fn gats(reply: &[u8], parts: &Parts, text: &mut Vec<u8>) -> Told {
     let len = line.next().unwrap_or_default();
     let (mut flags, mut cas): (&[u8], &[u8]) = (b"0", b"0");
     for word in line {
+        if len == b"0" && matches!(word, b"W" | b"Z") && !shows_stubs {
+            return Told::All;
+        }
         match word.split_first() {
             Some((b'f', rest)) => flags = rest,
             Some((b'c', rest)) => cas = rest,

@@ -25,6 +25,8 @@ use crate::rules::time::Instant;
 
 /// What is read of a client at a time, in bytes.
 const ROOM: usize = 64 << 10;
+/// What one client may have under way, and what is read of it at a time, while all together have too much, in bytes.
+const LITTLE: usize = 4 << 10;
 /// How often a client is read at most before others are.
 const MOST_READS: usize = 256;
 /// How many values are moved in one round.
@@ -163,20 +165,31 @@ impl Hall {
         }
     }
 
+    /// All clients together have too much under way.
+    fn is_full(&self) -> bool {
+        self.weight >= self.allowed.memory
+    }
+
+    /// The most bytes that one client may have under way at this moment.
+    fn most(&self) -> usize {
+        self.allowed.buffer.min(if self.is_full() { LITTLE } else { usize::MAX })
+    }
+
     /// Reads a client, and begins what came. Whether there may be more.
     fn read(&mut self, owner: u32) -> bool {
+        let (most, at_once) = (self.most(), if self.is_full() { LITTLE } else { ROOM });
         let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return false };
-        if !session.may_read(self.allowed.buffer) {
+        if !session.may_read(most) {
             self.mark(owner);
             return false;
         }
         let mut room = std::mem::take(&mut self.room);
-        let came = session.read(&mut room);
+        let came = session.read(&mut room[..at_once]);
         match came {
             Ok(count) => {
                 self.counters.bytes_in.add(count as u64);
                 // A read that is not full has taken all that was there.
-                session.ended |= session.last && count < room.len();
+                session.ended |= session.last && count < at_once;
                 let is_first = std::mem::replace(&mut session.new, false);
                 if is_first && self.binary.is(&room[..count], &self.counters, self.crowd.now()) {
                     self.close(owner);
@@ -192,7 +205,7 @@ impl Hall {
             Err(_) => {}
         }
         self.room = room;
-        came == Ok(ROOM)
+        came == Ok(at_once)
     }
 
     /// Nobody is there any more to be answered. What was asked is done all the same, as far as it is whole.
@@ -219,6 +232,13 @@ impl Hall {
     }
 
     fn take_in(&mut self, owner: u32, came: &[u8]) {
+        if self.is_full()
+            && let Some(Some(session)) = self.sessions.get_mut(owner as usize)
+        {
+            // What is not whole is looked at again: it may be given up.
+            session.needed = 0;
+            self.go_on(owner);
+        }
         let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { return };
         if session.inbox.is_empty() {
             let taken = self.begin_all(owner, came);
@@ -252,6 +272,9 @@ impl Hall {
             }
         } else {
             inbox.drain(..taken);
+            if inbox.capacity() > 2 * ROOM && inbox.len().max(session.needed) <= ROOM {
+                inbox.shrink_to(ROOM);
+            }
         }
         session.inbox = inbox;
     }
@@ -271,13 +294,14 @@ impl Hall {
     /// Begins what comes next: more of a get, or the request at the start of these bytes. How many of them were taken;
     /// `None`: it is not whole, or there is no room.
     fn begin_next(&mut self, owner: u32, bytes: &[u8]) -> Option<usize> {
+        let (most, full) = (self.most(), self.is_full());
         let session = self.sessions.get_mut(owner as usize)?.as_mut()?;
         if session.leaving || session.skip > 0 {
             let passed_over = if session.leaving { bytes.len() } else { session.skip.min(bytes.len()) };
             session.skip = session.skip.saturating_sub(passed_over);
             return (passed_over > 0).then_some(passed_over);
         }
-        if !session.may_begin(self.allowed.buffer) || !self.crowd.has_room() {
+        if !session.may_begin(most) || !self.crowd.has_room() {
             return None;
         }
         let mut begin = Begin {
@@ -287,18 +311,21 @@ impl Hall {
             supplies: &mut self.supplies,
             limits: &self.allowed.limits,
             counters: &self.counters,
-            most: self.allowed.buffer,
-            full: self.weight >= self.allowed.memory,
+            most,
+            full,
         };
         let (next, count) = match begin.session.unbegun.take() {
             Some(unbegun) => (begin.go_on(unbegun), 0),
             None if bytes.is_empty() => return None,
             None => match parse(bytes, &self.allowed.limits) {
                 Parsed::Whole(request, count) => (begin.request(&request), count),
-                Parsed::More(needed) => {
-                    session.needed = needed;
-                    return None;
-                }
+                Parsed::More(needed) => match begin.unfinished(bytes) {
+                    Some(given_up) => given_up,
+                    None => {
+                        session.needed = needed;
+                        return None;
+                    }
+                },
             },
         };
         match next {
@@ -323,7 +350,7 @@ impl Hall {
     fn go_on_with_marked(&mut self) {
         for at in 0..self.marked.len() {
             let owner = self.marked[at];
-            let most = self.allowed.buffer;
+            let most = self.most();
             let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { continue };
             session.barrier &= !session.is_quiet();
             if session.can_go_on(most) {
@@ -388,7 +415,7 @@ impl Hall {
         let mut marked = std::mem::take(&mut self.marked);
         let mut again = std::mem::take(&mut self.again);
         for owner in marked.drain(..) {
-            let most = self.allowed.buffer;
+            let most = self.most();
             let Some(Some(session)) = self.sessions.get_mut(owner as usize) else { continue };
             session.marked = false;
             session.collect(&mut self.supplies, &mut |answer| {

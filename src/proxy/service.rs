@@ -301,6 +301,8 @@ fn serve(path: &Path, file: PoolFile, threads: usize) -> Result<End, String> {
         halls.push(thread.map_err(|error| format!("cannot begin a thread: {error}"))?);
     }
     let end = runtime.block_on(attend(ears, path, &file, &shared));
+    // With it goes the door of those who ask for figures: the next one's may be at the same address.
+    drop(runtime);
     // While its doors are open nobody else can be at their addresses: later a socket that is there is the next one's. One of
     // systemd's is not ours to remove.
     for address in &file.proxy.listen {

@@ -24,6 +24,8 @@ const ANSWER: usize = 256;
 pub(super) const SAID: u8 = u8::MAX;
 /// An empty buffer longer than this is given back, in bytes.
 const KEPT: usize = 4 << 10;
+/// The same while answers are still to come.
+const KEPT_AT_WORK: usize = 64 << 10;
 
 /// Where an answer stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -164,7 +166,7 @@ impl Session {
     /// About how many bytes it costs at this moment, beside what rests with every client.
     pub(super) fn weight(&self) -> usize {
         let unbegun = self.unbegun.as_ref().map_or(0, |unbegun| unbegun.keys.len());
-        self.owed() + self.known + self.held + self.inbox.len() + unbegun
+        self.owed() + self.known + self.held + self.inbox.capacity() + unbegun
     }
 
     /// Has it weighed anew among all of them.
@@ -329,6 +331,9 @@ impl Session {
         }
         self.out.clear();
         self.sent = 0;
+        if self.out.capacity() > KEPT_AT_WORK {
+            self.out = Vec::new();
+        }
         Socket::Fine
     }
 
@@ -342,10 +347,14 @@ impl Session {
         }
     }
 
-    /// Takes memory back from one that rests.
+    /// Takes memory back from one that rests, also in the middle of a request.
     pub(super) fn rest(&mut self, supplies: &mut Supplies) {
-        if self.is_idle() && self.inbox.is_empty() {
-            self.inbox = Vec::new();
+        if self.is_idle() {
+            if self.inbox.is_empty() {
+                self.inbox = Vec::new();
+            } else if self.inbox.capacity() > KEPT.max(4 * self.inbox.len()) {
+                self.inbox.shrink_to_fit();
+            }
             supplies.take_text(std::mem::take(&mut self.out));
             if self.answers.capacity() > 32 {
                 self.answers.shrink_to(8);

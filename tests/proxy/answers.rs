@@ -102,10 +102,58 @@ fn a_stub_of_a_client_s_own_is_seen_by_others_where_it_cannot_be_a_move_s() {
         if backup == "none" {
             assert_eq!(other.line(), "");
         }
+        for command in ["get", "gets", "gat 30", "gats 30"] {
+            let first = other.ask(&format!("{command} k\r\n"));
+            let head = if backup == "none" { "VALUE k 0 0" } else { "END" };
+            assert!(first.starts_with(head), "{backup} {command}: {first}");
+            if backup == "none" {
+                assert_eq!((other.line().as_str(), other.line().as_str()), ("", "END"));
+            }
+        }
         assert_eq!(other.ask("add k 0 0 1\r\nx\r\n"), "NOT_STORED");
         assert_eq!(one.set("k", b"v"), "STORED");
         assert_eq!(other.get("k"), Ok(Some(b"v".to_vec())));
     }
+}
+
+/// memcached drops the value that was there when it has no room for the one of an `ms`, in whatever mode. The other copy
+/// goes too: it would be read when the server that dropped it falls.
+#[test]
+fn what_a_server_drops_with_a_refusal_is_kept_by_nobody() {
+    let mut fleet = Fleet::start(2, "backup = \"pairs\"", "");
+    let proxy = fleet.proxy(&[]);
+    let mut client = proxy.client();
+    // The proxy takes it, and a server has no room for what it keeps beside.
+    let value = vec![b'x'; (1 << 20) - 20];
+    let flags = ["c", "ME c", "MA c", "MR c", "I", "b"];
+    for flags in flags {
+        let (key, name) = if flags == "b" { ("foo", "Zm9v") } else { ("k", "k") };
+        assert_eq!(client.set(key, b"old"), "STORED");
+        client.send(format!("ms {name} {} {flags}\r\n", value.len()).as_bytes());
+        client.send(&value);
+        assert_eq!(client.ask("\r\n"), "SERVER_ERROR object too large for cache", "{flags}");
+        for server in &fleet.servers {
+            let found = server.ask(&format!("get {key}\r\n"), "END").expect("an answer");
+            assert_eq!(found, ["END"], "{flags}: {}", server.address());
+        }
+        assert_eq!(client.set(key, b"new"), "STORED");
+    }
+    assert_eq!(client.set("k", b"old"), "STORED");
+    client.send(&[format!("ms k {} c\r\n", value.len()).as_bytes(), &value, b"\r\n"].concat());
+    assert_eq!(client.line(), "SERVER_ERROR object too large for cache");
+    fleet.servers[0].kill();
+    assert_eq!(client.get("k"), Ok(None), "whichever server was its home");
+}
+
+/// In an answer to `me` are no flags.
+#[test]
+fn a_key_that_looks_like_a_flag_is_told_as_it_is() {
+    let fleet = Fleet::start(2, "backup = \"pairs\"", "");
+    let proxy = fleet.proxy(&[]);
+    let mut client = proxy.client();
+    assert_eq!(client.set("c5", b"v"), "STORED");
+    let said = client.ask("me c5\r\n");
+    assert!(said.starts_with("ME c5 exp=-1 "), "{said}");
 }
 
 #[test]

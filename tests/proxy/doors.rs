@@ -35,8 +35,9 @@ fn a_unix_socket_with_its_mode_and_what_is_left_of_an_old_one() {
 }
 
 #[test]
-fn one_that_ends_leaves_the_unix_socket_of_the_next_one() {
-    let fleet = Fleet::start(1, "backup = \"none\"", "");
+fn one_that_ends_leaves_the_doors_of_the_next_one() {
+    let http = free_port();
+    let fleet = Fleet::start(1, "backup = \"none\"", &format!("http = \"127.0.0.1:{http}\""));
     let path = fleet.unix();
     let mut first = fleet.proxy(&[]);
     let mut client = first.client();
@@ -46,6 +47,7 @@ fn one_that_ends_leaves_the_unix_socket_of_the_next_one() {
     first.signal(Signal::TERM);
     wait::until("it takes nobody in any more", || TcpStream::connect(("127.0.0.1", first.port)).err());
     let _second = fleet.proxy(&[]);
+    assert!(ask_http(http, "/metrics").starts_with("HTTP/1.1 200 OK\r\n"), "the next one's figures");
     fleet.servers[0].wake();
     assert_eq!(client.line(), "STORED", "{}", first.said());
     assert!(first.ends().success());
@@ -217,6 +219,15 @@ fn sockets_that_are_handed_over_outlive_the_proxy() {
     keep::kill(&mut second);
 }
 
+/// Asks for figures, and gives what is said.
+fn ask_http(port: u16, path: &str) -> String {
+    let mut http = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+    http.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).expect("sent");
+    let mut text = String::new();
+    http.read_to_string(&mut text).expect("an answer");
+    text
+}
+
 /// The number of a line of Prometheus' text.
 fn figure(text: &str, name: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -232,13 +243,7 @@ fn what_is_told_to_prometheus() {
         // Two clients, and so two loops.
         assert_eq!(proxy.client().set(&format!("k{number}"), b"v"), "STORED");
     }
-    let ask = |path: &str| {
-        let mut http = TcpStream::connect(("127.0.0.1", http)).expect("a connection");
-        http.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).expect("sent");
-        let mut text = String::new();
-        http.read_to_string(&mut text).expect("an answer");
-        text
-    };
+    let ask = |path| ask_http(http, path);
     assert!(ask("/nothing").starts_with("HTTP/1.1 404 Not Found\r\n"));
     // A loop tells of its servers ten times a second.
     let servers: Vec<String> =
@@ -318,9 +323,6 @@ fn who_asks_as_prometheus_does_and_says_nothing_takes_no_more_than_a_few_places(
     assert_eq!(proxy.client().set("k", b"v"), "STORED");
     assert_eq!(taken(), 16);
     drop(silent);
-    let mut asks = TcpStream::connect(("127.0.0.1", http)).expect("a connection");
-    asks.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("sent");
-    let mut text = String::new();
-    asks.read_to_string(&mut text).expect("an answer");
+    let text = ask_http(http, "/metrics");
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
 }

@@ -65,38 +65,6 @@ fn a_get_of_many_large_values_costs_little() {
     assert!(grown < 32 << 20, "it grew by {grown} bytes");
 }
 
-#[test]
-fn a_get_that_there_is_no_memory_for_halfway_says_so_in_place_of_its_end() {
-    let fleet = Fleet::start(1, "backup = \"none\"", "memory = 800000");
-    let proxy = fleet.proxy(&[]);
-    let value = vec![b'x'; 500_000];
-    assert_eq!(proxy.client().set("big", &value), "STORED");
-    // It does not read, and what was begun of its get at once is more than its socket takes.
-    let mut client = proxy.client();
-    client.send(format!("get{}\r\nmn\r\n", " big".repeat(100)).as_bytes());
-    wait::until("it was begun", || proxy.stat("cmd_get").filter(|count| *count > 0));
-    let mut other = proxy.client();
-    other.send(b"set other 0 0 1000000\r\n");
-    other.send(&vec![b'x'; 999_999]);
-    wait::until("it holds the rest of the memory", || {
-        proxy.stat("bytes_read").filter(|count| *count > 500_000 + 999_999)
-    });
-    let mut answered = 0;
-    let end = loop {
-        let line = client.line();
-        if line != "VALUE big 0 500000" {
-            break line;
-        }
-        assert!(client.exactly(value.len() + 2).starts_with(&value));
-        answered += 1;
-    };
-    assert_eq!((answered, end.as_str()), (32, "SERVER_ERROR out of memory writing get response"));
-    assert_eq!(client.line(), "MN");
-    other.send(b"x\r\n");
-    assert_eq!(other.line(), "SERVER_ERROR out of memory storing object");
-    assert_eq!(client.get("big"), Ok(Some(value)));
-}
-
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /// As many keys as one line has room for.
 const MANY: usize = 30_000;

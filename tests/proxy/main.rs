@@ -14,5 +14,6 @@ mod hang_ups;
 mod hostile;
 mod lists;
 mod many;
+mod memory;
 mod proxy;
 mod returns;

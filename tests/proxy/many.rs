@@ -133,30 +133,3 @@ fn one_client_too_many_is_told_so() {
     assert_eq!(proxy.client().line(), "SERVER_ERROR too many connections");
     assert_eq!(clients[0].ask("mn\r\n"), "MN");
 }
-
-/// What all clients have under way is more than the proxy may hold: a store fails as in a memcached without memory, and the
-/// old value goes, as it does there.
-#[test]
-fn a_store_that_there_is_no_memory_for_fails_in_the_words_that_its_client_asked_for() {
-    let fleet = Fleet::start(1, "backup = \"none\"", "memory = 300000");
-    let proxy = fleet.proxy(&[]);
-    let server = &fleet.servers[0];
-    let mut client = proxy.client();
-    assert_eq!(client.set("big", &vec![b'x'; 200_000]), "STORED");
-    for key in ["loud", "quiet", "foo", "Zm9v", "appended"] {
-        assert_eq!(client.set(key, b"old"), "STORED");
-    }
-    let mut slow = proxy.client();
-    slow.send(&b"get big\r\n".repeat(400));
-    let refusal = "SERVER_ERROR out of memory storing object";
-    wait::until("there is no memory", || (client.ask("add probe 0 0 1\r\nx\r\n") == refusal).then_some(()));
-    assert_eq!(client.set("loud", b"new"), refusal);
-    client.send(b"set quiet 0 0 3 noreply\r\nnew\r\nappend appended 0 0 3 noreply\r\nnew\r\nms Zm9v 3 b\r\nnew\r\nmn\r\n");
-    assert_eq!((client.line().as_str(), client.line().as_str()), (refusal, "MN"));
-    for (key, there) in
-        [("loud", false), ("quiet", false), ("foo", false), ("Zm9v", true), ("appended", true)]
-    {
-        let found = server.ask(&format!("get {key}\r\n"), "END").expect("an answer");
-        assert_eq!(found.len() > 1, there, "{key}: {found:?}");
-    }
-}

@@ -10,8 +10,11 @@
 //! Before that everybody is just asked. What no place has gets no stub: whose owner is killed would leave it behind, on
 //! a server that a sweep can call steady before its time is over, and there it would pass for a value: an `add` would
 //! fail, an `append` succeed. Of a key that some place has, the sweep's own move finds the stub and takes it away.
+//!
+//! **A complete home gets no stub** for the same reason, and loses the one that was put there before it was complete: when a
+//! newer view overtakes the search, it is asked first whether somebody decides alone by now.
 
-use super::{Attempts, Failure, Outcome, Tag, expiry, writable};
+use super::{Attempts, Failure, Outcome, Tag, decides_alone, expiry, writable};
 use crate::rules::bytes::Bytes;
 use crate::rules::places::Placement;
 use crate::rules::pool::ServerId;
@@ -55,8 +58,10 @@ enum Stage {
     Searching(usize),
     /// The copy is stored under the lease.
     Storing,
-    /// The stub is taken away: there is nothing to bring, or it cannot be brought; this server decides.
-    EndingLease(ServerId),
+    /// The server that decides alone by now is asked what it has under the key: a stub of ours may be there.
+    LookingBack,
+    /// The stub is taken away: there is nothing to bring, or it cannot be brought. Then it ends so.
+    EndingLease(Result<ServerId, Outcome>),
     /// A stub that its owner left behind is taken away.
     TakingOver,
     /// This server decides.
@@ -72,6 +77,10 @@ pub(super) struct Bring<'a> {
     attempts: Attempts,
     looks: u16,
     lease: Option<u64>,
+    /// Where a lease was asked for last, under an earlier plan too. Whether a stub is there may be unknown.
+    leased_at: Option<ServerId>,
+    /// The lease that was had there.
+    had: Option<u64>,
     /// A lease may be had at acting.
     leases: bool,
     moved: bool,
@@ -90,6 +99,8 @@ impl<'a> Bring<'a> {
             attempts: Attempts::default(),
             looks: 0,
             lease: None,
+            leased_at: None,
+            had: None,
             leases: false,
             moved: false,
             copy: Copied::default(),
@@ -121,7 +132,13 @@ impl<'a> Bring<'a> {
         self.lease = None;
         // Readers of a pool without backups send classic gets, to which a stub is an empty value.
         self.leases = view.pool.options.backups;
-        self.enter(if self.leases { Stage::Looking } else { Stage::Searching(0) });
+        let alone = writable(view, &self.key).ok().and_then(|placement| decides_alone(view, &placement));
+        self.enter(match alone {
+            Some(server) if self.leased_at == Some(server) => Stage::LookingBack,
+            Some(server) => Stage::Over(Ok(server)),
+            None if self.leases => Stage::Looking,
+            None => Stage::Searching(0),
+        });
     }
 
     fn begin_again(&mut self, view: &View) {
@@ -144,9 +161,17 @@ impl<'a> Bring<'a> {
     /// Takes the stub away, if there is one, and lets `server` decide.
     fn leave_to(&mut self, view: &View, server: ServerId) {
         match self.lease {
-            Some(_) => self.enter(Stage::EndingLease(server)),
+            Some(_) => self.enter(Stage::EndingLease(Ok(server))),
             None => self.decide(view, server),
         }
+    }
+
+    /// Takes the stub away, if there is one, and gives up.
+    fn give_up(&mut self, outcome: Outcome) {
+        self.enter(match self.lease {
+            Some(_) => Stage::EndingLease(Err(outcome)),
+            None => Stage::Over(Err(outcome)),
+        });
     }
 
     /// Asks the next of the later places, or finds that there is nothing to bring.
@@ -186,6 +211,9 @@ impl<'a> Bring<'a> {
         let server = self.server(&placement)?;
         self.exptime = expiry::on_server(view, &placement, server, expiry::remaining(view, self.copy.ttl));
         self.asked = true;
+        if self.stage == Stage::Leasing && self.leased_at.replace(server) != Some(server) {
+            self.had = None;
+        }
         Some((server, 0))
     }
 
@@ -193,7 +221,7 @@ impl<'a> Bring<'a> {
         let key = &*self.key;
         let lease = self.lease.unwrap_or_default();
         match self.stage {
-            Stage::Looking | Stage::Searching(_) => Command::Fetch { key },
+            Stage::Looking | Stage::LookingBack | Stage::Searching(_) => Command::Fetch { key },
             Stage::Storing => Command::StoreLeased {
                 key,
                 flags: self.copy.flags,
@@ -207,6 +235,14 @@ impl<'a> Bring<'a> {
     }
 
     pub(super) fn answer(&mut self, view: &View, reply: &Reply<'_>) {
+        // A stub that is there is ours, and what is stored is stored, whatever the view is by now.
+        match (self.stage, reply) {
+            (Stage::Leasing, Reply::Value(value)) if value.lease == Some(Lease::Won) => {
+                self.had = Some(value.cas);
+            }
+            (Stage::Storing, Reply::Stored) => self.moved = true,
+            _ => {}
+        }
         let Some(placement) = Placement::of(view, &self.key).filter(|_| self.generation == view.generation)
         else {
             return self.begin_again(view);
@@ -220,12 +256,19 @@ impl<'a> Bring<'a> {
                 // Somebody deleted it, or the stub's time was over.
                 Reply::NotFound => self.begin_again(view),
                 // Stored; or somebody wrote it meanwhile, and that counts.
-                _ => {
-                    self.moved |= *reply == Reply::Stored;
-                    self.decide(view, acting);
-                }
+                _ => self.decide(view, acting),
             },
-            Stage::EndingLease(server) => self.decide(view, server),
+            Stage::LookingBack => {
+                if let Reply::Value(value) = reply
+                    && value.is_stub()
+                {
+                    // Ours from before, or somebody else's, who asks anew: no good comes of any.
+                    self.lease = Some(value.cas);
+                }
+                self.leave_to(view, acting);
+            }
+            Stage::EndingLease(Ok(server)) => self.decide(view, server),
+            Stage::EndingLease(end) => self.enter(Stage::Over(end)),
             Stage::TakingOver => self.begin_again(view),
             Stage::Begin | Stage::Over(_) => {}
         }
@@ -236,7 +279,8 @@ impl<'a> Bring<'a> {
             Reply::Value(value) if !value.is_stub() => self.decide(view, acting),
             Reply::Value(value) => {
                 self.lease = Some(value.cas);
-                if value.lease == Some(Lease::Won) {
+                let ours = self.leased_at == Some(acting) && self.had == self.lease;
+                if ours || value.lease == Some(Lease::Won) {
                     self.search(view, placement, 1);
                 } else if self.looks < LOOKS {
                     self.looks += 1;
@@ -260,9 +304,7 @@ impl<'a> Bring<'a> {
             // Marked as stale: copied, it would pass for a fresh one.
             Reply::Value(value) if value.stale => self.search(view, placement, index + 1),
             Reply::Value(value) if !value.is_stub() => {
-                let Some(copy) = Copied::of(value) else {
-                    return self.enter(Stage::Over(Err(Outcome::Unavailable)));
-                };
+                let Some(copy) = Copied::of(value) else { return self.give_up(Outcome::Unavailable) };
                 self.copy = copy;
                 match self.lease {
                     Some(_) if value.ttl_known => self.enter(Stage::Storing),
@@ -270,7 +312,7 @@ impl<'a> Bring<'a> {
                     _ => self.leave_to(view, placement.places[index]),
                 }
             }
-            Reply::Refused(_) => self.enter(Stage::Over(Err(Outcome::Unavailable))),
+            Reply::Refused(_) => self.give_up(Outcome::Unavailable),
             _ => self.search(view, placement, index + 1),
         }
     }
@@ -281,7 +323,9 @@ impl<'a> Bring<'a> {
         self.search(view, placement, 1);
     }
 
-    pub(super) fn fail(&mut self, view: &View, _failure: Failure) {
+    pub(super) fn fail(&mut self, view: &View, failure: Failure) {
+        // It may be there all the same, and then on no other place.
+        self.moved |= self.stage == Stage::Storing && failure == Failure::Unanswered;
         self.begin_again(view);
     }
 }

@@ -5,6 +5,7 @@ use super::put::Put;
 use super::source::Source;
 use super::{Outcome, cas, expiry, writable};
 use crate::rules::bytes::Bytes;
+use crate::rules::key::is_plain;
 use crate::rules::pool::ServerId;
 use crate::rules::view::View;
 use crate::rules::wire::{Command, Reply, Verb};
@@ -71,6 +72,11 @@ impl<'a> Question<'a> for Condition<'a> {
     fn command(&self) -> Command<'_> {
         let (verb, exptime) = self.sent;
         Command::Store { verb, key: &self.key, flags: self.flags, exptime, value: &self.value }
+    }
+
+    fn may_drop(&self) -> bool {
+        // A key that no line can hold goes by `ms`.
+        !is_plain(&self.key)
     }
 
     fn judge(&mut self, _view: &View, _server: Source, overtaken: bool, reply: &Reply<'_>) -> Verdict<'a> {

@@ -28,6 +28,10 @@ pub trait Question<'a> {
     /// What follows from the answer. `overtaken`: it was asked under an older view.
     fn judge(&mut self, view: &View, server: Source, overtaken: bool, reply: &Reply<'_>) -> Verdict<'a>;
 
+    /// Whether who refuses it may have dropped what was there, as memcached does when it has no room for the value of an `ms`,
+    /// in whatever mode: what it still has the others get then, and if it has nothing they keep nothing.
+    fn may_drop(&self) -> bool;
+
     /// Whether it can change anything: if not, it is asked again when there is no answer.
     fn changes(&self) -> bool {
         true
@@ -138,7 +142,12 @@ impl<'a, Q: Question<'a>> Decided<'a, Q> {
             Verdict::Unchanged(outcome) | Verdict::Absent(outcome) => self.stage = Stage::Over(outcome),
             Verdict::Refused => {
                 self.refusal = refused(reply).unwrap_or_default().to_vec();
-                self.stage = Stage::Over(Outcome::Refused);
+                let dropped = matches!(reply, Reply::Refused(_)) && self.question.may_drop();
+                if dropped || self.brought {
+                    self.publish(server, Outcome::Refused);
+                } else {
+                    self.stage = Stage::Over(Outcome::Refused);
+                }
             }
             Verdict::Again => self.begin_again(view),
         }
@@ -174,6 +183,10 @@ impl<'a, Q: Question<'a>> Decided<'a, Q> {
             }
             Stage::Publishing(publish, outcome) => match (publish.end(), *outcome) {
                 (Some(End::Published), outcome) => self.stage = Stage::Over(outcome),
+                // The refusal stands, also where its server cannot say any more what it left.
+                (Some(End::SourceLost | End::Failed(_)), Outcome::Refused) => {
+                    self.stage = Stage::Over(Outcome::Refused);
+                }
                 // Whatever it did, its copy is given up, and no other place knows of it.
                 (Some(End::SourceLost), _) => self.begin_again(view),
                 (Some(End::Failed(_)), _) => self.stage = Stage::Over(Outcome::Unavailable),

@@ -29,6 +29,8 @@ pub struct GetAndTouch<'a, B = &'a mut dyn Batch> {
     /// What the server that is asked may have of it.
     sent: i64,
     batch: B,
+    /// As in a [`Read`](super::Read).
+    shows_stubs: bool,
     stage: Stage<'a>,
     cursor: Cursor,
     refusal: Vec<u8>,
@@ -45,7 +47,14 @@ impl<'a, B: Batch> GetAndTouch<'a, B> {
     /// As [`GetAndTouch::new`], with a batch of its own: [`GetAndTouch::batch`].
     pub fn into(key: impl Into<Bytes<'a>>, exptime: i64, batch: B) -> GetAndTouch<'a, B> {
         let (stage, cursor, refusal) = (Stage::Begin, Cursor::insisting(), Vec::new());
-        GetAndTouch { key: key.into(), exptime, sent: exptime, batch, stage, cursor, refusal }
+        let (key, sent, shows_stubs) = (key.into(), exptime, false);
+        GetAndTouch { key, exptime, sent, batch, shows_stubs, stage, cursor, refusal }
+    }
+
+    /// See [`Read::showing_stubs`](super::Read::showing_stubs).
+    #[must_use]
+    pub fn showing_stubs(self) -> Self {
+        GetAndTouch { shows_stubs: true, ..self }
     }
 
     /// Where the value goes.
@@ -125,7 +134,7 @@ impl<B: Batch> Operation for GetAndTouch<'_, B> {
             return self.settle_touch();
         }
         match reply {
-            Reply::Value(value) if !value.is_stub() => {
+            Reply::Value(value) if !value.is_stub() || (self.shows_stubs && !view.pool.options.backups) => {
                 self.batch.settle(0, Ok(value));
                 self.found(view);
             }

@@ -72,9 +72,25 @@ impl Relay<'_> {
         self.passed.letter == b'e' || words.any(|word| word.first() == Some(&b'k'))
     }
 
-    /// The answer, with CAS values as tokens, and without what the client did not ask for: the key, and that it is in base64.
+    /// The answer as the client gets it.
     fn tell(&mut self, life: u16, line: &[u8], data: Option<&[u8]>) {
         self.reply.clear();
+        if self.passed.letter == b'e' {
+            // No flags but the key and words about it: the key may look like any flag.
+            self.reply.extend_from_slice(line);
+        } else {
+            self.tell_flags(life, line);
+        }
+        self.reply.extend_from_slice(b"\r\n");
+        if let Some(data) = data {
+            self.reply.extend_from_slice(data);
+            self.reply.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// The answer's line with CAS values as tokens, and without what the client did not ask for: the key, and that it is in
+    /// base64.
+    fn tell_flags(&mut self, life: u16, line: &[u8]) {
         let asks_key = self.asks_key();
         for word in line.split(|byte| *byte == b' ') {
             if !asks_key && (word.starts_with(b"k") || word == b"b") {
@@ -93,11 +109,6 @@ impl Relay<'_> {
                 }
                 None => self.reply.extend_from_slice(word),
             }
-        }
-        self.reply.extend_from_slice(b"\r\n");
-        if let Some(data) = data {
-            self.reply.extend_from_slice(data);
-            self.reply.extend_from_slice(b"\r\n");
         }
     }
 }
@@ -139,6 +150,10 @@ impl<'a> Question<'a> for Relay<'a> {
             flags: &self.sent,
             value: self.passed.value.as_deref(),
         }
+    }
+
+    fn may_drop(&self) -> bool {
+        self.passed.letter == b's'
     }
 
     fn judge(&mut self, view: &View, server: Source, overtaken: bool, reply: &Reply<'_>) -> Verdict<'a> {

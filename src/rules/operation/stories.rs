@@ -1,5 +1,6 @@
 //! What each operation asks of whom, told as short stories; the simulator tells the long ones.
 
+mod bringing;
 mod capped;
 mod draining;
 mod lists;
@@ -108,6 +109,15 @@ impl Story {
     }
 }
 
+/// One question after the other: what is asked, and the answer.
+fn go(story: &mut Story, operation: &mut dyn Operation, script: &[(&str, Reply<'_>)]) {
+    for (expected, reply) in script {
+        assert_eq!(story.asks(operation), [*expected]);
+        let server = story.asked[0].0.0 + 1;
+        story.answer(operation, server, *reply);
+    }
+}
+
 fn describe(command: &Command<'_>) -> String {
     match command {
         Command::Get { .. } => "get".into(),
@@ -132,14 +142,20 @@ fn describe(command: &Command<'_>) -> String {
 
 /// A key whose home is s1 and whose walk goes on to s3.
 pub(super) fn key(story: &Story) -> Vec<u8> {
-    (0..)
-        .map(|n| format!("key-{n}").into_bytes())
-        .find(|key| {
-            let walk: Vec<u16> =
-                crate::rules::places::Walk::new(&story.view.pool, key).map(|id| id.0).collect();
-            walk[..2] == [0, 2]
-        })
-        .expect("some key has that walk")
+    key_of("key-", story)
+}
+
+/// The same, and it cannot stand in a line.
+fn coded_key(story: &Story) -> Vec<u8> {
+    key_of("key ", story)
+}
+
+fn key_of(name: &str, story: &Story) -> Vec<u8> {
+    let walk = |key: &[u8]| -> Vec<u16> {
+        crate::rules::places::Walk::new(&story.view.pool, key).map(|id| id.0).collect()
+    };
+    let mut keys = (0..).map(|n| format!("{name}{n}").into_bytes());
+    keys.find(|key| walk(key)[..2] == [0, 2]).expect("some key has that walk")
 }
 
 /// One key and what was settled of it.
@@ -390,21 +406,14 @@ fn a_returned_home_gets_the_value_under_a_lease_before_it_counts() {
     let mut counter = Counter::new(Direction::Incr, &key, 1);
     let looks = [("s1 fetch", Reply::Miss), ("s3 fetch", Reply::Miss), ("s2 fetch", value(b"41"))];
     let moves = [("s1 lease", stub(Lease::Won)), ("s3 fetch", Reply::Miss), ("s2 fetch", value(b"41"))];
-    for (expected, reply) in looks.into_iter().chain(moves) {
-        assert_eq!(story.asks(&mut counter), [expected]);
-        let server = story.asked[0].0.0 + 1;
-        story.answer(&mut counter, server, reply);
-    }
-    assert_eq!(story.asks(&mut counter), ["s1 store-leased 60 c5"]);
-    story.answer(&mut counter, 1, Reply::Stored);
-    assert_eq!(story.asks(&mut counter), ["s1 incr 1"]);
-    story.answer(&mut counter, 1, Reply::Number(42));
-    assert_eq!(story.asks(&mut counter), ["s1 fetch"]);
-    story.answer(&mut counter, 1, value(b"42"));
-    assert_eq!(story.asks(&mut counter), ["s2 set 60 42"]);
-    story.answer(&mut counter, 2, Reply::Stored);
-    assert_eq!(story.asks(&mut counter), ["s3 delete"]);
-    story.answer(&mut counter, 3, Reply::NotFound);
+    let counts = [
+        ("s1 store-leased 60 c5", Reply::Stored),
+        ("s1 incr 1", Reply::Number(42)),
+        ("s1 fetch", value(b"42")),
+        ("s2 set 60 42", Reply::Stored),
+        ("s3 delete", Reply::NotFound),
+    ];
+    [&looks[..], &moves, &counts].into_iter().for_each(|script| go(&mut story, &mut counter, script));
     assert_eq!(counter.outcome(), Some(Outcome::Number(42)));
 }
 
@@ -413,7 +422,7 @@ fn what_was_brought_is_mirrored_also_when_the_condition_fails() {
     let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
     let key = key(&story);
     let mut add = Conditional::new(Verb::Add, &key, 0, 0, b"v");
-    for (expected, reply) in [
+    let script = [
         ("s1 fetch", Reply::Miss),
         ("s3 fetch", value(b"41")),
         ("s1 lease", stub(Lease::Won)),
@@ -423,11 +432,8 @@ fn what_was_brought_is_mirrored_also_when_the_condition_fails() {
         ("s1 fetch", value(b"41")),
         ("s2 set 60 41", Reply::Stored),
         ("s3 delete", Reply::Deleted),
-    ] {
-        assert_eq!(story.asks(&mut add), [expected]);
-        let server = story.asked[0].0.0 + 1;
-        story.answer(&mut add, server, reply);
-    }
+    ];
+    go(&mut story, &mut add, &script);
     assert_eq!(add.outcome(), Some(Outcome::NotStored));
 }
 
@@ -436,11 +442,7 @@ fn what_no_place_has_gets_no_stub() {
     let mut story = Story::new([RETURNED, STEADY, STEADY, STEADY]);
     let key = key(&story);
     let mut add = Conditional::new(Verb::Add, &key, 0, 0, b"v");
-    for expected in ["s1 fetch", "s3 fetch", "s2 fetch"] {
-        assert_eq!(story.asks(&mut add), [expected]);
-        let server = story.asked[0].0.0 + 1;
-        story.answer(&mut add, server, Reply::Miss);
-    }
+    go(&mut story, &mut add, &["s1 fetch", "s3 fetch", "s2 fetch"].map(|expected| (expected, Reply::Miss)));
     assert_eq!(story.asks(&mut add), ["s1 add 0 v"]);
 }
 

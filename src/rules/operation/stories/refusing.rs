@@ -4,15 +4,6 @@ use super::*;
 
 const FULL: Reply<'static> = Reply::Refused(b"SERVER_ERROR out of memory storing object");
 
-/// One question after the other: what is asked, and the answer.
-fn go(story: &mut Story, operation: &mut dyn Operation, script: &[(&str, Reply<'_>)]) {
-    for (expected, reply) in script {
-        assert_eq!(story.asks(operation), [*expected]);
-        let server = story.asked[0].0.0 + 1;
-        story.answer(operation, server, *reply);
-    }
-}
-
 /// Home has returned, and would not take the copy that its backup has: the backup decides.
 fn left_to_the_backup<'a>() -> [(&'a str, Reply<'a>); 9] {
     [
