@@ -135,7 +135,8 @@ pub struct Published {
 #[derive(Clone, Debug)]
 pub struct Watcher {
     health: Health,
-    settings: Settings,
+    /// How it is watched from now on.
+    pub settings: Settings,
     order: Order,
     /// Failed probes since the last good one.
     failures: u32,
@@ -248,11 +249,6 @@ impl Watcher {
         ServerView { incarnation: mark(address, self.epoch), ..self.view() }
     }
 
-    /// The time from one of its probes to the next.
-    pub fn interval(&self) -> Duration {
-        self.settings.interval
-    }
-
     /// Its state.
     pub fn state(&self) -> State {
         self.health.state()
@@ -290,7 +286,7 @@ impl Watcher {
     pub fn due(&self) -> Option<Instant> {
         let change = self.health.next_change(&self.settings.health);
         match (self.at_work, self.state()) {
-            // What comes next waits for the end of the probe, or of the trial: its report is followed by a tick.
+            // What comes next waits for the report: that is followed by a tick.
             (true, _) => None,
             (false, State::Down) => change,
             (false, _) => Some(change.map_or(self.next, |change| change.min(self.next))),
@@ -403,11 +399,6 @@ impl Watcher {
         // A wait is for a server that did not answer.
         self.health.hasten(now.clock);
         self.seen() != before
-    }
-
-    /// Other settings from now on.
-    pub fn set(&mut self, settings: Settings) {
-        self.settings = settings;
     }
 
     /// The sweep is over for it: see [`Event::Swept`].

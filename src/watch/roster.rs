@@ -152,7 +152,7 @@ pub fn change(
             watched.drop_question(now);
         }
         watched.rename(server.clone());
-        watched.watcher.set(plan.settings);
+        watched.watcher.settings = plan.settings;
         if watched.watcher.ordered() != order {
             watched.watcher.order(now, order);
         }

@@ -186,7 +186,7 @@ impl Watched {
                     Some(_) => NAME_AGAIN,
                     None => {
                         self.nameless_since.get_or_insert(now);
-                        self.watcher.interval()
+                        self.watcher.settings.interval
                     }
                 };
                 self.resolve_at = now + pause;
@@ -196,7 +196,7 @@ impl Watched {
 
     /// Whether its name has had no address for so long that this is what is wrong with it.
     fn is_nameless(&self, now: Instant) -> bool {
-        let patience = self.watcher.interval().saturating_mul(NAME_PATIENCE);
+        let patience = self.watcher.settings.interval.saturating_mul(NAME_PATIENCE);
         self.nameless_since.is_some_and(|since| now.since(since) >= patience)
     }
 

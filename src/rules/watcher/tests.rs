@@ -288,7 +288,7 @@ fn it_comes_back_as_a_younger_process_and_needs_no_flush() {
 #[test]
 fn rise_is_a_setting() {
     let mut s = Story::begin();
-    s.watcher.set(Settings::new(&Options::default(), INTERVAL, 2, 5));
+    s.watcher.settings = Settings::new(&Options::default(), INTERVAL, 2, 5);
     s.fall().wait(INTERVAL);
     s.trial(7, 100); // it counts the probes
 }
@@ -351,7 +351,7 @@ fn drained_for_the_window_and_then_taken_out() {
 fn drained_for_the_longest_life_of_a_value_if_that_is_shorter() {
     let options = Options { max_ttl: Some(HOUR), ..Options::default() };
     let mut s = Story::begin();
-    s.watcher.set(Settings::new(&options, INTERVAL, 2, 2));
+    s.watcher.settings = Settings::new(&options, INTERVAL, 2, 2);
     s.watcher.order(s.now, Order::Draining);
     s.wait(HOUR);
     assert!(s.watcher.tick(s.now));

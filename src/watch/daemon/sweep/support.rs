@@ -141,7 +141,7 @@ impl Daemon {
         self.sweeping.on = on;
         self.plan.settings.health.swept = on;
         for watched in &mut self.servers {
-            watched.watcher.set(self.plan.settings);
+            watched.watcher.settings = self.plan.settings;
         }
         self.view.borrow_mut().swept = on;
         // Whatever was to become steady by time is looked at.
