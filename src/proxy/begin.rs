@@ -6,9 +6,7 @@ use super::call::{Call, Form, Gather, One, Parts, Style, Supplies, Work};
 use super::counters::{self, Counters};
 use super::everyone::Made;
 use super::meta::{Flags, Wrong};
-use super::request::{
-    BAD_LINE, ERROR, Limits, Meta, Parsed, Request, SHORT_LINE, TOO_LARGE, Words, parse,
-};
+use super::request::{BAD_LINE, ERROR, Limits, Meta, Parsed, Request, SHORT_LINE, TOO_LARGE, Words, parse};
 use super::session::{Place, Session, Unbegun};
 use super::statistics::Group;
 use crate::client::crowd::{About, Crowd};

@@ -74,8 +74,7 @@ fn a_stub_of_ours_from_before_is_known() {
     let mut append = until_the_lease(&mut story, &key);
     story.turn([RETURNED, STEADY, DOWN, STEADY]);
     story.answer(&mut append, 1, stub(Lease::Won));
-    let script =
-        [("s1 fetch", stub(Lease::Taken)), ("s4 fetch", Reply::Miss), ("s2 fetch", value(b"a"))];
+    let script = [("s1 fetch", stub(Lease::Taken)), ("s4 fetch", Reply::Miss), ("s2 fetch", value(b"a"))];
     go(&mut story, &mut append, &script);
     assert_eq!(story.asks(&mut append), ["s1 store-leased 60 c5"]);
 }

@@ -91,7 +91,8 @@ fn what_its_server_dropped_with_a_refusal_nobody_keeps() {
         let (plain, coded) = (key(&story), coded_key(&story));
         let mut pass = Pass::new(passed(b's', &plain, b" c"));
         let mut add = Conditional::new(Verb::Add, &coded, 0, 0, b"v");
-        let operations: [(&str, &mut dyn Operation); 2] = [("s1 ms c k", &mut pass), ("s1 add 0 v", &mut add)];
+        let operations: [(&str, &mut dyn Operation); 2] =
+            [("s1 ms c k", &mut pass), ("s1 add 0 v", &mut add)];
         for (asked, operation) in operations {
             go(&mut story, operation, &[(asked, Reply::Refused(TOO_LARGE)), ("s1 fetch", found)]);
             let end = if found == Reply::Miss {
