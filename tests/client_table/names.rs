@@ -96,10 +96,13 @@ fn look_at_the_other() {
     }
 }
 
+fn entry(address: String) -> Server {
+    Server { address: address.parse().unwrap(), name: address, weight: 1, backup: None }
+}
+
 /// A pool of its own with one server, which is known by this name.
 fn pool(name: &str, pool: &str, server: &Memcached) -> Pool {
-    let address = format!("{name}:{}", server.port());
-    let server = Server { name: address.clone(), address: address.parse().unwrap(), weight: 1, backup: None };
+    let server = entry(format!("{name}:{}", server.port()));
     // It is found in a few seconds; if its first lookup took long, in fifty times as many.
     let timeout = Duration::from_secs(60);
     Pool::new(pool, Options { backups: false, timeout, ..options() }, vec![server])
@@ -135,12 +138,6 @@ fn a_name_that_has_another_address_by_now_is_looked_up_again() {
 #[test]
 fn all_that_is_to_be_sent_is_sent_before_a_name_is_looked_up() {
     let server = Memcached::start();
-    let entry = |address: String| Server {
-        name: address.clone(),
-        address: address.parse().unwrap(),
-        weight: 1,
-        backup: None,
-    };
     let mut servers = vec![entry("never.test:1".into()), entry(server.address())];
     pair_up(&mut servers);
     let pool = Pool::new("names by pairs", Options { timeout: Duration::from_secs(2), ..options() }, servers);
@@ -166,12 +163,6 @@ fn all_that_is_to_be_sent_is_sent_before_a_name_is_looked_up() {
 #[test]
 fn what_a_resolver_takes_is_held_against_no_server() {
     let server = Memcached::start();
-    let entry = |address: String| Server {
-        name: address.clone(),
-        address: address.parse().unwrap(),
-        weight: 1,
-        backup: None,
-    };
     let servers = vec![entry("slow.test:1".into()), entry(server.address())];
     let brief = Options { backups: false, timeout: Duration::from_millis(700), ..options() };
     let pool = Pool::new("slow names", brief, servers);

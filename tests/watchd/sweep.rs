@@ -177,21 +177,26 @@ fn a_server_that_drains_is_emptied_and_taken_out() {
     world.check_values(0..600);
 }
 
+/// Deletes them on the second of two servers; how many. Second copies: what a steady home does not have exists nowhere.
+fn take_second_copies(world: &World) -> usize {
+    let homes = world.keys_at_home();
+    for key in &homes[0] {
+        world.servers[1].ask(&format!("delete {key}\r\n"), "DELETED").expect("it was there");
+    }
+    homes[0].len()
+}
+
 #[test]
 fn copies_that_somebody_took_away_are_brought_back_when_that_is_asked_for() {
     let world = World::new(2, QUICK);
     world.wait_until_swept();
     world.fill(300);
-    // Second copies: what a steady home does not have exists nowhere.
-    let homes = world.keys_at_home();
-    for key in &homes[0] {
-        world.servers[1].ask(&format!("delete {key}\r\n"), "DELETED").expect("it was there");
-    }
+    let taken = take_second_copies(&world);
     assert!(notice::send(&world.files.table, &Notice::Sweep(None)));
     wait::until("all copies", || (world.keys(1).len() == 300).then_some(()));
     world.wait_until_steady();
     world.check_places((0..300).map(key));
-    assert!(world.said().contains(&format!("{} copies moved", homes[0].len())), "{}", world.said());
+    assert!(world.said().contains(&format!("{taken} copies moved")), "{}", world.said());
 }
 
 #[test]
@@ -199,10 +204,7 @@ fn what_was_asked_for_is_swept_although_an_option_changes_meanwhile() {
     let world = World::new(2, SLOW);
     world.wait_until_swept();
     world.fill(600);
-    let homes = world.keys_at_home();
-    for key in &homes[0] {
-        world.servers[1].ask(&format!("delete {key}\r\n"), "DELETED").expect("it was there");
-    }
+    take_second_copies(&world);
     assert!(notice::send(&world.files.table, &Notice::Sweep(None)));
     wait::until("a sweep under way", || world.files.look()?.1.sweep.map(drop));
     let text = std::fs::read_to_string(&world.files.pool).expect("a pool file");
