@@ -13,10 +13,11 @@ use crate::table::notice::{self, Notice};
 
 use super::args::How;
 use super::edit::{self, NewServer};
-use super::known::{self, Known, Seen, Table, called, ordered, word};
+use super::harm::Outlook;
+use super::known::{self, Known, Seen, Table, called, word};
 use super::store::Locked;
 use super::text::clean;
-use super::{Answer, Ending, Said, ask, harm};
+use super::{Answer, Ending, Said, ask};
 
 /// From one look at the table to the next.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -113,15 +114,13 @@ fn unfound() -> Answer {
 
 /// By what a change to this server of the file is judged: the list that is in force, if it has the server (another one in
 /// the file may wait for a sweep), else the file's; and which server of it that is.
-fn in_force(known: &Known, id: ServerId) -> (View, ServerId) {
+fn in_force(known: &Known, id: ServerId) -> (Outlook, ServerId) {
     let name = &known.file.pool.server(id).name;
     let view = known.view();
     if let Some(id) = view.pool.ids().find(|&id| view.pool.server(id).name == *name) {
-        return (view, id);
+        return (Outlook::new(view, &known.file), id);
     }
-    let mut view = View::new(known.file.pool.clone().into());
-    view.refresh(1, known.file.orders.iter().map(|&order| ordered(order)));
-    (view, id)
+    (Outlook::new(View::new(known.file.pool.clone().into()), &known.file), id)
 }
 
 fn order(known: &Known, text: &str, server: &str, order: Order) -> Result<Plan, Answer> {
@@ -129,10 +128,10 @@ fn order(known: &Known, text: &str, server: &str, order: Order) -> Result<Plan, 
     let id = known::find(pool, server)?;
     let before = known.file.orders[id.index()];
     let who = called(pool.server(id));
-    let (view, judged) = in_force(known, id);
+    let (outlook, judged) = in_force(known, id);
     let (done, harm) = match order {
-        Order::Down => (format!("{who} is ordered down"), harm::of_taking_away(&view, judged)),
-        Order::Draining => (format!("{who} is ordered to drain"), harm::of_no_new_keys(&view, judged)),
+        Order::Down => (format!("{who} is ordered down"), outlook.of_taking_away(judged)),
+        Order::Draining => (format!("{who} is ordered to drain"), outlook.of_no_new_keys(judged)),
         Order::Up => (format!("{who} is ordered up"), harm_of_return(known, id, before)),
     };
     // What is ordered already does no harm that is not done.
@@ -188,10 +187,9 @@ fn remove(known: &Known, text: &str, server: &str) -> Result<Plan, Answer> {
         return Err(Answer::wrong(format!("{who} is the only server; a pool needs at least one")));
     }
     let (moving, notes) = harm_of_moving(known);
-    let (mut view, judged) = in_force(known, id);
+    let (outlook, judged) = in_force(known, id);
     // A change of the list waits until the one before it is swept.
-    view.set_previous(None);
-    let mut harm = harm::of_taking_away(&view, judged);
+    let mut harm = outlook.when_swept().of_taking_away(judged);
     harm.extend(moving);
     let others = edit::backed_up_by(text, id.index()).ok_or_else(unfound)?;
     if !others.is_empty() {
@@ -214,8 +212,8 @@ fn replace(known: &Known, text: &str, old: &str, new: &str) -> Result<Plan, Answ
     if known.file.orders[id.index()] != Order::Up {
         notes.push(format!("the order for it stays; `memcachectl up {}` takes it back", server.name));
     }
-    let (view, judged) = in_force(known, id);
-    let harm = harm::of_taking_away(&view, judged);
+    let (outlook, judged) = in_force(known, id);
+    let harm = outlook.of_taking_away(judged);
     let text = edit::replace(text, id.index(), new).ok_or_else(unfound)?;
     let done = format!("{} is at {address} from now on, instead of {}", server.name, server.address);
     Ok(Plan { text, goal: Goal::List, done, harm, notes })

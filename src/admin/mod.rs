@@ -99,9 +99,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         _ => {}
     }
     for line in answer.notes.iter().flat_map(|note| note.lines()) {
-        let _ = writeln!(std::io::stderr(), "memcachectl: {}", text::clean(line));
+        remark(line);
     }
     ExitCode::from(ending as u8)
+}
+
+/// Says a line to the person, beside what the command prints.
+fn remark(line: &str) {
+    let _ = writeln!(std::io::stderr(), "memcachectl: {}", text::clean(line));
 }
 
 fn obey(arguments: &Arguments) -> Said {

@@ -10,10 +10,16 @@ use crate::table::identity;
 use super::known::{Known, Seen, Table, word};
 use super::report::attendance;
 use super::text::span;
-use super::{Answer, Ending, Said, ask, sweep};
+use super::{Answer, Ending, Said, ask, remark, sweep};
 
 /// From one look to the next. A look is one load while nothing changed.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a server is given at least to say which life of its process this is.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// For so long nothing is said of what is waited for.
+const SILENT: Duration = Duration::from_secs(5);
 
 /// The pool file is read anew after so many looks: what is ordered can change while we wait.
 const LOOKS: u32 = 25;
@@ -44,6 +50,7 @@ pub(super) fn until(
 ) -> Result<Known, Answer> {
     // A time that has no end on this machine's clock is none.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let (mut said, mut say_at) = (Vec::new(), Instant::now() + SILENT);
     loop {
         let mut known = Known::read(path)?;
         if !known.seen().is_some_and(Seen::has_daemon) {
@@ -54,6 +61,10 @@ pub(super) fn until(
             let missing = missing(&known);
             if missing.is_empty() {
                 return Ok(known);
+            }
+            if missing != said && Instant::now() >= say_at {
+                remark(&format!("waiting: {}", missing.join(", ")));
+                (said, say_at) = (missing.clone(), Instant::now() + SILENT);
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 let text = format!("not yet: {}", missing.join(", "));
@@ -106,7 +117,8 @@ pub(super) fn missing(known: &Known) -> Vec<String> {
 fn strangers(known: &Known) -> Vec<String> {
     let Some(seen) = known.seen() else { return Vec::new() };
     let pool = &known.file.pool;
-    let answers = ask::all(pool, pool.options.timeout);
+    // A pool's own time limit may be shorter than what a busy server takes for its statistics.
+    let answers = ask::all(pool, pool.options.timeout.max(PATIENCE));
     let asked = pool.servers().iter().zip(&known.file.orders).zip(answers);
     asked
         .filter(|((_, order), _)| **order == Order::Up)

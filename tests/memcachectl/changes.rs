@@ -155,6 +155,25 @@ fn while_a_changed_list_is_swept_values_have_one_copy() {
     assert!(said.contains("the table calls it draining"), "{said}");
 }
 
+/// What waits is followed at once in the end.
+#[test]
+fn the_two_of_a_pair_do_not_go_together_because_they_wait() {
+    let world = World::new(4);
+    let daemon = world.daemon();
+    daemon.turn_deaf();
+    world.demand(4, &["remove", "s4", "--timeout", "30ms"]);
+    let before = world.text();
+    for command in [&["remove", "s3"][..], &["down", "s3"], &["replace", "s3", "127.0.0.1:1"]] {
+        let said = world.demand(1, command);
+        assert!(said.contains("its backup s4"), "{said}");
+        assert!(said.contains("is to be taken away by what the file says already"), "{said}");
+        assert_eq!(world.text(), before);
+    }
+    world.demand(4, &["down", "s1", "--timeout", "30ms"]);
+    let said = world.demand(1, &["down", "s2"]);
+    assert!(said.contains("its backup s1"), "{said}");
+}
+
 #[test]
 fn a_backup_that_is_named_is_not_removed_unasked() {
     let world = World::new(3);
