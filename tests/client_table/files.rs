@@ -3,8 +3,10 @@
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt, chown};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use memcache::client::Client;
+use memcache::rules::hash::KeyHash;
 use memcache::rules::operation::Outcome;
 use memcache::rules::pool::{Pool, ServerId};
 use memcache::rules::view::State;
@@ -14,6 +16,7 @@ use memcache::table::{Attendance, Lock, Settings, Stripes, Writer, identity};
 use crate::daemon::{Daemon, get, key, options, pool, set};
 use crate::support::server::Memcached;
 use crate::support::wait;
+use crate::turns::{me, stripes_waited_for};
 
 const FIRST: ServerId = ServerId(0);
 
@@ -182,4 +185,45 @@ fn without_the_stripes_a_process_has_its_own_view() {
     File::create(&stripes).expect("its own directory");
     assert_eq!(set(&mut client, &key(&pool, FIRST), b"w"), Outcome::Stored);
     assert_eq!(client.take_messages(), [""; 0]);
+}
+
+/// Says that it is over, also when the story ends badly.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What kept a process from opening the file may be over soon, as when it was out of descriptors.
+#[test]
+fn turns_are_taken_as_soon_as_the_stripes_can_be_opened() {
+    let servers = servers(2);
+    let pool = pool(&servers, options());
+    let daemon = Daemon::of(&pool, &servers);
+    let stripes = daemon.stripes();
+    let (place, aside) = (stripes.path().to_owned(), daemon.path().with_extension("aside"));
+    std::fs::rename(&place, &aside).expect("its own file");
+    let mut client = daemon.client(&pool);
+    assert!(message(&mut client).contains("stripes"));
+    let key = key(&pool, FIRST);
+    assert_eq!(set(&mut client, &key, b"v"), Outcome::Stored, "without a turn");
+
+    std::fs::rename(&aside, &place).expect("its own file");
+    let hash = KeyHash::of(&key).value();
+    let soon = identity::boot_millis() + 60_000;
+    let held = stripes.take(hash, soon, me(), identity::boot_millis).expect("nobody has it");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let over = Ends(&is_over);
+        let writer = scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                assert_eq!(set(&mut client, &key, b"w"), Outcome::Stored);
+            }
+        });
+        wait::until("a writer that waits for its turn", || stripes_waited_for(&daemon, hash).then_some(()));
+        drop((over, held));
+        writer.join().expect("a writer");
+    });
 }

@@ -57,7 +57,7 @@ fn a_change_waits_for_its_keys_turn_and_a_read_does_not() {
 }
 
 /// Whether somebody waits for the stripe of this hash.
-fn stripes_waited_for(daemon: &Daemon, hash: u32) -> bool {
+pub fn stripes_waited_for(daemon: &Daemon, hash: u32) -> bool {
     let word = stripe(daemon, hash);
     word.awaited() == word
 }

@@ -65,7 +65,7 @@ pub(super) struct Ledger {
     /// Something was read of it.
     read: bool,
     standing: Standing,
-    /// When it is next looked for, while it is not attended.
+    /// When it is next looked for, while it is not attended; and the stripes file, while that cannot be opened.
     again: Instant,
     /// The stripes file that the table names.
     stripes: Option<Arc<Stripes>>,
@@ -98,7 +98,10 @@ impl Ledger {
         match reader.snapshot(&mut self.snapshot) {
             Ok(false)
                 if reader.attended(clock::millis(now))
-                    && self.stripes.as_ref().is_none_or(|stripes| stripes.changes() == self.changes) =>
+                    && match &self.stripes {
+                        Some(stripes) => stripes.changes() == self.changes,
+                        None => !self.is_to_open_stripes(now),
+                    } =>
             {
                 false
             }
@@ -135,7 +138,11 @@ impl Ledger {
             false
         });
         self.read |= changed;
-        if changed {
+        let once_more = self.is_to_open_stripes(now);
+        if once_more {
+            self.again = now + LOOK_AGAIN;
+        }
+        if changed || once_more {
             self.open_stripes();
         }
         let changes = self.stripes.as_ref().map_or(0, |stripes| stripes.changes());
@@ -159,6 +166,12 @@ impl Ledger {
         if is_news(Cause::Refused, &self.at.path) {
             self.messages.push(format!("{refusal}; this process judges the servers by itself"));
         }
+    }
+
+    /// Whether the stripes file that an attended table names is to be tried once more. What kept it from being opened may be
+    /// over: a process that was out of descriptors must not go on without turns when it has some again.
+    fn is_to_open_stripes(&self, now: Instant) -> bool {
+        self.snapshot.stripes != 0 && self.stripes.is_none() && now >= self.again
     }
 
     /// Opens the stripes file that the table names, if it is not open.
