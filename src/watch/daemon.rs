@@ -192,6 +192,8 @@ impl Daemon {
             tokio::select! {
                 biased;
                 _ = heartbeat.tick() => self.beat(),
+                // Whatever else there is to do: who looks after this daemon is told that it lives.
+                _ = tick(dog.as_mut()) => journal::tell(&[NotifyState::Watchdog]),
                 asked = signals.next() => match asked {
                     Asked::End => break,
                     Asked::Reload => self.reload("a signal asks for it"),
@@ -206,7 +208,6 @@ impl Daemon {
                     self.source.look();
                 }
                 (why, read) = self.source.done() => self.change(why, read),
-                _ = tick(dog.as_mut()) => journal::tell(&[NotifyState::Watchdog]),
             }
         }
         self.end()

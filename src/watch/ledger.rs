@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use crate::table::stripes::{Epoch, Stands};
 use crate::table::{
-    JournalKeeper, Lock, Settling, Snapshot, Stripes, StripesSettings, TrialTurn, Trust, Writer, identity,
-    notice,
+    Fault, JournalKeeper, Lock, Settling, Snapshot, Stripes, StripesSettings, TrialTurn, Trust, Writer,
+    identity, notice,
 };
 
 /// The permission bits of what the pool's clients write to.
@@ -187,8 +187,12 @@ impl Ledger {
     /// nobody can open it any more.
     pub fn is_in_place(&self) -> bool {
         let trust = self.terms.owner.map_or_else(Trust::default, |(user, _)| Trust::default().also(user));
-        let opened = || Stripes::open(&self.terms.table, &trust);
-        self.writer.is_in_place() && opened().is_ok_and(|opened| opened.id() == self.stripes.id())
+        let is_ours = || match Stripes::open(&self.terms.table, &trust) {
+            Ok(opened) => opened.id() == self.stripes.id(),
+            // A daemon that is out of descriptors or memory cannot look. That says nothing about the file.
+            Err(refusal) => matches!(refusal.fault, Fault::File(..)),
+        };
+        self.writer.is_in_place() && is_ours()
     }
 
     /// Whether clients find the socket.
