@@ -41,7 +41,7 @@ RELINK     = if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" -eq 0 ]; then PATH="$$PATH:
 .PHONY: all library programs demo check format lints tests counts sim sim-share soak loom miri tsan asan fuzz fuzz-keep hostile units trial deny peers \
         bench bench-library bench-growth bench-rules bench-uring bench-fleet bench-sweep bench-proxy bench-python bench-php \
         install uninstall deb wheel dist dist-php python php \
-        man clean help need-build need-demo need-fuzz need-check need-python need-php
+        man clean help need-build need-demo need-fuzz need-lints need-tests need-check need-python need-php
 
 ## all:       builds library and programs: target/release/libmemcache.so and libmemcache.a, target/programs/memcache*
 all: library programs
@@ -62,16 +62,16 @@ check: need-check
 	@MAKE='$(MAKE)' exec scripts/check format lints tests counts sim-share python php
 
 ## format:    (part of check) the sources are formatted
-format:
+format: need-lints
 	$(CARGO) fmt --check
 
 ## lints:     (part of check) the compiler and clippy have nothing to say
-lints:
+lints: need-lints
 	$(CARGO) clippy --locked --all-targets --features programs -- -D warnings
 	$(CARGO) clippy --locked --lib -- -D warnings
 
 ## tests:     (part of check) unit tests, C programs, the installed files, the drill on real servers
-tests:
+tests: need-tests
 	$(CARGO) build --locked --features programs --lib --example demo
 	$(CARGO) test --locked --features programs --no-fail-fast --lib $(addprefix --test ,$(TESTS))
 
@@ -84,19 +84,19 @@ php: need-php library programs
 	@$(PHP) check
 
 ## counts:    (part of check) instructions, system calls and allocations of a call are no more than they were
-counts:
+counts: need-tests
 	$(CARGO) test --locked --release --test bench_counts --bench rules
 
 ## sim:       simulated worlds on a virtual clock: 1,000,000 with one failure at a time and as many with overlapping ones, and
 ##            more of several processes, a daemon and sweeps. Others: SIM_SEED=7 SIM_WORLDS=1000 SHARED_SEED=7 SHARED_WORLDS=1000
 sim: SIM_WORLDS    ?= 2000000
 sim: SHARED_WORLDS ?= 100000
-sim:
+sim: need-build
 	SIM_WORLDS=$(SIM_WORLDS) SHARED_WORLDS=$(SHARED_WORLDS) \
 	    $(CARGO) test --locked --release --test simulation -- --nocapture by_seed
 
 ## sim-share: (part of check) a share of them, every small world, all interleavings of two machines, planted faults
-sim-share:
+sim-share: need-build
 	$(CARGO) test --locked --release --test simulation -- --nocapture
 
 ## soak:      eight servers restarted one after another under load, then whatever can happen by chance, then that through
@@ -110,13 +110,18 @@ soak: need-demo
 ## fuzz:      random bytes for all that reads foreign ones, a minute each (nightly Rust, cargo-fuzz); FUZZ_SECONDS=600
 FUZZ_SECONDS = 60
 FUZZED = client_bytes server_bytes pool_file c_calls table table_file stripes datagram key_list
+# What a fuzzer begins with: inputs as they should be, and what was kept of earlier ones.
+FUZZ_SEEDS = HOSTILE_SEEDS='$(CURDIR)/fuzz/corpus' HOSTILE_ROUNDS=0 \
+             $(CARGO) test --locked --features programs --test hostile_bytes -- changed lie found_before
 fuzz: need-fuzz
-	HOSTILE_SEEDS='$(CURDIR)/fuzz/corpus' HOSTILE_ROUNDS=0 $(CARGO) test --locked --features programs --test hostile_bytes -- changed lie
+	$(FUZZ_SEEDS)
 	for target in $(FUZZED); do \
 	    cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -print_final_stats=1 || exit 1; done
 
-## fuzz-keep: what `make fuzz` found worth keeping, the shortest of it, goes to fuzz/kept, which `make check` goes through
+## fuzz-keep: what `make fuzz` found worth keeping, with what was kept before, goes to fuzz/kept: the shortest of it;
+##            `make check` goes through that
 fuzz-keep: need-fuzz
+	$(FUZZ_SEEDS)
 	for target in $(FUZZED); do cargo +nightly fuzz cmin $$target || exit 1; done
 	@mkdir -p fuzz/kept
 	HOSTILE_KEEP='$(CURDIR)/fuzz/corpus' $(CARGO) test --locked --features programs --test hostile_bytes what_was_found_before
@@ -140,9 +145,9 @@ miri: need-build
 tsan: need-demo
 	@scripts/tsan '$(abspath $(TARGET))/tsan'
 
-## asan:      what was kept of `make fuzz`, C calls too, under AddressSanitizer and LeakSanitizer (nightly Rust, cargo-fuzz)
+## asan:      what was kept of `make fuzz` and what lies in fuzz/corpus, C calls too, under AddressSanitizer and LeakSanitizer (nightly Rust, cargo-fuzz)
 asan: need-fuzz
-	HOSTILE_SEEDS='$(CURDIR)/fuzz/corpus' HOSTILE_ROUNDS=0 $(CARGO) test --locked --features programs --test hostile_bytes -- changed lie
+	$(FUZZ_SEEDS)
 	for target in $(FUZZED); do cargo +nightly fuzz run $$target -- -runs=0 || exit 1; done
 
 ## units:     what systemd says of the units: the exposure of each, and whether they forbid what the daemons call
@@ -202,7 +207,7 @@ bench-fleet: need-demo library programs
 	    --json '$(TARGET)/bench-fleet.json' $(FLEET)
 
 ## bench-sweep: how fast a sweep is, and what a server under load notices of it; SWEEP="--keys 100000"
-bench-sweep: programs
+bench-sweep: need-demo programs
 	$(CARGO) bench --locked --bench sweep -- --watchd '$(TARGET)/programs/memcache-watchd' $(SWEEP)
 
 ## bench-proxy: requests through memcached, nutcracker and memcache-proxy side by side; PROXY="--help"
@@ -267,12 +272,15 @@ need-demo: need-build
 	@scripts/need memcached:memcached
 need-fuzz: need-build
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo 'rustup toolchain install nightly; cargo install cargo-fuzz' >&2; exit 1; }
-need-check: need-demo
-	@scripts/need rust:rustfmt rust:clippy c++:g++ readelf:binutils strace:strace \
+need-lints: need-build
+	@scripts/need rust:rustfmt rust:clippy
+need-tests: need-demo
+	@scripts/need c++:g++ readelf:binutils strace:strace \
 	    /usr/include/libmemcached/memcached.h:libmemcached-dev \
 	    'valgrind:valgrind libc6-dbg' \
 	    man:man-db pkg-config:pkg-config dpkg-shlibdeps:dpkg-dev \
 	    nutcracker:nutcracker systemd-analyze:systemd setpriv:util-linux
+need-check: need-lints need-tests
 need-python: need-demo
 	@scripts/need /usr/bin/python3:python3 /usr/share/doc/python3-venv:python3-venv /usr/share/doc/python3-dev:python3-dev \
 	    /usr/include/libmemcached/memcached.h:libmemcached-dev pkg-config:pkg-config setpriv:util-linux

@@ -94,8 +94,13 @@ pub enum Command {
         how: How,
     },
     /// Empties a server gently: no new keys, what it holds is still read, then it goes down
-    #[command(after_help = "Examples:
-  memcachectl drain s3")]
+    #[command(
+        after_help = "It ends when the table calls the server draining. `memcachectl sweep --wait` waits until it is empty, and down.
+
+Examples:
+  memcachectl drain s3
+  memcachectl drain s3 && memcachectl sweep --wait && memcachectl status"
+    )]
     Drain {
         /// Its name or address
         server: String,
@@ -125,7 +130,7 @@ pub enum Command {
     },
     /// Removes a server from the list: the keys are spread over the others anew
     #[command(after_help = "Examples:
-  memcachectl drain s3 && memcachectl remove s3")]
+  memcachectl drain s3 && memcachectl sweep --wait && memcachectl remove s3")]
     Remove {
         /// Its name or address
         server: String,

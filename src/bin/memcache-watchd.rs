@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use memcache::watch::{End, journal, run};
+use memcache::watch::{journal, run};
 
 /// Watches the servers of a pool and publishes their states in the pool's shared table.
 ///
@@ -14,8 +14,8 @@ use memcache::watch::{End, journal, run};
 #[command(
     name = "memcache-watchd",
     version,
-    after_help = "Exit status: 0 it was asked to end, 1 the table's files cannot be made or another process watches the \
-                  pool, 2 the arguments are wrong, 3 the pool file cannot be used.\n\n\
+    after_help = "Exit status: 0 it was asked to end, 1 the table's files cannot be made, 2 the arguments are wrong, 3 the \
+                  pool file cannot be used, 4 another process watches the pool.\n\n\
                   Example: memcache-watchd --pool /etc/memcache/sessions.toml"
 )]
 struct Arguments {
@@ -35,9 +35,5 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     journal::begin(arguments.log_level, arguments.foreground);
-    match run(arguments.pool) {
-        End::Asked => ExitCode::SUCCESS,
-        End::Files => ExitCode::from(1),
-        End::PoolFile => ExitCode::from(3),
-    }
+    ExitCode::from(run(arguments.pool).status())
 }

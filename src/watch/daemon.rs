@@ -42,11 +42,31 @@ use crate::table::{Lock, Notice, Reader, Refusal, Snapshot, Trust, notice};
 pub enum End {
     /// It was asked to.
     Asked,
-    /// The files cannot be made, or another daemon has them.
+    /// The files cannot be made.
     Files,
     /// The pool file cannot be used.
     PoolFile,
+    /// Another process watches the pool.
+    Watched,
 }
+
+impl End {
+    /// The exit status that says so. 2 is of wrong arguments.
+    pub fn status(self) -> u8 {
+        match self {
+            End::Asked => 0,
+            End::Files => 1,
+            End::PoolFile => 3,
+            End::Watched => 4,
+        }
+    }
+}
+
+/// What a refusal says when another process has the lock; it says it in words alone.
+const TAKEN: &str = " already has a writer, ";
+
+/// How the daemon ends that cannot begin, and why.
+type Failed = (End, String);
 
 /// How often it is looked whether the files are still in place.
 const LOOK: Duration = Duration::from_secs(1);
@@ -75,12 +95,13 @@ pub fn run(pool: PathBuf) -> End {
     let tasks = tokio::task::LocalSet::new();
     let end = tasks.block_on(&runtime, async move {
         // Signals first: one that comes early must not end a daemon that is about to take the pool over.
-        let begun = Signals::new().and_then(|signals| Ok((Daemon::begin(source, plan)?, signals)));
+        let signals = Signals::new().map_err(|message| (End::Files, message));
+        let begun = signals.and_then(|signals| Ok((Daemon::begin(source, plan)?, signals)));
         match begun {
             Ok((daemon, signals)) => daemon.watch(signals).await,
-            Err(message) => {
+            Err((end, message)) => {
                 log::error!("{message}");
-                End::Files
+                end
             }
         }
     });
@@ -127,17 +148,19 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn begin(source: Source, plan: Plan) -> Result<Daemon, String> {
+    fn begin(source: Source, plan: Plan) -> Result<Daemon, Failed> {
         let terms = terms(&plan);
-        let lock = Lock::take(&plan.table).map_err(|error| error.to_string())?;
+        let files =
+            |message: String| (if message.contains(TAKEN) { End::Watched } else { End::Files }, message);
+        let lock = Lock::take(&plan.table).map_err(|error| files(error.to_string()))?;
         let old = inherited(&plan);
         let (plan, sweeping, next_plan) = change::take_over(plan, old.as_ref());
-        let begun = Begun::new(lock, &terms)?;
+        let begun = Begun::new(lock, &terms).map_err(files)?;
         let now = moment();
         let servers = roster::begin(&plan, old.as_ref(), &begun.stripes, now);
         let first = roster::snapshot(&plan, &servers, &sweeping, begun.stripes.id(), now);
         let lost = begun.stripes.is_new() && old.as_ref().is_some_and(|old| old.stripes != 0);
-        let ledger = begun.finish(terms, &first)?;
+        let ledger = begun.finish(terms, &first).map_err(files)?;
         let (news, inbox) = unbounded_channel();
         let view = Rc::new(RefCell::new(View::new(Arc::new(plan.file.pool.clone()))));
         let mut daemon = Daemon {

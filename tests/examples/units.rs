@@ -78,6 +78,55 @@ fn the_daemons_are_started_again_however_often_they_fail() {
     }
 }
 
+/// The directories that a service may write to.
+fn writable(unit: &str) -> Vec<String> {
+    assert!(unit.contains("\nProtectSystem=strict\n"), "{unit}");
+    let places = [("RuntimeDirectory", "/run/"), ("StateDirectory", "/var/lib/"), ("ReadWritePaths", "")];
+    let named = |line: &str| {
+        let (key, value) = line.split_once('=')?;
+        let (_, place) = places.iter().find(|(it, _)| *it == key)?;
+        Some(value.split(' ').map(|name| format!("{place}{name}")).collect::<Vec<_>>())
+    };
+    unit.lines().filter_map(named).flatten().collect()
+}
+
+/// Wherever a page says that a table is, daemon and proxy can have it there: both write beside it.
+#[test]
+fn the_tables_of_the_pages_are_where_the_units_may_write() {
+    let root = cc::root();
+    let mut pages = vec![root.join("README.md"), root.join("packaging/pool.toml")];
+    for folder in ["docs", "man/src"] {
+        pages
+            .extend(fs::read_dir(root.join(folder)).expect("pages").map(|page| page.expect("a page").path()));
+    }
+    let of_path = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
+    let mut named = BTreeSet::new();
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|it| it != "svg")) {
+        let text = fs::read_to_string(page).expect("a page");
+        let paths = text.split(|letter| !of_path(letter)).filter_map(|word| {
+            let word = word.trim_end_matches('.');
+            let place = ["/run/", "/var/lib/"].into_iter().find(|place| word.starts_with(place))?;
+            Some(format!("{place}{}", word[place.len()..].split('/').next()?))
+        });
+        named.extend(paths.filter(|path| path.ends_with("/memcache")));
+        named.extend(
+            text.split("table = \"")
+                .skip(1)
+                .filter_map(|rest| Some(Path::new(rest.split('"').next()?).parent()?.display().to_string())),
+        );
+    }
+    let scratch = Scratch::new();
+    for unit in installed(&scratch).iter().filter(|unit| unit.extension().is_some_and(|it| it == "service")) {
+        let writable = writable(&fs::read_to_string(unit).expect("a unit"));
+        let name = unit.file_name().expect("a name").display();
+        assert_eq!(
+            writable.iter().cloned().collect::<BTreeSet<_>>(),
+            named,
+            "{name} may write to {writable:?}"
+        );
+    }
+}
+
 /// `2.6` of a service.
 fn exposure(unit: &Path) -> f64 {
     let said = analyze(&["security", "--offline=true", "--no-pager"], unit);

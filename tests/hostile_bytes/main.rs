@@ -3,7 +3,7 @@
 //! fuzzer choose the bytes; here it is some thousands of the same ones each time, on stable Rust.
 //!
 //! `HOSTILE_ROUNDS=1000000 HOSTILE_SEED=7`: more of them, or others. `HOSTILE_SEEDS=FOLDER` leaves the
-//! unchanged ones there, for the fuzzer to begin with; `HOSTILE_KEEP=FOLDER` takes over what it found from there
+//! unchanged ones, and what was kept, there, for the fuzzer to begin with; `HOSTILE_KEEP=FOLDER` takes over what it found from there
 //! (`make fuzz-keep`).
 
 #![cfg(feature = "programs")]
@@ -221,10 +221,15 @@ fn what_was_found_before() {
             keep(&Path::new(folder).join(name), &file);
         }
         let kept = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let begins = std::env::var_os("HOSTILE_SEEDS").map(|folder| Path::new(&folder).join(name));
         let (mut rest, mut count) = (&kept[..], 0);
         while let Some((length, more)) = rest.split_first_chunk::<2>() {
             let (input, more) = more.split_at(usize::from(u16::from_le_bytes(*length)));
             (rest, count) = (more, count + 1);
+            if let Some(folder) = &begins {
+                std::fs::create_dir_all(folder).expect("a folder for the seeds");
+                std::fs::write(folder.join(format!("kept-{count}")), input).expect("a file for a seed");
+            }
             check(input);
         }
         assert!(count > 5, "{name}: {count} inputs");
