@@ -164,10 +164,9 @@ fn unsafe_blocks_are_counted() {
     }
     println!("{:?}", places.iter().map(|(place, _)| place).zip(counted).collect::<Vec<_>>());
     for ((place, allowed), counted) in places.iter().zip(counted) {
-        assert!(counted <= *allowed, "{place} has {counted} unsafe blocks, and is to have {allowed} at most");
-        assert!(
-            counted * 10 >= allowed * 9,
-            "{place} has {counted} unsafe blocks: write that here instead of {allowed}"
+        assert_eq!(
+            counted, *allowed,
+            "unsafe blocks in {place}: as many as are written here, no more and no fewer"
         );
     }
 }

@@ -157,6 +157,28 @@ fn on_port(index: u16) -> String {
     format!("127.0.0.1:{}", 11211 + index)
 }
 
+/// What libmemcache 1.4.0 does, worked out apart from ours: 15 bits of the CRC-32 (IEEE), 0 becomes 1, and the servers in
+/// their order.
+fn slot_in_libmemcache(key: &[u8], servers: u32) -> u32 {
+    let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+    let crc = !key.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step));
+    (crc >> 16 & 0x7fff).max(1) % servers
+}
+
+#[test]
+fn modulo_is_libmemcaches_hash_and_order() {
+    assert_eq!(slot_in_libmemcache(b"123456789", 0x8000), 0x4bf4, "the CRC of these is known: cbf43926");
+    let mut keys = some_keys(KEYS / 10);
+    keys.extend(keys_of_hash_zero(20));
+    for size in SIZES {
+        let pool = Fleet::new(Distribution::Modulo, (0..size).map(|index| (on_port(index), 1))).ours();
+        for key in &keys {
+            let theirs = slot_in_libmemcache(key, u32::from(size));
+            assert_eq!(home(&pool, key).map(|id| u32::from(id.0)), Some(theirs), "{:?}", key.escape_ascii());
+        }
+    }
+}
+
 #[test]
 fn modulo_is_libmemcacheds_crc_and_modula() {
     let fleet = |size| Fleet::new(Distribution::Modulo, (0..size).map(|index| (on_port(index), 1)));

@@ -50,7 +50,17 @@ all_listen() {
     done
 }
 
-sudo() { "$@"; }
+# As sudo does unless told otherwise (env_reset): what was exported does not reach the command.
+sudo() {
+    local exported=${MEMCACHE_POOL-} status
+    unset MEMCACHE_POOL
+    "$@"
+    status=$?
+    [ -z "$exported" ] || export MEMCACHE_POOL="$exported"
+    return "$status"
+}
+groupadd() { :; }
+usermod() { :; }
 make() { command make -s -C "$REPOSITORY" "DESTDIR=$SANDBOX" "$@" >>"$SANDBOX/log" 2>&1; }
 apt-get() { :; }
 journalctl() { cat "$SANDBOX/log"; }

@@ -140,6 +140,12 @@ fn servers_that_die_and_hang_meanwhile_are_swept_in_their_turn() {
     world.fill(1_500);
     world.kill(0);
     world.restart(0);
+    world.watchd.as_ref().expect("it runs").wait_to_say("sweep begins: for s0;");
+    // The only one that it is for: nothing is done by that.
+    world.kill(0);
+    world.watchd.as_ref().expect("it runs").wait_to_say("sweep is broken off: ");
+    assert!(!world.said().contains("sweep is over"), "{}", world.said());
+    world.restart(0);
     world.wait_until_under_way();
     // One that is walked, of another pair.
     world.kill(2);

@@ -9,7 +9,7 @@
 
 mod support;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,7 +21,7 @@ use self::support::Support;
 use super::Daemon;
 use crate::rules::pool::ServerId;
 use crate::rules::sweep::{Goal, Sweep, Tick};
-use crate::rules::view::View;
+use crate::rules::view::{State, View};
 use crate::table::{Progress, Trust, identity};
 use crate::watch::journal;
 use crate::watch::server::Watched;
@@ -58,6 +58,8 @@ struct Run {
     logged: Instant,
     /// Walks that came to their end.
     done: u32,
+    /// The servers that it is for, by their keys, as long as that is not reached.
+    wanted: BTreeSet<u64>,
 }
 
 /// What the loop keeps of its sweeps.
@@ -175,6 +177,7 @@ impl Daemon {
             return self.finish();
         }
         self.begin_run();
+        self.note_goals();
         self.begin_threads();
         self.tell_progress();
     }
@@ -245,6 +248,7 @@ impl Daemon {
             published: now,
             logged: now,
             done: 0,
+            wanted: BTreeSet::new(),
         });
         let wanted = self.view.borrow().pool.ids().filter(|&id| self.sweeps.rules.is_goal(id));
         let mut what: Vec<_> = wanted.map(|id| self.servers[id.index()].server.name.clone()).collect();
@@ -254,6 +258,13 @@ impl Daemon {
         let left = self.sweeps.rules.left();
         log::info!("sweep begins: for {}; servers to be walked: {left}", what.join(", "));
         self.publish_progress();
+    }
+
+    /// Another server can be to be completed by now: all are walked for it in the same sweep.
+    fn note_goals(&mut self) {
+        let Some(run) = &mut self.sweeps.run else { return };
+        let wanted = self.view.borrow().pool.ids().filter(|&id| self.sweeps.rules.is_goal(id));
+        run.wanted.extend(wanted.map(|id| self.servers[id.index()].key));
     }
 
     fn begin_threads(&mut self) {
@@ -369,6 +380,9 @@ impl Daemon {
             Goal::List => self.forget_previous(),
             Goal::Server(server) => {
                 let now = moment();
+                if let Some(run) = &mut self.sweeps.run {
+                    run.wanted.remove(&self.servers[server.index()].key);
+                }
                 if self.servers[server.index()].watcher.swept(now) {
                     self.publish(now);
                 }
@@ -381,7 +395,14 @@ impl Daemon {
         self.sweeps.stop();
         let Some(run) = self.sweeps.run.take() else { return };
         let lasted = journal::span(run.since.elapsed());
-        let what = if self.sweeping.on { "sweep is over" } else { "sweep is given up" };
+        let is_down = |key: &u64| {
+            self.by_key.get(key).is_some_and(|&at| self.servers[at].watcher.state() == State::Down)
+        };
+        let what = match self.sweeping.on {
+            false => "sweep is given up",
+            true if run.wanted.iter().any(is_down) => "sweep is broken off",
+            true => "sweep is over",
+        };
         log::info!("{what}: {} in {lasted}", figures(&self.sweeps.counts));
         self.sweeping.progress = None;
         self.publish(moment());
