@@ -2,15 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use memcache::client::Client as View;
+use memcache::client::{Client as View, TableAt};
 use memcache::rules::places::home;
 use memcache::rules::pool::{Pool, ServerId};
 use memcache::rules::view::State;
+use memcache::table::Trust;
 
 use crate::front::{Behaviour, Front, Stage};
 use crate::judge::Fault;
@@ -22,6 +23,7 @@ use crate::proxied;
 use crate::proxy::Proxy;
 use crate::support::scratch::Scratch;
 use crate::support::server::{Memcached, free_port};
+use crate::support::watchd::Watchd;
 
 /// The `timeout` of the pools, which a call may take.
 const TIMEOUT: Duration = Duration::from_millis(400);
@@ -43,17 +45,19 @@ pub enum Role {
     /// One of eight, without backups and with.
     OneOfEight,
     OneOfEightPairs,
+    /// The key's home, in a pool with backups whose table a daemon attends.
+    Watched,
 }
 
 impl Role {
     pub fn has_backups(self) -> bool {
-        matches!(self, Role::Home | Role::Mirror | Role::OneOfEightPairs)
+        matches!(self, Role::Home | Role::Mirror | Role::OneOfEightPairs | Role::Watched)
     }
 
     pub fn servers(self) -> usize {
         match self {
             Role::Alone => 1,
-            Role::Home | Role::Mirror | Role::Plain => 4,
+            Role::Home | Role::Mirror | Role::Plain | Role::Watched => 4,
             Role::OneOfEight | Role::OneOfEightPairs => 8,
         }
     }
@@ -99,7 +103,7 @@ impl Bench {
     }
 
     /// A pool file with a name that no pool had before: nothing is known of its servers.
-    fn pool(&self, role: Role, listen: u16) -> (PathBuf, Arc<Pool>) {
+    fn pool(&self, role: Role, listen: u16) -> (PathBuf, Arc<Pool>, Option<TableAt>) {
         static POOLS: AtomicUsize = AtomicUsize::new(0);
         let number = POOLS.fetch_add(1, Ordering::Relaxed);
         let backup = if role.has_backups() { "pairs" } else { "none" };
@@ -113,10 +117,17 @@ impl Bench {
             let port = if first { self.front.port } else { server.port() };
             text += &format!("[[server]]\naddress = \"127.0.0.1:{port}\"\n");
         }
+        let table = self.scratch.path().join(format!("{number}.table"));
+        if role == Role::Watched {
+            text = text.replacen("[pool]\n", &format!("[pool]\ntable = \"{}\"\n", table.display()), 1);
+            // Its own probes of honest servers are not what is tried.
+            text += "[watch]\ninterval = \"100ms\"\ndeadline = \"1s\"\n";
+        }
         text += &format!("[proxy]\nlisten = [\"127.0.0.1:{listen}\"]\n");
         let path = self.scratch.write("pool.toml", &text);
         let file = memcache::config::parse("pool.toml", &text).unwrap_or_else(|why| panic!("{why}"));
-        (path, Arc::new(file.pool))
+        let table = file.table.map(|path| TableAt { path, trust: Trust::default() });
+        (path, Arc::new(file.pool), table)
     }
 
     pub fn run(&self, operation: &Operation, behaviour: &Arc<Behaviour>, role: Role) -> Result {
@@ -124,9 +135,12 @@ impl Bench {
             assert_eq!(exchange(emptier, b"flush_all\r\n", b"OK\r\n"), b"OK\r\n");
         }
         let listen = if matches!(operation.door, Door::Proxy(_)) { free_port() } else { 11311 };
-        let (path, pool) = self.pool(role, listen);
+        let (path, pool, table) = self.pool(role, listen);
+        let program = Path::new(env!("CARGO_BIN_EXE_memcache-watchd"));
+        let _daemon = table.as_ref().map(|table| Watchd::start(program, &path, &table.path));
         let (peak, slowest) = (0, Duration::ZERO);
-        let mut cell = Cell { bench: self, operation, behaviour, role, path, pool, listen, peak, slowest };
+        let mut cell =
+            Cell { bench: self, operation, behaviour, role, path, pool, table, listen, peak, slowest };
         let mut judged = cell.run();
         self.front.heal();
         if cell.peak > cell.bound() {
@@ -166,6 +180,7 @@ pub struct Cell<'a> {
     pub role: Role,
     path: PathBuf,
     pool: Arc<Pool>,
+    table: Option<TableAt>,
     listen: u16,
     peak: usize,
     /// How long the longest call took.
@@ -269,7 +284,7 @@ impl Cell<'_> {
 
     /// Whether the servers from that one on are well in the view of this process's handles.
     fn are_well(&self, first: usize) -> bool {
-        let mut view = View::open(Arc::clone(&self.pool));
+        let mut view = View::open_with_table(Arc::clone(&self.pool), self.table.clone());
         let view = view.view();
         self.pool.ids().skip(first).all(|id| view.state(id) == State::Steady)
     }

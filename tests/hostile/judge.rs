@@ -57,16 +57,12 @@ impl Cell<'_> {
         let flushed = self.operation.is_flush();
         let flushed_all = flushed && self.operation.span == Span::Everything;
         let done = said[0].what == What::Done;
-        if !(flushed && matches!(second.what, What::Miss | What::Failed))
-            && !self.may_say(second, What::Hit, false)
-        {
+        let gone = flushed && matches!(second.what, What::Miss | What::Failed);
+        if !gone && !self.may_say(second, What::Hit, false) {
             return odd("the next call said", second);
         }
-        if flushed
-            && self.behaviour.honest
-            && (flushed_all || self.role == Role::Alone)
-            && second.what != What::Miss
-        {
+        let all_gone = flushed && self.behaviour.honest && (flushed_all || self.role == Role::Alone);
+        if all_gone && second.what != What::Miss {
             return odd("the next call after a flush said", second);
         }
         // Where nothing is wrong, all is as always. (A flush that failed may have flushed.)

@@ -50,6 +50,10 @@ const HANGS: Duration = Duration::from_secs(90);
 /// a machine that has eight times as much to do as it can.
 const REPEATED: usize = 4;
 
+/// What is tried too, in `make hostile`, in a pool with a table that a daemon attends.
+const WATCHED: [&str; 8] =
+    ["fetch", "store", "store_add", "cas", "remove", "incr64", "fetch_many", "flush_all"];
+
 struct Work {
     operation: Arc<Operation>,
     behaviour: Arc<Behaviour>,
@@ -102,6 +106,11 @@ fn cells() -> Vec<Work> {
                 }
             }
         }
+    }
+    let watched = operations.iter().filter(|operation| full && WATCHED.contains(&operation.name));
+    for (operation, behaviour) in watched.flat_map(|one| behaviours.iter().map(move |other| (one, other))) {
+        let (operation, behaviour) = (Arc::clone(operation), Arc::clone(behaviour));
+        cells.push(Work { operation, behaviour, role: Role::Watched });
     }
     cells.retain(|work| work.name().contains(&only));
     cells
@@ -187,9 +196,10 @@ fn no_hang_no_crash_no_wrong_answer() {
         told.iter().filter(|(_, tally)| tally.repeated > 0).map(|(index, _)| *index).collect();
     told.extend(tried(&cells, &again, 1, true));
     told.sort_by_key(|(index, _)| *index);
-    let mut rows: Vec<(&str, Tally)> = Vec::new();
+    let mut rows: Vec<(String, Tally)> = Vec::new();
     for (index, tally) in told {
-        let name = cells[index].operation.name;
+        let watched = cells[index].role == Role::Watched;
+        let name = format!("{}{}", cells[index].operation.name, if watched { ", watched" } else { "" });
         if rows.last().is_none_or(|(last, _)| *last != name) {
             rows.push((name, Tally::default()));
         }
@@ -200,7 +210,10 @@ fn no_hang_no_crash_no_wrong_answer() {
         "{:<28}{:>8}{:>8}{:>10}{:>12}{:>12}{:>12}",
         "operation", "cells", "wrong", "repeated", "peak KiB", "of floods", "longest ms"
     );
-    let (operations, mut sum) = (rows.len(), Tally::default());
+    let mut names: Vec<&str> = cells.iter().map(|work| work.operation.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    let (operations, mut sum) = (names.len(), Tally::default());
     for (name, tally) in rows {
         println!(
             "{name:<28}{:>8}{:>8}{:>10}{:>12}{:>12}{:>12}",
