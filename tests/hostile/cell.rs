@@ -301,13 +301,13 @@ impl Cell<'_> {
             let known = case.keys.contains(key);
             let value = if known { self.before(key) } else { Some(filled("other ", 30)) };
             if value.is_some_and(|value| seed.store(key, &value) != What::Stored) {
-                return Err(Fault::disturbed("an honest server could not be asked before"));
+                return Err(Fault::Before);
             }
         }
         // What was stored past a server that was slow at that moment, a proxy, whose view is its own, rightly does
         // not find: without a table the two are told nothing of each other.
         if !self.are_well(0) {
-            return Err(Fault::disturbed("an honest server could not be asked before"));
+            return Err(Fault::Before);
         }
         let stage = self.behaviour.stage;
         let cold = matches!(stage, Stage::Accept | Stage::Greeting);
@@ -328,7 +328,7 @@ impl Cell<'_> {
             };
             let has_token = case.token != 0 || !self.operation.takes_token();
             if !has_token || self.fetch(&mut asked, &again).what != What::Hit {
-                return Err(Fault::disturbed("an honest server could not be asked before"));
+                return Err(Fault::Before);
             }
             self.bench.front.turn_hostile(self.behaviour);
         }

@@ -15,6 +15,8 @@ pub enum Fault {
     Wrong(String),
     /// It may be, once, while an honest server is slow: it has to be tried again.
     Odd(String),
+    /// An honest server could not be asked before anything was tried: nothing came of it that could be excused.
+    Before,
 }
 
 impl Fault {
@@ -141,7 +143,7 @@ impl Cell<'_> {
             let kept = (first..last).flat_map(|server| seeds.iter().map(move |key| (server, key)));
             for (server, key) in kept {
                 if self.bench.holds(server, key) {
-                    return Err(Fault::Wrong(format!(
+                    return Err(Fault::Odd(format!(
                         "flushed, and server {server} has {} yet",
                         key.escape_ascii()
                     )));
