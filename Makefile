@@ -166,7 +166,7 @@ deny: need-build
 	@cargo deny --version >/dev/null 2>&1 || nice $(CARGO) install --locked cargo-deny
 	@scripts/deny
 
-## hostile:   every operation against a server that lies, floods, hangs and closes, in every role (six minutes; a share is part of check)
+## hostile:   every operation against a server that lies, floods, hangs and closes, in every role (ten minutes; a share is part of check)
 hostile: need-demo
 	HOSTILE_FULL=1 $(CARGO) test --locked --features programs --test hostile -- --nocapture
 

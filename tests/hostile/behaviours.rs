@@ -2,23 +2,37 @@
 
 use std::time::Duration;
 
-use crate::front::{Act, Acts, Behaviour, Stage};
+use crate::front::{Act, Acts, Behaviour, Flood, Stage};
 use crate::outcomes::What;
 
-/// A flood ends after so many bytes: more of them would tell nothing new.
+/// A flood of values ends after so many bytes: more of them would tell nothing new.
 pub const FLOOD: usize = 4 << 20;
+/// One of what must not be taken in is far longer than all that may be kept of it. It costs little: who does not take it
+/// in closes the connection.
+const LONG_FLOOD: usize = 32 << 20;
 
 struct List(Vec<Behaviour>);
 
 impl List {
     fn add(&mut self, name: impl Into<String>, stage: Stage, acts: Acts) -> &mut Behaviour {
-        self.0.push(Behaviour { name: name.into(), stage, acts, truthful: false, cuts: false, means: &[] });
+        let (name, flood) = (name.into(), Flood::Value);
+        let (honest, truthful, cuts) = (false, false, false);
+        self.0.push(Behaviour { name, stage, acts, honest, flood, truthful, cuts, means: &[] });
         self.0.last_mut().expect("one was pushed")
     }
 
     /// One that says the truth, and more than that.
-    fn truthful(&mut self, name: &str, acts: Acts) {
-        self.add(name, Stage::Answer, acts).truthful = true;
+    fn truthful(&mut self, name: &str, acts: Acts) -> &mut Behaviour {
+        let one = self.add(name, Stage::Answer, acts);
+        one.truthful = true;
+        one
+    }
+
+    /// One that has no end, of which only so much may be kept.
+    fn floods(&mut self, name: &str, stage: Stage, flood: Flood, again: &[u8]) {
+        let again = again.to_vec();
+        let acts = move |_: &[u8]| vec![Act::Flood(again.clone(), LONG_FLOOD), Act::Hang];
+        self.add(name, stage, Box::new(acts)).flood = flood;
     }
 
     /// One that says the same to everything, and goes on.
@@ -94,8 +108,9 @@ fn with_other_key(answer: &[u8]) -> Vec<u8> {
 fn truthful(list: &mut List) {
     let say = |answer: &[u8]| Act::Say(answer.to_vec());
     let ms = Duration::from_millis;
-    list.truthful("is honest", Box::new(move |answer| vec![say(answer)]));
-    list.truthful("answers late", Box::new(move |answer| vec![Act::Pause(ms(20)), say(answer)]));
+    list.truthful("is honest", Box::new(move |answer| vec![say(answer)])).honest = true;
+    list.truthful("answers late", Box::new(move |answer| vec![Act::Pause(ms(20)), say(answer)])).honest =
+        true;
     list.truthful("answers too late", Box::new(move |answer| vec![Act::Pause(ms(700)), say(answer)]));
     list.truthful(
         "answers byte by byte",
@@ -132,9 +147,10 @@ fn truthful(list: &mut List) {
     list.truthful(
         "answers, and floods",
         Box::new(move |answer| {
-            vec![Act::Say([answer, b"x"].concat()), Act::Flood(vec![b'x'; 64 << 10], FLOOD)]
+            vec![Act::Say([answer, b"x"].concat()), Act::Flood(vec![b'x'; 64 << 10], LONG_FLOOD)]
         }),
-    );
+    )
+    .flood = Flood::Line;
 }
 
 /// Answers to questions that nobody asked, or not this one.
@@ -208,15 +224,23 @@ fn numbers(list: &mut List) {
     list.hangs("values behind the end", |answer| [b"VALUE yek 0 5\r\nwrong\r\nEND\r\n", answer].concat());
 }
 
+/// Of long lines: a client that was built for tests, on a machine without rest, takes longer for a mebibyte of short ones
+/// than it waits for honest servers.
+fn statistics() -> Vec<u8> {
+    [b"STAT x ", &[b'1'; 1000][..], b"\r\n"].concat().repeat(60)
+}
+
 fn endless(list: &mut List) {
-    let flood = |head: &'static [u8], again: Vec<u8>| -> Acts {
-        Box::new(move |_| vec![Act::Say(head.to_vec()), Act::Flood(again.clone(), FLOOD), Act::Hang])
-    };
+    let line = [b"VALUE ", &[b'x'; 64 << 10][..]].concat();
+    list.floods("an endless line", Stage::Answer, Flood::Line, &line);
+    list.floods("endless statistics", Stage::Answer, Flood::Statistics, &statistics());
+    list.floods("endless lines", Stage::Answer, Flood::Line, &b"\r\n".repeat(30000));
     let value = [b"VALUE key 0 65536\r\n", &[b'x'; 65536][..], b"\r\n"].concat();
-    list.add("an endless line", Stage::Answer, flood(b"VALUE ", vec![b'x'; 64 << 10]));
-    list.add("endless values", Stage::Answer, flood(b"", value));
-    list.add("endless statistics", Stage::Answer, flood(b"", b"STAT x 1\r\n".repeat(6000)));
-    list.add("endless lines", Stage::Answer, flood(b"", b"\r\n".repeat(30000)));
+    list.add(
+        "endless values",
+        Stage::Answer,
+        Box::new(move |_| vec![Act::Flood(value.clone(), FLOOD), Act::Hang]),
+    );
     list.add(
         "an endless value",
         Stage::Answer,
@@ -290,11 +314,7 @@ fn other_stages(list: &mut List) {
         // Some of these are greetings, after which it is as good as another.
         list.add(name, Stage::Greeting, Box::new(acts)).truthful = true;
     }
-    list.add(
-        "an endless greeting",
-        Stage::Greeting,
-        Box::new(|_| vec![Act::Flood(b"STAT x 1\r\n".repeat(6000), FLOOD), Act::Hang]),
-    );
+    list.floods("an endless greeting", Stage::Greeting, Flood::Statistics, &statistics());
 }
 
 /// All of them.

@@ -44,6 +44,17 @@ pub enum Stage {
     Unasked,
 }
 
+/// How much of what a server says without end may be kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flood {
+    /// It is no flood, or one of values, which are as long as they say.
+    Value,
+    /// 2,048 bytes.
+    Line,
+    /// 1 MiB.
+    Statistics,
+}
+
 pub type Acts = Box<dyn Fn(&[u8]) -> Vec<Act> + Send + Sync>;
 
 /// What a hostile server does.
@@ -52,6 +63,10 @@ pub struct Behaviour {
     pub stage: Stage,
     /// What is done, by the true answer.
     pub acts: Acts,
+    /// It says the true answer and nothing else, in time: nothing is excused.
+    pub honest: bool,
+    /// What it says without end, where a client must not take all of it.
+    pub flood: Flood,
     /// The true answer is among what it says.
     pub truthful: bool,
     /// It says a part of the true answer.

@@ -4,13 +4,17 @@ use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
 use std::ptr;
 
+use memcache::capi::activation::mcm_server_activate;
 use memcache::capi::context::memcache_ctxt;
 use memcache::capi::many::{mc_item, mcm_remove_many, mcm_store_many};
-use memcache::capi::many_fetch::{mcm_fetch_many, mcm_fetch_values};
+use memcache::capi::many_fetch::{mcm_fetch_into_many, mcm_fetch_many, mcm_fetch_values};
 use memcache::capi::memcache::{mcm_free, memcache as mc};
 use memcache::capi::memory::{mcMemFreeCtxt, mcMemNewCtxt};
 use memcache::capi::reason::mcm_reason;
-use memcache::capi::request::{mcm_req_add, mcm_req_free, mcm_req_new};
+use memcache::capi::request::{
+    mcm_req_add, mcm_req_add_ref, mcm_req_free, mcm_req_new, memcache_req, memcache_res,
+};
+use memcache::capi::server::memcache_server;
 use memcache::capi::{count64, counter, error_filter, fetch, keep, open, retrieve, stats, store};
 
 use crate::memory;
@@ -72,6 +76,12 @@ impl Handle {
     fn reason(&self, number: u64) -> What {
         // SAFETY: both are valid as long as the handle lives.
         what(unsafe { mcm_reason(self.ctxt, self.mc) }, number)
+    }
+
+    /// The hostile server: the list's first.
+    fn server(&self) -> *mut memcache_server {
+        // SAFETY: the handle is valid, and a pool has a server.
+        unsafe { *(*self.mc).servers }
     }
 
     fn taken(&self, value: *mut c_void, bytes: usize) -> Vec<u8> {
@@ -231,13 +241,25 @@ pub fn old_get(handle: &Handle, case: &Case) -> Vec<Said> {
     vec![Said { key: case.key().to_vec(), what: handle.reason(0), value }]
 }
 
+/// How a key gets into a request.
+type Adds =
+    unsafe extern "C" fn(*const memcache_ctxt, *mut memcache_req, *const c_char, usize) -> *mut memcache_res;
+
+pub fn old_get_many(handle: &Handle, case: &Case) -> Vec<Said> {
+    by_request(handle, case, mcm_req_add)
+}
+
+pub fn old_get_many_by_reference(handle: &Handle, case: &Case) -> Vec<Said> {
+    by_request(handle, case, mcm_req_add_ref)
+}
+
 /// One request for all keys. What it could not get and what is not there look alike here, and the handle's reason
 /// tells only whether there was anything of the former.
-pub fn old_get_many(handle: &Handle, case: &Case) -> Vec<Said> {
-    // SAFETY: context and handle are valid, the keys are copied, and the request is freed once.
+fn by_request(handle: &Handle, case: &Case, adds: Adds) -> Vec<Said> {
+    // SAFETY: context and handle are valid, the keys outlive the request, and it is freed once.
     unsafe {
         let request = mcm_req_new(handle.ctxt);
-        let add = |key: &Vec<u8>| mcm_req_add(handle.ctxt, request, c(key), key.len());
+        let add = |key: &Vec<u8>| adds(handle.ctxt, request, c(key), key.len());
         let responses: Vec<_> = case.keys.iter().map(add).collect();
         retrieve::mcm_get(handle.ctxt, handle.mc, request);
         let whole = handle.reason(0);
@@ -287,16 +309,66 @@ many!(fetch_many, mcm_fetch_many, false);
 many!(fetch_values, mcm_fetch_values, false);
 many!(remove_many, mcm_remove_many, false);
 
-pub fn statistics(handle: &Handle, case: &Case) -> Vec<Said> {
-    // SAFETY: context and handle are valid; what is given is freed once, or NULL.
+/// All of them into memory of one's own.
+pub fn fetch_into_many(handle: &Handle, case: &Case) -> Vec<Said> {
+    let mut rooms = vec![[0_u8; 100]; case.keys.len()];
+    let item = |(key, room): (&Vec<u8>, &mut [u8; 100])| mc_item {
+        key: c(key),
+        key_len: key.len(),
+        value: room.as_mut_ptr().cast(),
+        bytes: room.len(),
+        expire: 0,
+        flags: 0,
+        cas: 0,
+        reason: 0,
+    };
+    let mut items: Vec<mc_item> = case.keys.iter().zip(&mut rooms).map(item).collect();
+    // SAFETY: context and handle are valid; the items' keys and places are slices with their lengths.
+    unsafe { mcm_fetch_into_many(handle.ctxt, handle.mc, items.as_mut_ptr(), items.len()) };
+    let said = |((item, key), room): ((&mc_item, &Vec<u8>), &[u8; 100])| {
+        // More than there is room for is a value that was never stored, and is told by its length.
+        let value = room.get(..item.bytes).unwrap_or(room).to_vec();
+        Said { key: key.clone(), what: what(item.reason, 0), value }
+    };
+    items.iter().zip(&case.keys).zip(&rooms).map(said).collect()
+}
+
+/// What statistics tell, as their lines do; frees them.
+fn told(handle: &Handle, case: &Case, given: *mut stats::memcache_server_stats) -> Vec<Said> {
+    let mut said = Said::of(case.key(), handle.reason(0));
+    // SAFETY: the call's own answer, or NULL; it is freed once.
     unsafe {
-        let given = stats::mcm_stats(handle.ctxt, handle.mc);
-        let said = by_reason(handle, case, 0);
+        if let Some(given) = given.as_ref() {
+            said.value = format!("{} {}", given.limit_maxbytes, given.cmd_set).into_bytes();
+        }
         if !given.is_null() {
             stats::mcm_server_stats_free(handle.ctxt, given);
         }
-        said
     }
+    vec![said]
+}
+
+pub fn statistics(handle: &Handle, case: &Case) -> Vec<Said> {
+    // SAFETY: context and handle are valid.
+    told(handle, case, unsafe { stats::mcm_stats(handle.ctxt, handle.mc) })
+}
+
+pub fn server_statistics(handle: &Handle, case: &Case) -> Vec<Said> {
+    // SAFETY: context and handle are valid, and the server is of that handle.
+    told(handle, case, unsafe { stats::mcm_server_stats(handle.ctxt, handle.mc, handle.server()) })
+}
+
+pub fn flush(handle: &Handle, case: &Case) -> Vec<Said> {
+    // SAFETY: context and handle are valid, and the server is of that handle.
+    unsafe { stats::mcm_flush(handle.ctxt, handle.mc, handle.server()) };
+    by_reason(handle, case, 0)
+}
+
+/// It has no reason: 0 when the server is to be tried again, -3 when it is up already.
+pub fn activate(handle: &Handle, case: &Case) -> Vec<Said> {
+    // SAFETY: context and handle are valid, and the server is of that handle.
+    let done = unsafe { mcm_server_activate(handle.ctxt, handle.mc, handle.server()) };
+    vec![Said::of(case.key(), if matches!(done, 0 | -3) { What::Done } else { What::Broken })]
 }
 
 pub fn flush_all(handle: &Handle, case: &Case) -> Vec<Said> {

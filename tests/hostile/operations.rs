@@ -38,6 +38,10 @@ pub enum Effect {
     Prepend,
     Delete,
     Becomes(&'static str),
+    /// It stays, for a while, where no second copy of it is.
+    Stale,
+    /// Who reads it finds nothing, or an empty value: somebody else is to store it.
+    Lease,
 }
 
 impl Effect {
@@ -45,11 +49,11 @@ impl Effect {
     pub fn on(self, before: Option<&[u8]>, value: &[u8]) -> Option<Vec<u8>> {
         let before = before.map(<[u8]>::to_vec);
         match self {
-            Effect::None => before,
+            Effect::None | Effect::Stale => before,
             Effect::Put => Some(value.to_vec()),
             Effect::Append => before.map(|before| [&before, value].concat()),
             Effect::Prepend => before.map(|before| [value, &before].concat()),
-            Effect::Delete => None,
+            Effect::Delete | Effect::Lease => None,
             Effect::Becomes(text) => Some(text.as_bytes().to_vec()),
         }
     }
@@ -71,6 +75,8 @@ pub enum Span {
     Many,
     /// It asks every server.
     Everything,
+    /// It asks the hostile one, whatever is on it.
+    OneServer,
 }
 
 pub struct Operation {
@@ -86,6 +92,29 @@ pub struct Operation {
 impl Operation {
     pub fn is_large(&self) -> bool {
         self.before == Before::Large
+    }
+
+    pub fn takes_token(&self) -> bool {
+        self.name.contains("cas")
+    }
+
+    /// It says nothing of what it did.
+    pub fn is_silent(&self) -> bool {
+        self.name.contains("noreply")
+    }
+
+    /// It asks for the turn to store what is not there.
+    pub fn leases(&self) -> bool {
+        self.name.contains("lease")
+    }
+
+    pub fn is_flush(&self) -> bool {
+        self.effect == Effect::Delete && matches!(self.span, Span::Everything | Span::OneServer)
+    }
+
+    /// It tells how much memory servers have and how many stores they counted.
+    pub fn tells_statistics(&self) -> bool {
+        self.name.ends_with("stats")
     }
 }
 
@@ -131,6 +160,11 @@ pub fn all() -> Vec<Operation> {
         op("incr", Library(c::old_incr), one, number, What::Number(46), Becomes("46")),
         op("decr", Library(c::old_decr), one, number, What::Number(36), Becomes("36")),
         op("get of a request", Library(c::old_get_many), many, value, What::Hit, none),
+        op("fetch_into_many", Library(c::fetch_into_many), many, value, What::Hit, none),
+        op("get, keys by reference", Library(c::old_get_many_by_reference), many, value, What::Hit, none),
+        op("flush", Library(c::flush), Span::OneServer, value, What::Done, Delete),
+        op("server_stats", Library(c::server_statistics), Span::OneServer, value, What::Done, none),
+        op("server_activate", Library(c::activate), Span::OneServer, value, What::Done, none),
         op("stats", Library(c::statistics), Span::Everything, value, What::Done, none),
         op("flush_all", Library(c::flush_all), Span::Everything, value, What::Done, Delete),
         op("proxy: get", Proxy(p::get), one, value, What::Hit, none),
@@ -154,6 +188,22 @@ pub fn all() -> Vec<Operation> {
         op("proxy: ms", Proxy(p::meta_set), one, value, What::Stored, Put),
         op("proxy: ms, add", Proxy(p::meta_add), one, Before::Nothing, What::Stored, Put),
         op("proxy: ms, append", Proxy(p::meta_append), one, value, What::Stored, Append),
+        op("proxy: ms, prepend", Proxy(p::meta_prepend), one, value, What::Stored, Prepend),
+        op("proxy: ms, replace", Proxy(p::meta_replace), one, value, What::Stored, Put),
+        op("proxy: ms, cas", Proxy(p::meta_cas), one, value, What::Stored, Put),
+        op("proxy: ms, quiet", Proxy(p::meta_set_quiet), one, value, What::Stored, Put),
+        op("proxy: mg, quiet", Proxy(p::meta_get_quiet), one, value, What::Hit, none),
+        op("proxy: mg, quiet, of nothing", Proxy(p::meta_get_quiet), one, Before::Nothing, What::Miss, none),
+        op("proxy: mg, lease", Proxy(p::meta_lease), one, Before::Nothing, What::Done, Effect::Lease),
+        op("proxy: mg, lease of a value", Proxy(p::meta_lease), one, value, What::Hit, none),
+        op("proxy: md, marking", Proxy(p::meta_mark), one, value, What::Deleted, Effect::Stale),
+        op("proxy: ma, down", Proxy(p::meta_decr), one, number, What::Number(36), Becomes("36")),
+        op("proxy: me", Proxy(p::meta_debug), one, value, What::Done, none),
+        op("proxy: gats", Proxy(p::gats), one, value, What::Hit, none),
+        op("proxy: set, noreply", Proxy(p::set_silently), one, value, What::Done, Put),
+        op("proxy: delete, noreply", Proxy(p::delete_silently), one, value, What::Done, Delete),
+        op("proxy: stats settings", Proxy(p::settings), Span::Everything, value, What::Done, none),
+        op("proxy: stats reset", Proxy(p::reset), Span::Everything, value, What::Done, none),
         op("proxy: md", Proxy(p::meta_delete), one, value, What::Deleted, Delete),
         op("proxy: ma", Proxy(p::meta_incr), one, number, What::Number(46), Becomes("46")),
         op("proxy: get of many", Proxy(p::get_many), many, value, What::Hit, none),

@@ -15,6 +15,8 @@ pub enum What {
     Touched,
     Number(u64),
     Done,
+    /// There is nothing more to say: `MN`.
+    NoMore,
     /// Refused, unavailable, timeout: nothing may be concluded from it.
     Failed,
     /// A fault inside, or what is no answer at all.

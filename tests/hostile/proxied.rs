@@ -115,18 +115,23 @@ impl Client {
 
     /// The value of `mg`.
     fn meta_value(&mut self, key: &[u8]) -> Said {
-        let (line, mut said) = (self.line(), Said::of(key, What::Failed));
-        match line {
-            Line::Says(line) if line.starts_with("VA ") => {
-                let length = line.split(' ').nth(1).and_then(|length| length.parse().ok());
-                if let Some(value) = length.and_then(|length| self.value(length)) {
-                    (said.what, said.value) = (What::Hit, value);
-                }
+        match self.line() {
+            Line::Says(line) => self.meta_value_behind(key, line),
+            Line::Over => Said::of(key, What::Failed),
+            Line::Never => Said::of(key, What::Broken),
+        }
+    }
+
+    fn meta_value_behind(&mut self, key: &[u8], line: String) -> Said {
+        let mut said = Said::of(key, What::Failed);
+        if line.starts_with("VA ") {
+            let length = line.split(' ').nth(1).and_then(|length| length.parse().ok());
+            if let Some(value) = length.and_then(|length| self.value(length)) {
+                (said.what, said.value) = (What::Hit, value);
             }
+        } else {
             // A server may leave out what was asked for, and say so.
-            Line::Says(line) => said.what = word(&line, What::Done),
-            Line::Over => {}
-            Line::Never => said.what = What::Broken,
+            said.what = word(&line, What::Done);
         }
         said
     }
@@ -142,8 +147,9 @@ fn word(line: &str, hd: What) -> What {
         "DELETED" => What::Deleted,
         "TOUCHED" => What::Touched,
         "EN" => What::Miss,
-        "OK" | "VERSION" | "END" => What::Done,
+        "OK" | "VERSION" | "END" | "RESET" | "ME" => What::Done,
         "HD" => hd,
+        "MN" => What::NoMore,
         "ERROR" | "CLIENT_ERROR" | "SERVER_ERROR" => What::Failed,
         number => number.parse().map_or(What::Broken, What::Number),
     }
@@ -178,6 +184,11 @@ pub fn gets(client: &mut Client, case: &Case) -> Vec<Said> {
     client.values(&case.keys[..1])
 }
 
+pub fn gats(client: &mut Client, case: &Case) -> Vec<Said> {
+    client.send(&short(case, "gats 5000", ""));
+    client.values(&case.keys[..1])
+}
+
 pub fn gat(client: &mut Client, case: &Case) -> Vec<Said> {
     client.send(&short(case, "gat 5000", ""));
     client.values(&case.keys[..1])
@@ -208,6 +219,59 @@ storing!(prepend, "prepend", "0 0 LENGTH");
 storing!(meta_set, "ms", "LENGTH");
 storing!(meta_add, "ms", "LENGTH ME");
 storing!(meta_append, "ms", "LENGTH MA");
+storing!(meta_prepend, "ms", "LENGTH MP");
+storing!(meta_replace, "ms", "LENGTH MR");
+
+pub fn meta_cas(client: &mut Client, case: &Case) -> Vec<Said> {
+    let tail = format!("LENGTH C{}", case.token);
+    one(client, case, &block(case, case.key(), "ms", &tail), What::Stored)
+}
+
+/// Ends what says nothing when all is well: `well`, unless something else was said before.
+fn unless_said(client: &mut Client, case: &Case, request: &[u8], well: What) -> Vec<Said> {
+    client.send(&[request, b"mn\r\n"].concat());
+    let mut said = client.meta_value(case.key());
+    if said.what == What::NoMore {
+        said.what = well;
+    } else if client.answer(What::Broken) != What::NoMore {
+        // It is over before its end.
+        said.what = What::Failed;
+    }
+    vec![said]
+}
+
+pub fn meta_set_quiet(client: &mut Client, case: &Case) -> Vec<Said> {
+    unless_said(client, case, &block(case, case.key(), "ms", "LENGTH q"), What::Stored)
+}
+
+pub fn meta_get_quiet(client: &mut Client, case: &Case) -> Vec<Said> {
+    unless_said(client, case, &short(case, "mg", " v q"), What::Miss)
+}
+
+/// What is sent without asking for an answer is over when the next one is answered.
+pub fn set_silently(client: &mut Client, case: &Case) -> Vec<Said> {
+    unless_said(client, case, &block(case, case.key(), "set", "0 0 LENGTH noreply"), What::Done)
+}
+
+pub fn delete_silently(client: &mut Client, case: &Case) -> Vec<Said> {
+    unless_said(client, case, &short(case, "delete", " noreply"), What::Done)
+}
+
+/// Asks for a value, and for the turn to store one where there is none: `W`.
+pub fn meta_lease(client: &mut Client, case: &Case) -> Vec<Said> {
+    client.send(&short(case, "mg", " v N30 R5"));
+    let line = match client.line() {
+        Line::Says(line) => line,
+        Line::Over => return vec![Said::of(case.key(), What::Failed)],
+        Line::Never => return vec![Said::of(case.key(), What::Broken)],
+    };
+    let has_turn = line.split(' ').any(|flag| flag == "W");
+    let mut said = client.meta_value_behind(case.key(), line);
+    if said.what == What::Hit && said.value.is_empty() && has_turn {
+        said.what = What::Done;
+    }
+    vec![said]
+}
 
 pub fn cas(client: &mut Client, case: &Case) -> Vec<Said> {
     let tail = format!("0 0 LENGTH {}", case.token);
@@ -248,8 +312,26 @@ pub fn meta_delete(client: &mut Client, case: &Case) -> Vec<Said> {
     one(client, case, &short(case, "md", ""), What::Deleted)
 }
 
+/// Marks it as stale: it is there until somebody stores it anew.
+pub fn meta_mark(client: &mut Client, case: &Case) -> Vec<Said> {
+    one(client, case, &short(case, "md", " I T300"), What::Deleted)
+}
+
+pub fn meta_debug(client: &mut Client, case: &Case) -> Vec<Said> {
+    client.send(&short(case, "me", ""));
+    vec![client.meta_value(case.key())]
+}
+
 pub fn meta_incr(client: &mut Client, case: &Case) -> Vec<Said> {
-    client.send(&short(case, "ma", " D5 v"));
+    meta_count(client, case, " D5 v")
+}
+
+pub fn meta_decr(client: &mut Client, case: &Case) -> Vec<Said> {
+    meta_count(client, case, " MD D5 v")
+}
+
+fn meta_count(client: &mut Client, case: &Case, flags: &str) -> Vec<Said> {
+    client.send(&short(case, "ma", flags));
     let mut said = client.meta_value(case.key());
     if said.what == What::Hit {
         let number = String::from_utf8_lossy(&said.value).trim_end().parse();
@@ -287,16 +369,34 @@ pub fn version(client: &mut Client, case: &Case) -> Vec<Said> {
 }
 
 pub fn statistics(client: &mut Client, case: &Case) -> Vec<Said> {
-    client.send(b"stats\r\n");
+    group(client, case, b"stats\r\n")
+}
+
+pub fn settings(client: &mut Client, case: &Case) -> Vec<Said> {
+    group(client, case, b"stats settings\r\n")
+}
+
+pub fn reset(client: &mut Client, case: &Case) -> Vec<Said> {
+    group(client, case, b"stats reset\r\n")
+}
+
+/// Its value is what the library's says.
+fn group(client: &mut Client, case: &Case, request: &[u8]) -> Vec<Said> {
+    client.send(request);
+    let (mut limit, mut sets) = (String::new(), String::new());
     let what = loop {
         match client.line() {
-            Line::Says(line) if line.starts_with("STAT ") => {}
+            Line::Says(line) if line.starts_with("STAT ") => match line[5..].split_once(' ') {
+                Some(("limit_maxbytes", number)) => limit = number.to_owned(),
+                Some(("cmd_set", number)) => sets = number.to_owned(),
+                _ => {}
+            },
             Line::Says(line) => break word(&line, What::Broken),
             Line::Over => break What::Failed,
             Line::Never => break What::Broken,
         }
     };
-    vec![Said::of(case.key(), what)]
+    vec![Said { key: case.key().to_vec(), what, value: format!("{limit} {sets}").into_bytes() }]
 }
 
 pub fn flush_all(client: &mut Client, case: &Case) -> Vec<Said> {
