@@ -78,7 +78,40 @@ $_SESSION['n'] = 201;
 session_write_close();
 is('written', $data(), 'n|i:201;');
 is('too short an expiry', ini_set('libmemcache.session_lock_expire', '1'), false);
+is('a date of 1970', ini_set('libmemcache.session_lock_expire', '2592001'), false);
+is('thirty days', ini_set('libmemcache.session_lock_expire', '2592000'), '2');
 ini_set('libmemcache.session_lock_expire', '60');
+
+// An open session stays where it was read from.
+start();
+[$set, $warnings] = warned(fn () => ini_set('libmemcache.session_prefix', 'app.'));
+is('no other prefix', [$set, $warnings], [false, ['libmemcache.session_prefix cannot be changed while a session is open']]);
+
+// A child that ends leaves its parent the session and its lock.
+[$status, $output] = run_php('<?php
+    session_id("forked");
+    session_start();
+    if (($pid = pcntl_fork()) === 0) {
+        $_SESSION["of"] = "the child";
+        exit(0);
+    }
+    pcntl_waitpid($pid, $status);
+    $_SESSION["of"] = "the parent";
+    // Waits for the lock if it is held, and then has nothing.
+    $pid = pcntl_fork();
+    if ($pid === 0) {
+        ini_set("libmemcache.session_lock_wait", "20");
+        session_abort();
+        session_id("forked");
+        exit(@session_start() ? 1 : 0);
+    }
+    pcntl_waitpid($pid, $status);
+    session_write_close();
+    session_start();
+    echo $status, $_SESSION["of"];
+    session_destroy();', ini_get('session.save_path'));
+is('a child that ends', [$status, preg_match('/The session was not written: the process that opened it is another one/', $output),
+    str_ends_with($output, '0the parent')], [0, 1, true]);
 
 // A lock that was taken by another one meanwhile: the write is refused, and the other's lock stays.
 ini_set('libmemcache.session_lock_wait', '200');
