@@ -99,6 +99,8 @@ $got = $client->getMulti(['other']);
 $copy = $got;
 $copy['other'][1] = 'of the copy';
 is('no reference', [array_keys($got), count($got['other'])], [['other'], 1]);
+unset($got, $copy);
+gc_collect_cycles();
 $client->delete('other');
 is('nothing of it', $client->get('other'), false);
 is('a miss', $client->getReason(), Libmemcache\Client::REASON_MISS);
