@@ -80,6 +80,8 @@ void lmc_client_reasons_drop(lmc_client *client)
 		efree(client->keys);
 		efree(client->reasons);
 		client->keys = NULL;
+		client->reasons = NULL;
+		client->num_keys = 0;
 	}
 }
 
@@ -282,7 +284,7 @@ static bool add_server(lmc_client *client, zend_string *host, zend_long port, ze
 	ZVAL_STR(&server, text);
 	/* The old interface's way of a weight, and the library's: so many times in the list. */
 	for (zend_long i = 0; i < MAX(weight, 1); i++) {
-		Z_ADDREF(server);
+		Z_TRY_ADDREF(server);
 		zend_hash_next_index_insert(servers, &server);
 	}
 	zval_ptr_dtor(&server);
@@ -367,7 +369,7 @@ ZEND_METHOD(Libmemcache_Client, setOption)
 		if (Z_ISUNDEF(before)) {
 			zend_hash_del(&client->plan.options, name);
 		} else {
-			Z_ADDREF(before);
+			Z_TRY_ADDREF(before);
 			zend_hash_update(&client->plan.options, name, &before);
 		}
 		RETVAL_FALSE;

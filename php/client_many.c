@@ -41,9 +41,12 @@ static struct mc_item *batch_add(batch *many, const lmc_client *client, zend_str
    when somebody asks. They are handed over last, because a value's __unserialize may use the client too. */
 static void batch_end(batch *many, lmc_client *client)
 {
+	/* First of all: at memory_limit PHP jumps out of here, and then frees the client as it is. */
+	int *reasons = safe_emalloc(many->n, sizeof(*reasons), 1);
+
 	lmc_client_reasons_drop(client);
 	client->keys = many->keys;
-	client->reasons = safe_emalloc(many->n, sizeof(*client->reasons), 1);
+	client->reasons = reasons;
 	client->num_keys = many->n;
 	for (size_t i = 0; i < many->n; i++) {
 		client->reasons[i] = many->items[i].reason;
@@ -75,21 +78,31 @@ static bool batch_keys(batch *many, lmc_client *client, HashTable *keys)
 static bool batch_outcome(batch *many, lmc_client *client)
 {
 	int worst = MC_REASON_DONE;
+	size_t which = 0;
+	bool well;
 
 	for (size_t i = 0; i < many->n; i++) {
 		int reason = many->items[i].reason;
 
 		if (reason < 0 && (worst >= 0 || (lmc_unknown(reason) && !lmc_unknown(worst)))) {
 			worst = reason;
+			which = i;
 		}
 	}
-	if (!lmc_client_end(client, worst)) {
-		return false;
+	if (worst < 0 && worst != mcm_reason(lmc_context(), client->pool->mc)) {
+		/* The handle's sentence is that of the first failure, which is another one. */
+		zend_string *sentence = strpprintf(0, "%s, for the key \"%s\" among others", mc_reason_name(worst),
+			ZSTR_VAL(many->full[which]));
+
+		well = lmc_client_refuse(client, worst, SOME_ERRORS, ZSTR_VAL(sentence));
+		zend_string_release(sentence);
+		return well;
 	}
-	if (worst < 0) {
+	well = lmc_client_end(client, worst);
+	if (worst < 0 && well) {
 		client->result = SOME_ERRORS;
 	}
-	return true;
+	return well;
 }
 
 /* Libmemcache\Client::getMulti */
@@ -140,6 +153,10 @@ ZEND_METHOD(Libmemcache_Client, getMulti)
 			if (UNEXPECTED(!read)) {
 				zval_ptr_dtor(&value);
 				unread++;
+				if (get_flags & LMC_GET_PRESERVE_ORDER) {
+					ZVAL_NULL(&value);
+					zend_symtable_update(Z_ARRVAL_P(return_value), many.keys[i], &value);
+				}
 				continue;
 			}
 			if (get_flags & LMC_GET_EXTENDED) {

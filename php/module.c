@@ -5,6 +5,9 @@
 
 #include "ext/standard/info.h"
 
+/* memcached takes more for a time since 1970, and such a lock would be gone at once. */
+#define LONGEST_EXPIRE (60 * 60 * 24 * 30)
+
 #ifdef ZTS
 ZEND_TSRMLS_CACHE_DEFINE()
 #endif
@@ -14,10 +17,23 @@ ZEND_DECLARE_MODULE_GLOBALS(libmemcache)
 /* memcached keeps time in seconds, so a lock that expires after one may be gone at once. */
 static ZEND_INI_MH(on_lock_expire)
 {
-	if (ZEND_STRTOL(ZSTR_VAL(new_value), NULL, 10) < 2) {
+	/* Read as it will be set: 10M has a unit. */
+	zend_long seconds = zend_ini_parse_quantity_warn(new_value, entry->name);
+
+	if (seconds < 2 || seconds > LONGEST_EXPIRE) {
 		return FAILURE;
 	}
 	return OnUpdateLong(entry, new_value, mh_arg1, mh_arg2, mh_arg3, stage);
+}
+
+/* An open session is written and unlocked under the key that it was read from. */
+static ZEND_INI_MH(on_prefix)
+{
+	if (stage == ZEND_INI_STAGE_RUNTIME && PS(session_status) == php_session_active) {
+		php_error_docref(NULL, E_WARNING, "libmemcache.session_prefix cannot be changed while a session is open");
+		return FAILURE;
+	}
+	return OnUpdateString(entry, new_value, mh_arg1, mh_arg2, mh_arg3, stage);
 }
 
 PHP_INI_BEGIN()
@@ -29,7 +45,7 @@ PHP_INI_BEGIN()
 		zend_libmemcache_globals, libmemcache_globals)
 	STD_PHP_INI_ENTRY("libmemcache.session_lock_expire", "60", PHP_INI_ALL, on_lock_expire, session_lock_expire,
 		zend_libmemcache_globals, libmemcache_globals)
-	STD_PHP_INI_ENTRY("libmemcache.session_prefix", "memc.sess.key.", PHP_INI_ALL, OnUpdateString, session_prefix,
+	STD_PHP_INI_ENTRY("libmemcache.session_prefix", "memc.sess.key.", PHP_INI_ALL, on_prefix, session_prefix,
 		zend_libmemcache_globals, libmemcache_globals)
 PHP_INI_END()
 

@@ -135,6 +135,7 @@ void lmc_client_register(int module_number);
 /* An open session. */
 typedef struct {
 	lmc_pool *pool;
+	pid_t owner;             /* the process that opened or read it */
 	zend_string *sid;        /* of what was read; NULL: nothing yet */
 	zend_string *was;        /* the data as it was read or last written; NULL: there was none */
 	uint64_t cas;            /* its token */
@@ -157,8 +158,10 @@ lmc_patience lmc_patience_begin(void);
 bool lmc_patience_wait(lmc_patience *patience);
 
 zend_string *lmc_session_key(zend_string *sid);
-/* A warning with the handle's last reason in it. */
-void lmc_session_warn(const lmc_session *session, const char *what, zend_string *sid);
+/* Whether a fork made it: session and lock are the other process's, which goes on with them. */
+bool lmc_session_is_a_copy(const lmc_session *session);
+/* A warning with a reason in it. */
+void lmc_session_warn(const lmc_session *session, const char *what, zend_string *sid, int reason);
 
 /* session_lock.c */
 bool lmc_lock_take(lmc_session *session, zend_string *sid);

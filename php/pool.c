@@ -100,7 +100,15 @@ void lmc_plan_text(lmc_plan *plan, const char *text, size_t length)
 	size_t head = question == NULL ? length : (size_t)(question - text);
 
 	if (head > 5 && memcmp(text + head - 5, ".toml", 5) == 0 && memchr(text, ',', head) == NULL) {
-		plan->file = zend_string_init(text, head, 0);
+		zend_string *written = zend_string_init(text, head, 0);
+		char *whole = expand_filepath(ZSTR_VAL(written), NULL);
+
+		/* Not by the directory of some later call, nor of another script: PHP-FPM goes to that of each. */
+		plan->file = whole == NULL ? zend_string_copy(written) : zend_string_init(whole, strlen(whole), 0);
+		zend_string_release(written);
+		if (whole != NULL) {
+			efree(whole);
+		}
 	} else {
 		each_part(text, text + head, ',', plan, add_server);
 	}
@@ -109,16 +117,34 @@ void lmc_plan_text(lmc_plan *plan, const char *text, size_t length)
 	}
 }
 
+/* The file of the pool that the environment names, as the library sees it; NULL: none, or the plan has one. */
+static const char *file_of_operator(const lmc_plan *plan)
+{
+	const char *file = plan->file == NULL ? secure_getenv("MEMCACHE_POOL") : NULL;
+
+	return file != NULL && *file != '\0' ? file : NULL;
+}
+
 /* What a handle is known by. No part of it can have a line's end or begin with another one's letter and space. */
 static zend_string *name_of(lmc_plan *plan)
 {
 	smart_str name = {0};
+	const char *operators = file_of_operator(plan);
 	zend_string *option;
 	zval *value;
 
 	if (plan->file != NULL) {
 		smart_str_appends(&name, "f ");
 		smart_str_append(&name, plan->file);
+	}
+	if (operators != NULL) {
+		char *whole = expand_filepath(operators, NULL);
+
+		smart_str_appends(&name, "e ");
+		smart_str_appends(&name, whole == NULL ? operators : whole);
+		if (whole != NULL) {
+			efree(whole);
+		}
 	}
 	ZEND_HASH_FOREACH_VAL(&plan->servers, value) {
 		smart_str_appends(&name, "\ns ");
@@ -134,20 +160,12 @@ static zend_string *name_of(lmc_plan *plan)
 	return name.s == NULL ? ZSTR_EMPTY_ALLOC() : name.s;
 }
 
-/* Whether the environment names the file of the pool, as the library sees it: what a plan says of servers and copies is
-   ignored then. */
-static bool is_of_operator(const lmc_plan *plan)
-{
-	const char *file = plan->file == NULL ? secure_getenv("MEMCACHE_POOL") : NULL;
-
-	return file != NULL && *file != '\0';
-}
-
 /* The servers and options of a plan. False: *why is what is wrong. */
 static bool furnish(struct memcache *mc, lmc_plan *plan, zend_string **why)
 {
 	struct memcache_ctxt *context = lmc_context();
-	bool of_operator = is_of_operator(plan);
+	/* Then what a plan says of servers and copies is ignored. */
+	bool of_operator = file_of_operator(plan) != NULL;
 	zend_string *option;
 	zval *value;
 

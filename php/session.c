@@ -18,6 +18,7 @@
 #include "php_libmemcache.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #include "ext/random/php_random.h"
 #include "zend_atomic.h"
@@ -66,10 +67,13 @@ zend_string *lmc_session_key(zend_string *sid)
 	return zend_string_concat2(prefix, strlen(prefix), ZSTR_VAL(sid), ZSTR_LEN(sid));
 }
 
-void lmc_session_warn(const lmc_session *session, const char *what, zend_string *sid)
+bool lmc_session_is_a_copy(const lmc_session *session)
 {
-	int reason = mcm_reason(lmc_context(), session->pool->mc);
+	return session->owner != getpid();
+}
 
+void lmc_session_warn(const lmc_session *session, const char *what, zend_string *sid, int reason)
+{
 	/* The sentence has the key in it, and with it the id; a log is no place for that. So the reason alone. */
 	php_error_docref(NULL, E_WARNING, "%s (session %.6s..., %s)", what, ZSTR_VAL(sid), mc_reason_name(reason));
 }
@@ -131,6 +135,7 @@ static PS_OPEN_FUNC(libmemcache)
 	}
 	session = ecalloc(1, sizeof(*session));
 	session->pool = pool;
+	session->owner = getpid();
 	PS_SET_MOD_DATA(session);
 	return SUCCESS;
 }
@@ -155,6 +160,7 @@ static PS_READ_FUNC(libmemcache)
 		return FAILURE;
 	}
 	forget(session);
+	session->owner = getpid();
 	session->sid = zend_string_copy(key);
 	if (LMC_G(session_lock) && !lmc_lock_take(session, key)) {
 		return FAILURE;
@@ -196,6 +202,11 @@ static PS_DESTROY_FUNC(libmemcache)
 	bool ours;
 
 	if (session == NULL) {
+		return FAILURE;
+	}
+	if (lmc_session_is_a_copy(session)) {
+		php_error_docref(NULL, E_WARNING, "The session was not deleted: the process that opened it is another one, "
+			"of which this is a fork");
 		return FAILURE;
 	}
 	/* A session goes under its lock as well: else whoever holds that would write it back. */

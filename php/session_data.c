@@ -8,7 +8,8 @@
  An answer that did not come, or that something else is there, is followed by two looks: at the data, and then at
  the lock. While the lock still has our token in it nobody else can have written: so what is stored is either
  what was to be written, or what it was before, and then it is written again, with the token of now. (Another
- server that answers for a dead one has other tokens for the same data.)
+ server that answers for a dead one has other tokens for the same data. While one hangs and is not yet known to be
+ down, reads have the tokens of its backup and writes would still ask it: then nothing helps but to wait.)
 */
 #include "php_libmemcache.h"
 
@@ -60,7 +61,7 @@ bool lmc_data_read(lmc_session *session, zend_string *sid, zend_string **data)
 
 	zend_string_release(key);
 	if (reason != MC_REASON_HIT && reason != MC_REASON_MISS) {
-		lmc_session_warn(session, "The session cannot be read now", sid);
+		lmc_session_warn(session, "The session cannot be read now", sid, reason);
 		return false;
 	}
 	remember(session, stored, cas);
@@ -108,7 +109,7 @@ static int write_compared(lmc_session *session, zend_string *key, zend_string *d
 	uint64_t cas = session->cas;
 	bool there = session->was != NULL;
 
-	for (;;) {
+	for (bool again = false;; again = true) {
 		zend_string *stored;
 		bool written, unchanged;
 		lmc_lock_state lock;
@@ -118,8 +119,10 @@ static int write_compared(lmc_session *session, zend_string *key, zend_string *d
 			&& !lmc_unknown(reason)) {
 			return reason;
 		}
-		if (lmc_unknown(reason) && !lmc_patience_wait(patience)) {
-			return reason;
+		/* Other tokens are looked at once without a pause. At the end of the second look the data were still as they
+		   had been read, so that something else is there is not what is wrong. */
+		if ((again || lmc_unknown(reason)) && !lmc_patience_wait(patience)) {
+			return lmc_unknown(reason) ? reason : MC_REASON_UNAVAILABLE;
 		}
 		reason = fetch(session, key, &stored, &cas, patience);
 		if (reason != MC_REASON_HIT && reason != MC_REASON_MISS) {
@@ -152,6 +155,11 @@ bool lmc_data_write(lmc_session *session, zend_string *sid, zend_string *data, z
 	zend_string *key;
 	int reason;
 
+	if (lmc_session_is_a_copy(session)) {
+		php_error_docref(NULL, E_WARNING, "The session was not written: the process that opened it is another one, "
+			"of which this is a fork");
+		return false;
+	}
 	if (session->sid == NULL || !zend_string_equals(session->sid, sid)) {
 		php_error_docref(NULL, E_WARNING, "The session was not written: it is not the one that was read");
 		return false;
@@ -164,11 +172,12 @@ bool lmc_data_write(lmc_session *session, zend_string *sid, zend_string *data, z
 		lock = lmc_lock_look(session, &patience);
 		if (lock == LMC_LOCK_LOST) {
 			lmc_session_warn(session, "The session was not written: its lock expired while the script ran "
-				"(libmemcache.session_lock_expire)", sid);
+				"(libmemcache.session_lock_expire)", sid, mcm_reason(lmc_context(), session->pool->mc));
 			return false;
 		}
 		if (lock == LMC_LOCK_UNKNOWN) {
-			lmc_session_warn(session, "The session was not written: it could not be told whether its lock is still held", sid);
+			lmc_session_warn(session, "The session was not written: it could not be told whether its lock is still held", sid,
+				mcm_reason(lmc_context(), session->pool->mc));
 			return false;
 		}
 		key = lmc_session_key(sid);
@@ -183,9 +192,9 @@ bool lmc_data_write(lmc_session *session, zend_string *sid, zend_string *data, z
 	if (reason == MC_REASON_EXISTS) {
 		php_error_docref(NULL, E_WARNING, "The session was not written: another request changed it since it was read");
 	} else if (lmc_unknown(reason)) {
-		lmc_session_warn(session, "It is not known whether the session was written", sid);
+		lmc_session_warn(session, "It is not known whether the session was written", sid, reason);
 	} else {
-		lmc_session_warn(session, "The session was not written", sid);
+		lmc_session_warn(session, "The session was not written", sid, reason);
 	}
 	return false;
 }
@@ -193,9 +202,14 @@ bool lmc_data_write(lmc_session *session, zend_string *sid, zend_string *data, z
 bool lmc_data_touch(lmc_session *session, zend_string *sid, zend_string *data, zend_long lifetime)
 {
 	lmc_patience patience = lmc_patience_begin();
-	zend_string *key = lmc_session_key(sid);
+	zend_string *key;
 	int reason;
 
+	/* Nothing changed, so nothing is lost: its parent prolongs it. */
+	if (lmc_session_is_a_copy(session)) {
+		return true;
+	}
+	key = lmc_session_key(sid);
 	do {
 		reason = mcm_touch(lmc_context(), session->pool->mc, ZSTR_VAL(key), ZSTR_LEN(key), expiry(lifetime));
 	} while (lmc_unknown(reason) && lmc_patience_wait(&patience));
@@ -207,7 +221,7 @@ bool lmc_data_touch(lmc_session *session, zend_string *sid, zend_string *data, z
 		/* It expired while the script ran, or was never written because it is empty. */
 		return lmc_data_write(session, sid, data, lifetime);
 	}
-	lmc_session_warn(session, "The session's expiry time was not changed", sid);
+	lmc_session_warn(session, "The session's expiry time was not changed", sid, reason);
 	return false;
 }
 
@@ -224,6 +238,6 @@ bool lmc_data_remove(lmc_session *session, zend_string *sid)
 	if (reason == MC_REASON_DELETED || reason == MC_REASON_NOT_FOUND) {
 		return true;
 	}
-	lmc_session_warn(session, "The session was not deleted", sid);
+	lmc_session_warn(session, "The session was not deleted", sid, reason);
 	return false;
 }

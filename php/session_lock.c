@@ -58,28 +58,30 @@ static void held(lmc_session *session, zend_string *key, uint64_t cas)
 /* Lets go of a lock that is or may be ours: only what has our own text in it is touched. */
 static void release(lmc_session *session, zend_string *key, uint64_t cas, lmc_patience *patience)
 {
-	/* As often as a token can change while servers come and go, and then some. */
-	for (int round = 0; round < 16; round++) {
+	for (bool again = false;; again = true) {
+		int reason = MC_REASON_HIT;
 		bool ours = true;
-		int reason;
 
 		if (cas == 0) {
 			reason = look(session, key, &ours, &cas);
 			if (reason == MC_REASON_MISS || (reason == MC_REASON_HIT && !ours)) {
 				return;
 			}
-		} else {
+		}
+		if (reason == MC_REASON_HIT) {
 			reason = mcm_cas(lmc_context(), session->pool->mc, ZSTR_VAL(key), ZSTR_LEN(key), "", 0, GONE, 0, cas);
 			if (reason == MC_REASON_STORED || reason == MC_REASON_NOT_FOUND) {
 				return;
 			}
 			/* Another value, or the same one on another server, or nobody knows: it has to be looked at. */
 			cas = 0;
-			if (reason == MC_REASON_EXISTS) {
-				continue;
-			}
 		}
-		if (reason != MC_REASON_HIT && (!lmc_unknown(reason) || !lmc_patience_wait(patience))) {
+		if (reason == MC_REASON_EXISTS && !again) {
+			continue;
+		}
+		/* A server that hangs is passed by for reads at once, but for writes only when it is known to be down: until
+		   then every look has the token of its backup, and every cas is told that something else is there. */
+		if ((reason != MC_REASON_EXISTS && !lmc_unknown(reason)) || !lmc_patience_wait(patience)) {
 			/* It expires. Others wait for it until then. */
 			return;
 		}
@@ -91,7 +93,10 @@ void lmc_lock_release(lmc_session *session)
 	lmc_patience patience = lmc_patience_begin();
 
 	if (session->lock_key != NULL) {
-		release(session, session->lock_key, session->lock_cas, &patience);
+		/* What a fork made a copy of stays its parent's. */
+		if (!lmc_session_is_a_copy(session)) {
+			release(session, session->lock_key, session->lock_cas, &patience);
+		}
 		zend_string_release(session->lock_key);
 		session->lock_key = NULL;
 		session->lock_cas = 0;
@@ -134,9 +139,10 @@ bool lmc_lock_take(lmc_session *session, zend_string *sid)
 
 	/* Two reasons, two warnings: who reads the log must know whether to look at servers or at scripts. */
 	if (reason == MC_REASON_NOT_STORED) {
-		lmc_session_warn(session, "Another request holds the session's lock, and libmemcache.session_lock_wait is over", sid);
+		lmc_session_warn(session, "Another request holds the session's lock, and libmemcache.session_lock_wait is over", sid,
+			reason);
 	} else {
-		lmc_session_warn(session, "The session's lock could not be asked for", sid);
+		lmc_session_warn(session, "The session's lock could not be asked for", sid, reason);
 	}
 	if (doubtful) {
 		/* An add of ours may have been stored after we last looked. */

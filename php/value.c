@@ -95,6 +95,9 @@ static bool unserialized(zval *value, const char *bytes, size_t length)
 	if (!read) {
 		zval_ptr_dtor(value);
 		ZVAL_NULL(value);
+	} else if (Z_ISREF_P(value)) {
+		/* What has a reference to itself; no function returns one. */
+		zend_unwrap_reference(value);
 	}
 	return read;
 }

@@ -107,6 +107,10 @@ foreach ([[], ['backups' => 'pairs'], ['prefix' => 'app.']] as $options) {
     is('delete many', $c->deleteMulti(['m1', 'none', 'm2']), ['m1' => true, 'none' => Client::RES_NOTFOUND, 'm2' => true]);
     is('a bad key among them', $c->setMulti(['good' => 1, str_repeat('k', 300) => 1]), false);
     is('the good one', $c->get('good'), 1);
+    // With flags that nobody has, on whichever server the key lives.
+    $odd = ($options['prefix'] ?? '') . 'odd';
+    is('what cannot be read keeps its place', [$one->ask("set $odd 9 0 1\r\nx"), $two->ask("set $odd 9 0 1\r\nx"),
+        $c->getMulti(['odd', 'good'], Client::GET_PRESERVE_ORDER), $c->getReason()], ["STORED\r\n", "STORED\r\n", ['odd' => null, 'good' => 1], Client::REASON_BAD_VALUE]);
 
     is('versions', array_keys($c->getVersion()), [$one->address(), $two->address()]);
     is('stats', $c->getStats()[$one->address()]['pid'], $one->pid());

@@ -87,6 +87,11 @@ foreach ($none as $name => [$call, $answer]) {
     is("$name is unknown", [$c->isUnknown(), $c->getResultCode() !== Client::RES_NOTFOUND], [true, true]);
 }
 is('each is unknown', [$c->deleteMulti(['k1']), $c->getReasons()], [['k1' => Client::RES_SERVER_TEMPORARILY_DISABLED], ['k1' => Client::REASON_UNAVAILABLE]]);
+// Of two that fail the one nobody knows of is the outcome, and the sentence is about that one.
+$bad = str_repeat('k', 300);
+$c->getMulti([$bad, 'k1']);
+is('of each', $c->getReasons(), [$bad => Client::REASON_BAD_KEY, 'k1' => Client::REASON_UNAVAILABLE]);
+is('the outcome', [$c->getReason(), $c->getReasonMessage()], [Client::REASON_UNAVAILABLE, 'MC_REASON_UNAVAILABLE, for the key "k1" among others']);
 is('a callback is not asked', $c->get('k1', fn () => is('asked', true, false)), false);
 $c = new Client(addresses($servers), ['throw' => true]);
 foreach ($none as $name => [$call]) {

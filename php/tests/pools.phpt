@@ -45,7 +45,23 @@ foreach ([[['127.0.0.1:1'], ['backups' => 'none', 'read_backup' => 'always', 'wi
     $c = new Client($pool, $options);
     is("named by the environment $i", [$c->set('e', 1), count($c->getServerList()), $c->getOption('backups'), $c->getOption('timeout')], [true, 2, 'pairs', '7s']);
 }
+// A handle is that of its file, whatever the working directory or the environment was before.
 putenv('MEMCACHE_POOL');
+is('not the environment', (new Client([$two->address()]))->getOption('backups'), 'none');
+putenv("MEMCACHE_POOL=$file");
+is('the environment', (new Client([$two->address()]))->getOption('backups'), 'pairs');
+putenv('MEMCACHE_POOL');
+is('not any more', (new Client([$two->address()]))->getOption('backups'), 'none');
+$here = getcwd();
+foreach ([$one, $two] as $server) {
+    mkdir("$file.$server->port");
+    chdir("$file.$server->port");
+    file_put_contents('pool.toml', "[[server]]\naddress = \"{$server->address()}\"\n");
+    is('the one that is here', array_column((new Client('pool.toml'))->getServerList(), 'port'), [$server->port]);
+    unlink('pool.toml');
+    rmdir("$file.$server->port");
+}
+chdir($here);
 unlink($file);
 foreach ([['/no/such.toml', []], [['127.0.0.1:1'], ['timeout' => 'soon']], [['127.0.0.1:1'], ['no_option' => 1]], [['127.0.0.1:1'], ['on']], [[1], []], [['no-such-host.invalid'], []], ["\0.toml", []]] as $i => [$pool, $options]) {
     try {

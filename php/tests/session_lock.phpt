@@ -78,7 +78,37 @@ $_SESSION['n'] = 201;
 session_write_close();
 is('written', $data(), 'n|i:201;');
 is('too short an expiry', ini_set('libmemcache.session_lock_expire', '1'), false);
+is('a date of 1970', ini_set('libmemcache.session_lock_expire', '2592001'), false);
+is('thirty days', ini_set('libmemcache.session_lock_expire', '2592000'), '2');
 ini_set('libmemcache.session_lock_expire', '60');
+
+// An open session stays where it was read from.
+start();
+[$set, $warnings] = warned(fn () => ini_set('libmemcache.session_prefix', 'app.'));
+is('no other prefix', [$set, $warnings], [false, ['libmemcache.session_prefix cannot be changed while a session is open']]);
+
+// A child that ends leaves its parent the session and its lock.
+session_write_close();
+[$status, $output] = run_php('<?php
+    ob_start();
+    foreach (["save_handler" => "libmemcache", "save_path" => $argv[1], "use_cookies" => "0", "cache_limiter" => ""] as $name => $value) {
+        ini_set("session.$name", $value);
+    }
+    session_id("forked");
+    session_start();
+    if (($pid = pcntl_fork()) === 0) {
+        $_SESSION["of"] = "the child";
+        exit(0);
+    }
+    pcntl_waitpid($pid, $status);
+    $_SESSION["of"] = "the parent";
+    $lock = strlen((string) (new Libmemcache\Client($argv[1]))->get("memc.sess.key.lock.forked"));
+    session_write_close();
+    session_start();
+    echo "$lock, ", $_SESSION["of"];
+    session_destroy();', ini_get('session.save_path'));
+is('a child that ends', [$status, preg_match('/The session was not written: the process that opened it is another one/', $output),
+    str_ends_with($output, '32, the parent')], [0, 1, true]);
 
 // A lock that was taken by another one meanwhile: the write is refused, and the other's lock stays.
 ini_set('libmemcache.session_lock_wait', '200');

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """A PHP site under load, whose memcached servers are killed and come back, one after the other.
 
-    site.py --extension FILE --watchd FILE --memcachectl FILE [--step 500] [--watchd-dies] [--hang]
+    site.py --extension FILE --watchd FILE --memcachectl FILE [--step 500] [--watchd-dies] [--hang] [--passed-by]
 
 Four servers in pairs, memcache-watchd, PHP's own web server with eight workers. Twelve visitors' browsers send requests
 for twenty sessions, so that requests of one session meet; each increments a counter in the session. What must hold:
 every request is answered with 200; the answers of a session are exactly 1, 2, ..., as many as it had requests; no lock
 is left. Killing and starting go by the number of requests answered, not by a clock: a step of them for each.
+
+With --passed-by there is no load: a server hangs under an open session, and for as long as it is not known to be down reads
+have its backup's tokens. What must hold: the session is written and its lock is free, without asking again and again.
 """
 import argparse
 import collections
@@ -58,7 +61,7 @@ class Processes:
     def start(self, arguments, **more):
         # It ends with us, also when we are killed.
         arguments = ["setpriv", "--pdeathsig", "KILL", *arguments]
-        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, **more)
+        process = subprocess.Popen(arguments, **{"stdin": subprocess.DEVNULL, **more})
         self.running.append(process)
         return process
 
@@ -98,6 +101,15 @@ class Memcached:
                 fields = dict(part.split("=", 1) for part in line.split())
                 if fields["exp"] == "-1" or int(fields["exp"]) > now:
                     yield fields["key"]
+
+    def asked(self):
+        """How many reads it has had."""
+        with socket.create_connection(("127.0.0.1", self.port)) as link:
+            link.sendall(b"stats\r\n")
+            text = b""
+            while not text.endswith(b"END\r\n"):
+                text += link.recv(65536)
+            return int(text.split(b"STAT cmd_get ")[1].split()[0])
 
 
 class Load:
@@ -163,25 +175,25 @@ def main():
     parser.add_argument("--step", type=int, default=500, help="so many requests between two events (500)")
     parser.add_argument("--watchd-dies", action="store_true", help="the daemon is killed first, and never comes back")
     parser.add_argument("--hang", action="store_true", help="servers are stopped and go on with their old contents, not killed")
+    parser.add_argument("--passed-by", action="store_true", help="no load: what is held when its server hangs is given back")
     arguments = parser.parse_args()
     processes = Processes()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="libmemcache-site-"))
     try:
-        sys.exit(run(arguments, processes, folder))
+        sys.exit((passed_by if arguments.passed_by else run)(arguments, processes, folder))
     finally:
         processes.stop_all()
         shutil.rmtree(folder)
 
 
-def run(arguments, processes, folder):
+def attended(arguments, processes, folder, settings):
+    """Four servers, and memcache-watchd: the pool file, the servers, the daemon, memcachectl, what is written to a log."""
     servers = [Memcached(processes) for _ in range(4)]
     pool = folder / "site.toml"
     pool.write_text(
         '[pool]\nname = "site"\nbackup = "pairs"\n'
-        # A server that is slow because the machine is busy shall not count as another dead one.
-        + 'timeout = "10s"\nconnect_timeout = "2s"\n'
         + f'table = "{folder}/site.table"\n'
-        + '[watch]\ndeadline = "1s"\n'
+        + settings
         + "".join(f'\n[[server]]\naddress = "127.0.0.1:{server.port}"\n' for server in servers)
     )
     control = [arguments.memcachectl, "--pool", str(pool)]
@@ -189,6 +201,42 @@ def run(arguments, processes, folder):
     watchd = processes.start([arguments.watchd, "--pool", str(pool)], stdout=log, stderr=log)
     status = lambda: subprocess.run([*control, "status"], capture_output=True, text=True).stdout
     until(lambda: "attended by" in status(), "memcache-watchd", watchd)
+    return pool, servers, watchd, control, log
+
+
+def passed_by(arguments, processes, folder):
+    # The calls' own times are those that are preset; the daemon takes longer than that to be sure.
+    pool, servers, _, _, log = attended(arguments, processes, folder, '[watch]\ninterval = "200ms"\ndeadline = "600ms"\n')
+    wrong = []
+    for what in ["lock", "data"]:
+        script = processes.start(
+            ["php", "-n", "-d", f"extension={arguments.extension}", "-d", "display_errors=0", str(HERE / "site" / "held.php"), str(pool), what],
+            stdout=subprocess.PIPE, stderr=log, stdin=subprocess.PIPE, text=True,
+        )
+        home = int(script.stdout.readline().rpartition(":")[2])
+        server = next(server for server in servers if server.port == home)
+        asked = [other.asked() for other in servers if other is not server]
+        server.process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        told = script.communicate("go on\n")[0]
+        took = time.monotonic() - began
+        asked = sum(other.asked() for other in servers if other is not server) - sum(asked)
+        server.process.send_signal(signal.SIGCONT)
+        processes.running.remove(script)
+        print(f"site: the server of a session's {what} hung: {told.strip()}; the others had {asked} reads in {took:.1f} s")
+        if told.strip() != "written and free":
+            wrong.append(what)
+        # With pauses of 25 to 50 ms a look at data and lock is some 60 reads in a second; without, thousands.
+        if asked > 100 + 150 * took:
+            wrong.append("asked again and again")
+        subprocess.run([arguments.memcachectl, "--pool", str(pool), "wait", "--steady"], check=True, stdout=log, stderr=log)
+    return 1 if wrong else 0
+
+
+def run(arguments, processes, folder):
+    # A server that is slow because the machine is busy shall not count as another dead one.
+    pool, servers, watchd, control, log = attended(
+        arguments, processes, folder, 'timeout = "10s"\nconnect_timeout = "2s"\n[watch]\ndeadline = "1s"\n')
     port = free_port()
     settings = {
         "extension": arguments.extension,

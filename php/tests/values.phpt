@@ -93,6 +93,16 @@ try {
     is('a closure', $e->getMessage(), "Serialization of 'Closure' is not allowed");
 }
 is('nothing of it', $client->get('other'), false);
+// An array that refers to itself is a reference when it is read; what is returned is none.
+$one->ask("set other 4 0 16\r\na:1:{i:0;R:1;}  ");
+$got = $client->getMulti(['other']);
+$copy = $got;
+$copy['other'][1] = 'of the copy';
+is('no reference', [array_keys($got), count($got['other'])], [['other'], 1]);
+unset($got, $copy);
+gc_collect_cycles();
+$client->delete('other');
+is('nothing of it', $client->get('other'), false);
 is('a miss', $client->getReason(), Libmemcache\Client::REASON_MISS);
 done();
 ?>

@@ -86,7 +86,7 @@ def test_expiry_and_touch(client: Client, server: Memcached) -> None:
     assert client.gat("key", 400) == "v" and 200 < int(server.tell("mg key t").split()[1][1:]) <= 400
     assert client.touch("nobody", 5) is False
     assert client.set("key", "v", -1) and client.get("key") is None
-    assert client.set_many({"a": 1}, 300) == [] and "t300" in server.tell("mg a t") + "t300"
+    assert client.set_many({"a": 1}, 300) == [] and 200 < int(server.tell("mg a t").split()[1][1:]) <= 300
 
 
 def test_many(client: Client) -> None:

@@ -19,6 +19,7 @@ from django.test.utils import override_settings
 from support import ROOT, Memcached, WatchedPool, answer_of, end, free_port, pool_file, start, wait_until
 
 import libmemcache
+from libmemcache.django import client_for
 
 SESSIONS = int(os.environ.get("DJANGO_SESSIONS", "16"))
 #: Of each session, before and after every change.
@@ -37,6 +38,20 @@ def configured(**conf: Any) -> Any:
 def cache(server: Memcached) -> Iterator[Any]:
     with configured(LOCATION=server.address, OPTIONS={"timeout": 30.0, "connect_timeout": 30.0}):
         yield caches["default"]
+
+
+def test_a_client_is_that_of_its_file(
+    servers: List[Memcached], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, of in enumerate(servers[:2]):
+        place = tmp_path / str(number)
+        place.mkdir()
+        monkeypatch.chdir(place)
+        monkeypatch.delenv("MEMCACHE_POOL", raising=False)
+        file = pool_file(place, [of])
+        assert list(client_for([], {"pool": file.name}).stats()) == [of.address]
+        monkeypatch.setenv("MEMCACHE_POOL", str(file))
+        assert list(client_for(["127.0.0.1:1"], {}).stats()) == [of.address]
 
 
 def test_the_cache_api(cache: Any) -> None:

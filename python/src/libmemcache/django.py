@@ -9,6 +9,7 @@ libmemcache.Client; objects are pickled unless they have a serde.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any, Dict, List, Optional, Sequence, Union
 
@@ -27,7 +28,9 @@ _clients: Dict[str, libmemcache.Client] = {}
 
 def client_for(servers: Sequence[str], options: Dict[str, Any]) -> libmemcache.Client:
     """The client of this process with these servers and options."""
-    name = repr((servers, sorted(options.items(), key=lambda item: item[0])))
+    # Which file it is, also after a chdir or another MEMCACHE_POOL.
+    file = options.get("pool") or os.environ.get("MEMCACHE_POOL")
+    name = repr((servers, sorted(options.items(), key=lambda item: item[0]), file and os.path.abspath(file)))
     if name not in _clients:
         chosen = {"serde": libmemcache.PickleSerde(), **options}
         # Of two threads that come here at once one drops its client. A lock could be held at a fork.
