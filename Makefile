@@ -115,7 +115,7 @@ fuzz: need-fuzz
 	for target in $(FUZZED); do \
 	    cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -print_final_stats=1 || exit 1; done
 
-## fuzz-keep: what `make fuzz` found worth keeping, the shortest of it, goes to fuzz/kept, which `make check` goes through
+## fuzz-keep: what `make fuzz` found worth keeping, some of every length, goes to fuzz/kept, which `make check` goes through
 fuzz-keep: need-fuzz
 	for target in $(FUZZED); do cargo +nightly fuzz cmin $$target || exit 1; done
 	@mkdir -p fuzz/kept
