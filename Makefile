@@ -118,7 +118,7 @@ fuzz: need-fuzz
 	for target in $(FUZZED); do \
 	    cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -print_final_stats=1 || exit 1; done
 
-## fuzz-keep: what `make fuzz` found worth keeping, with what was kept before, goes to fuzz/kept: the shortest of it;
+## fuzz-keep: what `make fuzz` found worth keeping, with what was kept before, goes to fuzz/kept: some of every length;
 ##            `make check` goes through that
 fuzz-keep: need-fuzz
 	$(FUZZ_SEEDS)

@@ -9,10 +9,16 @@
 pub mod calls;
 #[path = "liar.rs"]
 mod liar;
+#[path = "memory.rs"]
+mod memory;
 #[path = "reader.rs"]
 mod reader;
+#[path = "replies.rs"]
+mod replies;
 #[path = "tables.rs"]
 pub mod tables;
+
+use std::collections::VecDeque;
 
 use memcache::proxy::request::{self, Parsed, Request, SHORT_LINE};
 use memcache::rules::wire::parse::Limits;
@@ -25,28 +31,74 @@ pub fn client_bytes(bytes: &[u8]) {
     let mut rest = bytes;
     while !rest.is_empty() {
         match request::parse(rest, &limits) {
-            Parsed::Whole(_, used) => {
+            Parsed::Whole(request, used) => {
                 assert!((1..=rest.len()).contains(&used), "took {used} of {} bytes", rest.len());
+                allowed(&request, &rest[..used], &limits);
                 in_pieces(rest, used, &limits);
                 rest = &rest[used..];
             }
             Parsed::More(needed) => {
-                assert!(needed > rest.len(), "needs {needed} bytes and has {}", rest.len());
+                waits_for(needed, rest, &limits);
                 return;
             }
         }
     }
 }
 
+/// Where the line that a request begins with ends, with its end.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| *byte == b'\n').map(|end| end + 1)
+}
+
+/// What is waited for is more than there is, and no more than a request may have: as long a line, as long a value.
+fn waits_for(needed: usize, bytes: &[u8], limits: &request::Limits) {
+    let has = bytes.len();
+    assert!(needed > has, "needs {needed} bytes and has {has}");
+    let most = match line_end(bytes) {
+        Some(end) => end + limits.value + 2,
+        None if bytes.trim_ascii_start().starts_with(b"g") => (has + 1).min(limits.line + 1),
+        None => (has + 1).min(SHORT_LINE + 1),
+    };
+    assert!(needed <= most, "needs {needed} bytes, has {has}, may have {most}");
+}
+
+/// A request is no larger than its client may make it, and takes the bytes that it says.
+fn allowed(request: &Request<'_>, bytes: &[u8], limits: &request::Limits) {
+    let line = line_end(bytes).unwrap_or(bytes.len());
+    let value = match *request {
+        Request::Store { key, value, .. } => {
+            assert!(key.len() <= limits.key, "a key of {} bytes", key.len());
+            Some(value)
+        }
+        Request::Meta(meta) if meta.letter == b's' => Some(meta.value),
+        // A value that was refused may have come, as long as it may be at all.
+        Request::Say { .. } => return,
+        Request::TooLarge { skip, .. } => {
+            assert!(skip > limits.value + 2, "{skip} bytes are not too many");
+            None
+        }
+        _ => None,
+    };
+    match value {
+        Some(value) => {
+            assert!(value.len() <= limits.value, "a value of {} bytes", value.len());
+            assert_eq!([value, b"\r\n"].concat(), bytes[line..], "the value is what stands behind the line");
+        }
+        None => assert_eq!(bytes.len(), line, "one line"),
+    }
+}
+
 /// A request that is not whole yet is no other one; but one that is refused is so before its value has come.
 fn in_pieces(bytes: &[u8], used: usize, limits: &request::Limits) {
     let whole = plain(request::parse(bytes, limits));
+    let line = line_end(bytes).unwrap_or(bytes.len());
     // A longer line is refused before its end has come, if it comes late.
-    let early = |cut: &usize| *cut <= SHORT_LINE;
-    let all = (0..used).step_by(1 + used / 24).chain([used.saturating_sub(1), used]);
+    let early = |cut: &usize| *cut <= SHORT_LINE || (line..=used).contains(cut);
+    let within_value = (line..used).step_by(1 + (used - line) / 24);
+    let all = (0..used).step_by(1 + used / 24).chain(within_value).chain([used.saturating_sub(1), used]);
     for cut in all.filter(early) {
         match request::parse(&bytes[..cut], limits) {
-            Parsed::More(needed) => assert!(needed > cut, "needs {needed} bytes and has {cut}"),
+            Parsed::More(needed) => waits_for(needed, &bytes[..cut], limits),
             other => assert_eq!(plain(other), whole, "from the first {cut} bytes of {used}"),
         }
     }
@@ -93,7 +145,7 @@ pub fn server_bytes(bytes: &[u8]) {
     let Some((head, answers)) = bytes.split_first_chunk::<9>() else { return };
     let meta = head[0] & 1 == 0;
     let asked: Vec<usize> = head[1..].iter().map(|byte| usize::from(*byte) % QUESTIONS.len()).collect();
-    let limits = Limits { value: 1 << 16, line: 2048, stats: 1 << 12 };
+    let limits = Limits { value: 1 << 14, line: 2048, stats: 1 << 12 };
     let at_once = read(&asked, meta, answers, &limits, answers.len().max(1));
     for piece in [1, 2, 7, 61] {
         let in_pieces = read(&asked, meta, answers, &limits, piece);
@@ -105,27 +157,36 @@ pub fn server_bytes(bytes: &[u8]) {
 fn read(asked: &[usize], meta: bool, answers: &[u8], limits: &Limits, piece: usize) -> Vec<String> {
     let mut pending = Pending::default();
     let mut sent = Vec::new();
-    for question in asked {
-        pending.ask(*question, &QUESTIONS[*question], meta, &mut sent);
-    }
+    let mut waiting: VecDeque<usize> =
+        asked.iter().copied().filter(|one| pending.ask(*one, &QUESTIONS[*one], meta, &mut sent)).collect();
     pending.close(&mut sent);
     let mut told = Vec::new();
     let (mut start, mut end) = (0, 0);
     loop {
-        match pending.next(&answers[start..end], meta, limits, |question| QUESTIONS[question]) {
+        let unread = &answers[start..end];
+        match pending.next(unread, meta, limits, |question| QUESTIONS[question]) {
             Ok(Some((question, reply, used))) => {
-                assert!(used <= end - start, "took {used} of {} bytes", end - start);
+                assert_eq!(waiting.pop_front(), Some(question), "answers come in the order of the questions");
+                assert!(used <= unread.len(), "took {used} of {} bytes", unread.len());
+                replies::fits(&QUESTIONS[question], meta, &reply, &unread[..used], limits);
                 told.push(format!("{question}: {reply:?}"));
                 start += used;
             }
-            Ok(None) if end == answers.len() => return told,
-            Ok(None) => end = (end + piece).min(answers.len()),
+            Ok(None) => {
+                match waiting.front() {
+                    Some(question) => replies::waits(&QUESTIONS[*question], unread, limits),
+                    None => assert!(unread.is_empty(), "nothing was asked, and {} bytes came", unread.len()),
+                }
+                if end == answers.len() {
+                    return told;
+                }
+                end = (end + piece).min(answers.len());
+            }
             Err(_) => {
                 told.push("nonsense".to_owned());
                 return told;
             }
         }
-        assert!(told.len() <= asked.len() + 1, "more answers than questions");
     }
 }
 

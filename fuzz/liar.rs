@@ -30,6 +30,7 @@ struct Item {
 pub struct Liar {
     path: PathBuf,
     over: Arc<AtomicBool>,
+    shelf: Arc<Mutex<Shelf>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -44,14 +45,14 @@ impl Liar {
         let listener = UnixListener::bind(&path).expect("a socket of our own");
         let shelf = Shelf { items: HashMap::new(), cas: 0, meta, lies, last: Vec::new() };
         let (over, shelf) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(shelf)));
-        let seen = Arc::clone(&over);
+        let (seen, all) = (Arc::clone(&over), Arc::clone(&shelf));
         let thread = std::thread::spawn(move || {
             let (mut sessions, mut streams) = (Vec::new(), Vec::new());
             while let Ok((stream, _)) = listener.accept() {
                 if seen.load(SeqCst) {
                     break;
                 }
-                let shelf = Arc::clone(&shelf);
+                let shelf = Arc::clone(&all);
                 streams.push(stream.try_clone().expect("a descriptor"));
                 sessions.push(std::thread::spawn(move || session(stream, &shelf)));
             }
@@ -61,7 +62,12 @@ impl Liar {
                 session.join().expect("a server does not fail");
             });
         });
-        Liar { path, over, thread: Some(thread) }
+        Liar { path, over, shelf, thread: Some(thread) }
+    }
+
+    /// What it has not lied about yet it never will; a lie that it is about to send goes out still.
+    pub fn be_honest(&self) {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner).lies.clear();
     }
 
     pub fn path(&self) -> &Path {
@@ -143,8 +149,12 @@ impl Shelf {
             152..160 => b"18446744073709551616\r\n".to_vec(),
             160..176 => answer[..cut].to_vec(),
             176..192 => vec![b'x'; 300 * usize::from(lie - 175)],
-            192..208 => b"VALUE key0 0 2147483648\r\n".to_vec(),
-            208..216 => b"VA 1073741823 kkey0\r\n".to_vec(),
+            // Too large for any client; for none, but for its trust; for neither.
+            192..200 => b"VALUE key0 0 2147483648\r\n".to_vec(),
+            200..204 => b"VALUE key0 0 1073741824\r\n".to_vec(),
+            204..208 => b"VALUE key0 0 16777216\r\n".to_vec(),
+            208..212 => b"VA 1073741823 kkey0 f0 t-1 c5\r\n".to_vec(),
+            212..216 => b"VA 16777216 kkey0 f0 t-1 c5\r\n".to_vec(),
             216..224 => [&answer[..cut], b"\0\xff\r\n"].concat(),
             224..240 => Vec::new(),
         }

@@ -17,6 +17,10 @@ mod corpus;
 mod render;
 
 use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Numbers that are the same each time.
 struct Random(u64);
@@ -72,8 +76,56 @@ fn changed(seed: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
+/// What is demanded of one reader.
+type Check = fn(&[u8]);
+
+/// One input may take so long, as with the fuzzer; most take less than a thousandth of it.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Runs a check on one input after the other, and says which one it is that it fails on or does not come back from. How many
+/// there were.
+fn all_of_them(
+    name: &str,
+    longest: Duration,
+    inputs: impl Iterator<Item = Vec<u8>> + Send + 'static,
+    check: Check,
+) -> usize {
+    let now = Arc::new(Mutex::new((Instant::now(), Vec::new())));
+    let (told, done) = channel();
+    let at_work = Arc::clone(&now);
+    // It is left behind where it does not come back, and ends with the process.
+    thread::spawn(move || {
+        let mut count = 0;
+        for input in inputs {
+            *at_work.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), input.clone());
+            check(&input);
+            count += 1;
+        }
+        let _ = told.send(count);
+    });
+    loop {
+        let said = done.recv_timeout(longest.min(Duration::from_secs(1)));
+        let (since, input) = &*now.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = input.escape_ascii();
+        match said {
+            Ok(count) => return count,
+            Err(RecvTimeoutError::Disconnected) => panic!("{name}: of these bytes: {bytes}"),
+            Err(RecvTimeoutError::Timeout) => {
+                assert!(since.elapsed() <= longest, "{name}: {longest:?} were not enough for {bytes}");
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "10ms were not enough for abc")]
+fn an_input_that_takes_forever_is_named() {
+    let forever: Check = |_| thread::park();
+    all_of_them("nothing", Duration::from_millis(10), std::iter::once(b"abc".to_vec()), forever);
+}
+
 /// Runs a check on seeds as they are and on so many changed ones.
-fn hostile(name: &str, seeds: &[Vec<u8>], rounds: u64, check: impl Fn(&[u8])) {
+fn hostile(name: &str, seeds: Vec<Vec<u8>>, rounds: u64, check: Check) {
     if let Some(folder) = std::env::var_os("HOSTILE_SEEDS") {
         let folder = Path::new(&folder).join(name);
         std::fs::create_dir_all(&folder).expect("a folder for the seeds");
@@ -82,13 +134,13 @@ fn hostile(name: &str, seeds: &[Vec<u8>], rounds: u64, check: impl Fn(&[u8])) {
         }
     }
     let mut random = Random(from_environment("HOSTILE_SEED", 20_261_128) | 1);
-    seeds.iter().for_each(|seed| check(seed));
-    for _ in 0..from_environment("HOSTILE_ROUNDS", rounds) {
+    let rounds = from_environment("HOSTILE_ROUNDS", rounds);
+    let unchanged = seeds.clone().into_iter();
+    let others = (0..rounds).map(move |_| {
         let (seed, other) = (&seeds[random.below(seeds.len())], &seeds[random.below(seeds.len())]);
-        let bytes = changed(seed, other, &mut random);
-        let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&bytes)));
-        assert!(judged.is_ok(), "{name}: of these bytes: {}", bytes.escape_ascii());
-    }
+        changed(seed, other, &mut random)
+    });
+    all_of_them(name, LONGEST, unchanged.chain(others), check);
 }
 
 #[test]
@@ -98,7 +150,7 @@ fn requests_changed_at_random() {
     };
     let all = corpus::read();
     let seeds: Vec<_> = all.iter().map(bytes).filter(|bytes| bytes.len() <= 4096).collect();
-    hostile("client_bytes", &seeds, 30_000, checks::client_bytes);
+    hostile("client_bytes", seeds, 30_000, checks::client_bytes);
 }
 
 /// What a memcached says to each of the questions of `checks.rs`, in their order, and then to more of them.
@@ -140,7 +192,7 @@ fn answers_changed_at_random() {
         }
         seeds.push(bytes);
     }
-    hostile("server_bytes", &seeds, 30_000, checks::server_bytes);
+    hostile("server_bytes", seeds, 30_000, checks::server_bytes);
 }
 
 /// Bytes that mean something to a target whose input is what to do: so many of them, each once.
@@ -151,15 +203,15 @@ fn orders(count: u64, length: usize) -> Vec<Vec<u8>> {
 
 #[test]
 fn calls_at_random_and_servers_that_lie() {
-    hostile("c_calls", &orders(40, 400), 100, checks::calls::calls);
+    hostile("c_calls", orders(40, 400), 100, checks::calls::calls);
 }
 
 #[test]
 fn tables_changed_at_random() {
     let seeds: Vec<_> = (1..12).map(checks::tables::good_body).collect();
-    hostile("table", &seeds, 5_000, checks::tables::table_body);
-    hostile("table_file", &orders(100, 360), 3_000, checks::tables::table_file);
-    hostile("stripes", &orders(60, 500), 200, checks::tables::stripes_file);
+    hostile("table", seeds, 5_000, checks::tables::table_body);
+    hostile("table_file", orders(100, 360), 3_000, checks::tables::table_file);
+    hostile("stripes", orders(60, 500), 200, checks::tables::stripes_file);
 }
 
 #[test]
@@ -171,29 +223,83 @@ fn datagrams_and_lists_of_keys_changed_at_random() {
         "mc1 sweep [::1]:1\n",
         "mc1 sweep\n",
     ];
-    let seeds = seeds.map(|text| text.as_bytes().to_vec());
-    hostile("datagram", &seeds, 50_000, checks::tables::datagram);
+    let seeds = seeds.map(|text| text.as_bytes().to_vec()).to_vec();
+    hostile("datagram", seeds, 50_000, checks::tables::datagram);
     let lines =
         b"key=a%20b exp=-1 la=1700000000 cas=3 fetch=no cls=1 size=63\nkey=k exp=1700000000 size=9 flags=0\n";
-    hostile("key_list", &[lines.to_vec()], 50_000, checks::tables::key_list);
+    hostile("key_list", vec![lines.to_vec()], 50_000, checks::tables::key_list);
 }
 
-/// So much is kept of what a fuzzer found for one target, in bytes: the shortest inputs.
-const KEPT: usize = 20_000;
+/// So much is kept of what a fuzzer found for one target, in bytes.
+const KEPT: usize = 18_500;
+
+const _: () = assert!(KEPT <= u16::MAX as usize);
+
+/// The order in which inputs of about the same length are taken: any, but the same each time.
+fn lot(input: &[u8]) -> u64 {
+    input
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// Some inputs of every length: each doubling of it has an equal share of the bytes, and those longer than it what it leaves.
+/// The shortest alone would leave out what is reached by long sequences only. And one, before all, of the length that most have:
+/// a table's body is never short.
+fn chosen(mut inputs: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let doubling = |input: &Vec<u8>| input.len().checked_ilog2().map_or(0, |log| log + 1);
+    inputs.sort_by_cached_key(|input| (doubling(input), lot(input), input.clone()));
+    let mut shares: Vec<_> = inputs.chunk_by(|one, other| doubling(one) == doubling(other)).collect();
+    let (mut left, mut kept, mut others) = (KEPT, Vec::new(), Vec::new());
+    let most = shares.iter().max_by_key(|share| share.len());
+    let typical = most.and_then(|share| share.iter().min_by_key(|input| input.len()));
+    if let Some(input) = typical.filter(|input| 2 + input.len() <= KEPT) {
+        left -= 2 + input.len();
+        kept.push(input.clone());
+    }
+    // Those that are longer than this leave too little for all others.
+    shares.retain(|share| share[0].len() < KEPT / 4);
+    for (number, share) in shares.iter().enumerate() {
+        let mut part = left / (shares.len() - number);
+        for input in share.iter().filter(|input| Some(*input) != typical) {
+            match part.checked_sub(2 + input.len()) {
+                Some(rest) => {
+                    left -= part - rest;
+                    part = rest;
+                    kept.push(input.clone());
+                }
+                None => others.push(input),
+            }
+        }
+    }
+    // What is left is the shortest's.
+    others.sort_by_key(|input| input.len());
+    for input in others {
+        let Some(rest) = left.checked_sub(2 + input.len()) else { break };
+        left = rest;
+        kept.push(input.clone());
+    }
+    kept
+}
+
+#[test]
+fn of_every_length_some_are_kept() {
+    let inputs: Vec<Vec<u8>> = (1..=2000).map(|length| vec![length as u8; length]).collect();
+    let kept = chosen(inputs);
+    let bytes: usize = kept.iter().map(|input| 2 + input.len()).sum();
+    assert!((KEPT / 2..=KEPT).contains(&bytes), "{bytes} bytes");
+    for doubling in 0..11 {
+        assert!(kept.iter().any(|input| input.len().ilog2() == doubling), "2 to the {doubling}");
+    }
+}
 
 /// Puts the inputs of a folder into one file, one behind the other, each with its length.
 fn keep(folder: &Path, file: &Path) {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut inputs: Vec<_> =
+    let inputs =
         entries.map(|entry| std::fs::read(entry.expect("an entry").path()).expect("an input")).collect();
-    inputs.sort_by(|one, other| (one.len(), one).cmp(&(other.len(), other)));
     let mut kept = Vec::new();
-    for input in inputs {
-        let Ok(length) = u16::try_from(input.len()) else { break };
-        if kept.len() + 2 + input.len() > KEPT {
-            break;
-        }
-        kept.extend_from_slice(&length.to_le_bytes());
+    for input in chosen(inputs) {
+        kept.extend_from_slice(&(input.len() as u16).to_le_bytes());
         kept.extend_from_slice(&input);
     }
     std::fs::write(file, kept).expect("a file to keep them in");
@@ -202,7 +308,6 @@ fn keep(folder: &Path, file: &Path) {
 /// What a fuzzer has found worth keeping.
 #[test]
 fn what_was_found_before() {
-    type Check = fn(&[u8]);
     let checks: [(&str, Check); 9] = [
         ("client_bytes", checks::client_bytes),
         ("server_bytes", checks::server_bytes),
@@ -222,16 +327,18 @@ fn what_was_found_before() {
         }
         let kept = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let begins = std::env::var_os("HOSTILE_SEEDS").map(|folder| Path::new(&folder).join(name));
-        let (mut rest, mut count) = (&kept[..], 0);
+        let (mut rest, mut inputs) = (&kept[..], Vec::new());
         while let Some((length, more)) = rest.split_first_chunk::<2>() {
             let (input, more) = more.split_at(usize::from(u16::from_le_bytes(*length)));
-            (rest, count) = (more, count + 1);
+            rest = more;
+            inputs.push(input.to_vec());
             if let Some(folder) = &begins {
                 std::fs::create_dir_all(folder).expect("a folder for the seeds");
-                std::fs::write(folder.join(format!("kept-{count}")), input).expect("a file for a seed");
+                std::fs::write(folder.join(format!("kept-{}", inputs.len())), input)
+                    .expect("a file for a seed");
             }
-            check(input);
         }
+        let count = all_of_them(name, LONGEST, inputs.into_iter(), check);
         assert!(count > 5, "{name}: {count} inputs");
     }
 }
@@ -242,5 +349,5 @@ fn pool_files_changed_at_random() {
     let files = std::fs::read_dir(folder).expect("examples of pool files");
     let seeds: Vec<_> =
         files.map(|file| std::fs::read(file.expect("a file").path()).expect("a text")).collect();
-    hostile("pool_file", &seeds, 3_000, checks::pool_file);
+    hostile("pool_file", seeds, 3_000, checks::pool_file);
 }
