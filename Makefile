@@ -102,7 +102,7 @@ sim-share: need-build
 ## soak:      eight servers restarted one after another under load, then whatever can happen by chance, then that through
 ##            proxies which are killed too, SOAK_MINUTES (20) each; prints seed (EXACT_SEED chooses one) and figures,
 ##            and ends at the first answer that is wrong, or when descriptors, memory or threads of a process grow
-##            without bound; draws these: target/soak-*.svg
+##            without bound; draws these: target/soak-*.svg. Some clients and a proxy live as long as each of them
 soak: need-demo
 	SOAK_MINUTES='$(or $(SOAK_MINUTES),20)' $(CARGO) test --locked --profile programs --features programs --test exact -- \
 	    --nocapture --test-threads=1 rolling:: chaos::one_failure through::servers_and

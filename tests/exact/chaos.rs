@@ -1,18 +1,15 @@
 //! Whatever can happen to one server, or to the daemon, or to both, by chance.
 
-use std::time::Instant;
-
 use crate::chance::Rng;
 use crate::crowd::Shape;
 use crate::faults::{self, Kind};
-use crate::world::{Reach, World, soak};
+use crate::world::{Reach, World};
 
 /// So many steps of each process between two things that happen.
 const STEPS: u64 = 150;
 
 /// Some at a time, then what was recorded is checked.
 fn by_chance(reach: Reach, kinds: &[Kind]) {
-    let began = Instant::now();
     let mut world = World::new(8, reach);
     let mut chance = Rng::new(world.seed);
     loop {
@@ -21,7 +18,7 @@ fn by_chance(reach: Reach, kinds: &[Kind]) {
                 faults::by_chance(world, kinds, &mut chance, STEPS);
             }
         });
-        if soak().is_none_or(|length| began.elapsed() >= length) {
+        if !world.goes_on() {
             return;
         }
     }

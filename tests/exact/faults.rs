@@ -40,6 +40,13 @@ pub enum Kind {
     KilledAndProxy,
 }
 
+impl Kind {
+    /// Whether the daemon is killed.
+    fn is_of_daemon(self) -> bool {
+        matches!(self, Kind::Daemon | Kind::DaemonThenServer | Kind::Both)
+    }
+}
+
 /// What can happen where there are proxies, beside the others.
 pub const TO_PROXIES: [Kind; 4] = [Kind::Proxy, Kind::ProxyAtOnce, Kind::HungAndProxy, Kind::KilledAndProxy];
 
@@ -105,7 +112,11 @@ pub fn happen(world: &mut World, kind: Kind, server: usize, steps: u64) {
 /// Something of these by chance, to a server by chance. While nobody sweeps, what a server missed is on its backup
 /// only: then all of it happens to the same one.
 pub fn by_chance(world: &mut World, kinds: &[Kind], chance: &mut Rng, steps: u64) {
-    let kind = *chance.pick(kinds);
+    let spared = world.spares_daemon();
+    let mut kind = *chance.pick(kinds);
+    while spared && kind.is_of_daemon() {
+        kind = *chance.pick(kinds);
+    }
     let server = chance.below(world.servers.len() as u64) as usize;
     let server = if world.is_swept() { server } else { world.seed as usize % world.servers.len() };
     happen(world, kind, server, steps);
@@ -182,8 +193,14 @@ fn daemon_alone(world: &mut World, fault: &mut Fault, steps: u64) {
 
 fn with_daemon(world: &mut World, fault: &mut Fault, kind: Kind, server: usize, steps: u64) {
     if kind == Kind::DaemonThenServer {
+        // Two faults: while the daemon alone is gone, no call has a reason to fail.
+        let mut alone = strike("the daemon: killed".to_owned());
+        alone.known = alone.struck;
         world.watchd.kill();
         world.works(steps / 2);
+        fault.struck = now_ns();
+        alone.over = fault.struck;
+        world.faults.push(alone);
         world.servers[server].kill();
     } else {
         world.watchd.kill(); // the other way round it would have seen and told that the server is gone

@@ -2,6 +2,8 @@
 //!
 //! Plain data. The processes of [`crowd`](crate::crowd) note it, the tests of the checker make it up.
 
+use std::time::Duration;
+
 /// What a key holds. A value is known by its *print*: the names of all writes that made it, folded into one
 /// number by [`printed`], as the processes do with what they read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -132,6 +134,11 @@ pub struct Fault {
     pub over: u64,
 }
 
+/// The first fault that some process may not have known of for longer than that.
+pub fn hidden(faults: &[Fault], longer_than: Duration) -> Option<&Fault> {
+    faults.iter().find(|fault| Duration::from_nanos(fault.known.saturating_sub(fault.struck)) > longer_than)
+}
+
 /// Everything that is checked.
 #[derive(Clone, Debug, Default)]
 pub struct History {
@@ -141,4 +148,14 @@ pub struct History {
     pub faults: Vec<Fault>,
     /// What a call may take, in nanoseconds.
     pub timeout: u64,
+}
+
+#[test]
+fn a_fault_that_nobody_knows_of_for_too_long_is_found() {
+    let fault =
+        |known| Fault { what: String::new(), proxy: None, struck: 5_000_000_000, known, over: u64::MAX };
+    let found = |faults: &[Fault]| hidden(faults, Duration::from_secs(2)).map(|fault| fault.known);
+    assert_eq!(found(&[fault(5_000_000_000), fault(7_000_000_000)]), None);
+    assert_eq!(found(&[fault(5_000_000_000), fault(7_000_000_001), fault(u64::MAX)]), Some(7_000_000_001));
+    assert_eq!(found(&[fault(u64::MAX)]), Some(u64::MAX));
 }

@@ -6,7 +6,8 @@
 //! knows when what happened and since when the processes could know it. Both together are a [`history`], and
 //! the [`checker`] reads nothing else. Faults, mix and seed are printed; `EXACT_SEED` chooses another one, and `EXACT_REJOIN=keep`
 //! lets servers keep what they held. `make soak`
-//! plays the same for long: `SOAK_MINUTES`; what every process has of the machine meanwhile is sampled ([`samples`]) and drawn.
+//! plays the same for long: `SOAK_MINUTES`; what every process has of the machine meanwhile is sampled ([`samples`]) and drawn;
+//! some live for all that time ([`standing`]). Rounds that a busy machine spoils are few ([`rounds`]).
 
 #![cfg(feature = "programs")]
 
@@ -27,7 +28,9 @@ mod mixed;
 mod plain;
 mod proxies;
 mod rolling;
+mod rounds;
 mod samples;
+mod standing;
 #[path = "../support/mod.rs"]
 mod support;
 mod through;

@@ -35,6 +35,8 @@ pub struct Progress {
     pub steps: AtomicU64,
     pub calls: AtomicU64,
     pub stop: AtomicBool,
+    /// Nobody wants to know any more, and the proxies may be gone.
+    abandoned: AtomicBool,
 }
 
 /// A client at work. It ends when it is told to, or dropped.
@@ -77,12 +79,16 @@ impl Plain {
     pub fn stop(mut self) -> Vec<Call> {
         self.progress.stop.store(true, Ordering::Release);
         let thread = self.thread.take().expect("it is at work");
-        thread.join().expect("a plain client does not panic")
+        let calls = thread.join().expect("a plain client does not panic");
+        let made = self.progress.calls.load(Ordering::Relaxed);
+        assert_eq!(made, calls.len() as u64, "a plain client made more calls than could be recorded");
+        calls
     }
 }
 
 impl Drop for Plain {
     fn drop(&mut self) {
+        self.progress.abandoned.store(true, Ordering::Release);
         self.progress.stop.store(true, Ordering::Release);
     }
 }
@@ -120,12 +126,18 @@ impl Client {
                 (self.link, self.at) = (None, self.home);
             }
             self.one_step();
-            self.progress.calls.store(self.calls.len() as u64, Ordering::Relaxed);
             self.progress.steps.fetch_add(1, Ordering::Release);
         }
         for key in (self.number..keys + counters).step_by(processes) {
+            if self.is_abandoned() {
+                return;
+            }
             self.get(key as u32, "get");
         }
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.progress.abandoned.load(Ordering::Acquire)
     }
 
     fn one_step(&mut self) {
@@ -160,7 +172,7 @@ impl Client {
 
     /// The connection: of somebody who listens.
     fn connected(&mut self) {
-        while self.link.is_none() {
+        while self.link.is_none() && !self.is_abandoned() {
             self.link = Link::to(&self.doors[self.at], PATIENCE);
             if self.link.is_none() {
                 self.at = (self.at + 1) % self.doors.len();
@@ -193,6 +205,14 @@ impl Client {
         let (process, proxy) = (self.number as u32, Some(proxy as u8));
         let call = Call { process, key: 0, start, end, waited, what, answer: Answer::Failed(BROKEN), proxy };
         (call, heard)
+    }
+
+    /// Those for which there is no room are lost, as with the processes.
+    fn note(&mut self, call: Call) {
+        self.progress.calls.fetch_add(1, Ordering::Relaxed);
+        if self.calls.len() < self.shape.room {
+            self.calls.push(call);
+        }
     }
 
     /// How long this thread was ready and got no processor, since it began.
@@ -243,7 +263,7 @@ impl Client {
             (_, None) => call.answer,
             _ => Answer::Hit(State::Garbled),
         };
-        self.calls.push(Call { key, answer, ..call });
+        self.note(Call { key, answer, ..call });
         match answer {
             Answer::Hit(state) => Some((state, call.start, values.first()?.token)),
             _ => None,
@@ -277,7 +297,7 @@ impl Client {
                 (Some(value), None) => Answer::Hit(self.state_of(*key, value)),
                 _ => Answer::Hit(State::Garbled),
             };
-            self.calls.push(Call { key: *key, answer, ..call });
+            self.note(Call { key: *key, answer, ..call });
         }
     }
 
@@ -301,7 +321,7 @@ impl Client {
         for (at, (key, name)) in keys.iter().zip(names).enumerate() {
             let (answer, end) = answers.get(at).copied().unwrap_or((call.answer, call.end));
             let what = What::Set(State::Value(printed(0, name)));
-            self.calls.push(Call { key: *key, what, answer, end, ..call });
+            self.note(Call { key: *key, what, answer, end, ..call });
         }
     }
 
@@ -345,7 +365,7 @@ impl Client {
     /// A call that has one line for an answer.
     fn simple(&mut self, what: What, key: u32, request: &[u8]) {
         let (call, answer) = self.call(what, request, Link::answer);
-        self.calls.push(Call { key, answer: answer.unwrap_or(call.answer), ..call });
+        self.note(Call { key, answer: answer.unwrap_or(call.answer), ..call });
     }
 
     fn set_counter(&mut self, counter: u64) {

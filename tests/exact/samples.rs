@@ -15,11 +15,25 @@ use crate::drawing::{self, Line, Panel, Scales};
 
 /// What is sampled: its name, and how much more of it at the end than in the middle is no growth: a part, and an amount. An
 /// allocator keeps what was freed in pieces, and a crowd that meets a fault has more connections than one that does not.
-const KINDS: [(&str, f64, f64); 3] =
-    [("descriptors", 0.1, 8.0), ("memory that is its own, MiB", 0.1, 2.0), ("threads", 0.1, 2.0)];
+/// The last amount, and [`PART`]: how much more a line through the samples may rise to.
+const KINDS: [(&str, f64, f64, f64); 3] = [
+    ("descriptors", 0.1, 8.0, 4.0),
+    ("memory that is its own, MiB", 0.1, 2.0, 1.0),
+    ("threads", 0.1, 2.0, 1.0),
+];
+const PART: f64 = 0.05;
 
 /// With fewer samples nothing is said of a process: it was killed meanwhile, or begins.
 const ENOUGH: usize = 60;
+
+/// With so many, a line is laid through them: what leaks slowly is a little more at the end than in the middle, but all the time.
+const FOR_A_LINE: usize = 120;
+
+/// Its memory fills with what it is given: it is not ours, and no line is laid through what it has.
+const SERVER: &str = "memcached";
+
+/// Of every program some process must have lived for such a part of a soak.
+const LIFE: f64 = 1.0 / 3.0;
 
 type Sample = [f64; KINDS.len()];
 
@@ -91,10 +105,15 @@ impl Samples {
     pub fn grown(&self) -> String {
         let mut text = String::new();
         for ((pid, _), process) in &self.processes {
-            for (kind, (what, part, amount)) in KINDS.iter().enumerate() {
+            for (kind, (what, part, amount, steadily)) in KINDS.iter().enumerate() {
                 let Some((middle, end)) = process.middle_and_end(kind) else { continue };
                 if end > middle * (1.0 + part) + amount {
                     let _ = writeln!(text, "{} {pid}: {what}: {middle:.1}, and then {end:.1}", process.name);
+                }
+                let Some((average, rise)) = process.line(kind) else { continue };
+                if rise > average * PART + steadily {
+                    let _ =
+                        writeln!(text, "{} {pid}: {what}: {average:.1}, by {rise:.1} steadily", process.name);
                 }
             }
         }
@@ -104,6 +123,33 @@ impl Samples {
     /// How many processes enough is known of to say something.
     pub fn judged(&self) -> usize {
         self.processes.values().filter(|process| process.samples.len() >= ENOUGH).count()
+    }
+
+    /// Those of the programs of which no process lived for long enough, of so many seconds, to say something.
+    pub fn unjudged<'a>(&self, programs: &[&'a str], seconds: f64) -> Vec<&'a str> {
+        let lived = |process: &Process| process.samples.len() >= ENOUGH && process.life() >= seconds * LIFE;
+        let is_judged =
+            |name: &str| self.processes.values().any(|process| process.name == name && lived(process));
+        programs.iter().copied().filter(|name| !is_judged(name)).collect()
+    }
+
+    /// The lines of those of ours that lived longest: what they have on the average, and how much it rises.
+    pub fn lines(&self) -> String {
+        let mut longest: BTreeMap<&str, &Process> = BTreeMap::new();
+        for process in self.processes.values() {
+            let best = longest.entry(&process.name).or_insert(process);
+            *best = if process.life() > best.life() { process } else { best };
+        }
+        let mut text = String::new();
+        for (name, process) in longest {
+            let _ = write!(text, "{name}, for {:.0} s:", process.life());
+            for (kind, (what, ..)) in KINDS.iter().enumerate() {
+                let Some((average, rise)) = process.line(kind) else { continue };
+                let _ = write!(text, " {what}: {average:.2}, {rise:+.2} by its line;");
+            }
+            text.push('\n');
+        }
+        text
     }
 
     /// A panel for each kind and program.
@@ -142,9 +188,33 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Of how many seconds something is known.
+    fn life(&self) -> f64 {
+        let ends = self.samples.first().zip(self.samples.last());
+        ends.map_or(0.0, |((first, _), (last, _))| last - first)
+    }
+
+    /// The straight line that is nearest to the last two thirds of its samples (least squares): what it has there on the
+    /// average, and how much the line rises in all of its life.
+    fn line(&self, kind: usize) -> Option<(f64, f64)> {
+        let late = &self.samples[self.samples.len() / 3..];
+        if self.samples.len() < FOR_A_LINE || self.name == SERVER {
+            return None;
+        }
+        let average =
+            |of: &dyn Fn(&(f64, Sample)) -> f64| late.iter().map(of).sum::<f64>() / late.len() as f64;
+        let (middle, level) = (average(&|(at, _)| *at), average(&|(_, sample)| sample[kind]));
+        let together = average(&|(at, sample)| (at - middle) * (sample[kind] - level));
+        let alone = average(&|(at, _)| (at - middle).powi(2));
+        Some((level, together / alone * self.life()))
+    }
+}
+
 /// Takes samples all the time, until it is dropped.
 pub struct Sampler {
     samples: Arc<Mutex<Samples>>,
+    began: Instant,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -159,7 +229,7 @@ impl Sampler {
                 locked(&seen).take(began.elapsed().as_secs_f64());
             }
         });
-        Sampler { samples, stop: Some(stop), thread: Some(thread) }
+        Sampler { samples, began, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Demands that nothing has grown so far; and draws it.
@@ -169,6 +239,14 @@ impl Sampler {
         println!("{} processes sampled for long enough; drawn: {}", samples.judged(), drawing.display());
         let grown = samples.grown();
         assert!(grown.is_empty(), "these grow (see {}):\n{grown}", drawing.display());
+    }
+
+    /// Demands that there was enough of each of these programs to say that nothing grows.
+    pub fn judged_all(&self, programs: &[&str]) {
+        let samples = locked(&self.samples);
+        print!("{}", samples.lines());
+        let unjudged = samples.unjudged(programs, self.began.elapsed().as_secs_f64());
+        assert!(unjudged.is_empty(), "nothing is known of {unjudged:?}: none lived for long enough");
     }
 }
 
@@ -199,9 +277,13 @@ mod tests {
 
     #[test]
     fn what_grows_is_found_and_what_warms_up_or_wavers_is_not() {
-        assert_eq!(with(|at| at as f64).grown(), "one 1: descriptors: 150.0, and then 250.0\n");
-        assert_eq!(with(|at| 20.0 + at as f64 / 8.0).grown(), "one 1: descriptors: 38.8, and then 51.2\n");
-        for flat in [|_| 20.0, |at: usize| at.min(90) as f64, |at: usize| (at % 40) as f64] {
+        let fast =
+            "one 1: descriptors: 150.0, and then 250.0\none 1: descriptors: 199.5, by 299.0 steadily\n";
+        assert_eq!(with(|at| at as f64).grown(), fast);
+        let slower = "one 1: descriptors: 38.8, and then 51.2\none 1: descriptors: 44.9, by 37.4 steadily\n";
+        assert_eq!(with(|at| 20.0 + at as f64 / 8.0).grown(), slower);
+        let step = |at: usize| if at < 200 { 20.0 } else { 22.0 };
+        for flat in [|_| 20.0, |at: usize| at.min(90) as f64, |at: usize| (at % 20) as f64, step] {
             assert_eq!(with(flat).grown(), "");
         }
         let svg = with(|at| at as f64).svg();
@@ -209,6 +291,30 @@ mod tests {
             svg.contains("one: descriptors, by seconds") && svg.matches("<polyline").count() == 3,
             "{svg}"
         );
+    }
+
+    /// The thirds differ by less than they may; the line tells.
+    #[test]
+    fn what_leaks_slowly_is_found_by_its_line_unless_it_is_a_server() {
+        let leak = |at: usize| 20.0 + (at / 20) as f64 * 0.5;
+        assert_eq!(with(leak).grown(), "one 1: descriptors: 24.8, by 7.4 steadily\n");
+        let mut memory = with(|_| 20.0);
+        let process = memory.processes.get_mut(&(1, 1)).expect("it is there");
+        process.samples.iter_mut().enumerate().for_each(|(at, (_, sample))| sample[1] += at as f64 / 200.0);
+        assert_eq!(memory.grown(), "one 1: memory that is its own, MiB: 6.0, by 1.5 steadily\n");
+        memory.processes.values_mut().for_each(|process| process.name = SERVER.to_owned());
+        assert_eq!(memory.grown(), "");
+    }
+
+    #[test]
+    fn a_program_is_judged_when_one_of_its_processes_lived_for_a_third_of_the_time() {
+        let samples = with(|_| 20.0); // for 299 seconds
+        assert_eq!(samples.unjudged(&["one"], 890.0), [""; 0]);
+        assert_eq!(samples.unjudged(&["one"], 900.0), ["one"]);
+        assert_eq!(samples.unjudged(&["one", "another"], 300.0), ["another"]);
+        let mut short = with(|_| 20.0);
+        short.processes.values_mut().for_each(|process| process.samples.truncate(ENOUGH - 1));
+        assert_eq!(short.unjudged(&["one"], 60.0), ["one"]);
     }
 
     #[test]

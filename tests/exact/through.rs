@@ -2,12 +2,10 @@
 //! promised to them. A proxy that is killed is one more thing that can happen; calls over its connections may fail then,
 //! and nothing that it acknowledged is lost.
 
-use std::time::Instant;
-
 use crate::chance::Rng;
 use crate::crowd::{Mix, Shape};
 use crate::faults::{self, Kind};
-use crate::world::{Reach, World, soak};
+use crate::world::{Reach, World};
 
 /// Eight clients of two proxies.
 const ALL: Shape = Shape { plain: 8, ..Shape::EIGHT };
@@ -36,13 +34,8 @@ const COUNTING: Shape = Shape {
     mix: Mix::COUNTING,
 };
 
-fn goes_on(began: Instant) -> bool {
-    soak().is_some_and(|length| began.elapsed() < length)
-}
-
 #[test]
 fn servers_are_restarted_one_after_another() {
-    let began = Instant::now();
     let mut world = World::with_proxies(6, Reach::Plain);
     loop {
         world.plays(ALL, |world| {
@@ -50,7 +43,7 @@ fn servers_are_restarted_one_after_another() {
                 faults::happen(world, Kind::Killed, server, 150);
             }
         });
-        if !goes_on(began) {
+        if !world.goes_on() {
             return;
         }
     }
@@ -58,7 +51,6 @@ fn servers_are_restarted_one_after_another() {
 
 /// What can happen to servers and the daemon, and a proxy that is killed after each; and both at a time.
 fn by_chance(shape: Shape, times: usize) {
-    let began = Instant::now();
     let mut world = World::with_proxies(8, Reach::Relays);
     let mut chance = Rng::new(world.seed);
     loop {
@@ -68,7 +60,7 @@ fn by_chance(shape: Shape, times: usize) {
                 faults::by_chance(world, &faults::TO_PROXIES, &mut chance, 100);
             }
         });
-        if !goes_on(began) {
+        if !world.goes_on() {
             return;
         }
     }
@@ -86,7 +78,6 @@ fn processes_and_clients_of_proxies_share_keys() {
 }
 
 fn one_after_another(shape: Shape, kinds: &[Kind]) {
-    let began = Instant::now();
     let mut world = World::with_proxies(4, Reach::Plain);
     loop {
         world.plays(shape, |world| {
@@ -94,7 +85,7 @@ fn one_after_another(shape: Shape, kinds: &[Kind]) {
                 faults::happen(world, *kind, server, 100);
             }
         });
-        if !goes_on(began) {
+        if !world.goes_on() {
             return;
         }
     }

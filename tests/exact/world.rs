@@ -11,10 +11,12 @@ use memcache::table::{Reader, Snapshot, Trust};
 
 use crate::checker::{self, Kind, Report};
 use crate::crowd::{self, Crowd, Shape};
-use crate::history::{Fault, History};
+use crate::history::{self, Fault, History};
 use crate::link::Door;
 use crate::proxies::Proxy;
+use crate::rounds;
 use crate::samples::Sampler;
+use crate::standing::Standing;
 use crate::support::crowd::now_ns;
 use crate::support::relay::Relay;
 use crate::support::scratch::Scratch;
@@ -27,6 +29,16 @@ use crate::support::watchd::Watchd;
 pub const TIMEOUT: Duration = Duration::from_secs(4);
 
 const OPTIONS: &str = "connect_timeout = \"1s\"\ntimeout = \"4s\"\n";
+
+/// What happened is known after so long at the latest, however busy the machine is. A call that connects and waits in vain takes
+/// five seconds, so everybody has had many tries then. Without an end to it, every call that fails meanwhile would be excused.
+const KNOWN_WITHIN: Duration = Duration::from_secs(60);
+
+/// A soak of that length is long enough to see whether something grows. In a shorter one that is a matter of luck.
+const LONG: Duration = Duration::from_secs(5 * 60);
+
+/// What is ours, as the system calls it: the processes that use the library, the proxies, the daemon.
+const OURS: [&str; 3] = ["exact-caller", "memcache-proxy", "memcache-watchd"];
 
 /// How long a server may take until it is in use again, and steady.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -63,13 +75,14 @@ pub struct World {
     /// The epochs of the servers as they should be: what changes them beside our faults is another failure.
     epochs: Vec<u64>,
     /// Failures that nobody planned, since the crowd began.
-    uninvited: u64,
+    uninvited: Vec<String>,
     /// Calls that fail without a reason are none of the promises.
     pub lenient: bool,
-    /// Crowds whose history did not count because of them.
-    spoilt: u64,
     /// In a soak: what the processes have of the machine.
     sampler: Option<Sampler>,
+    /// In a soak, once a round was played: those that live as long as it.
+    standing: Option<Standing>,
+    began: Instant,
     /// The last to go: everything above lies in it.
     _scratch: Scratch,
     _alone: MutexGuard<'static, ()>,
@@ -109,9 +122,10 @@ impl World {
             table,
             rounds: 0,
             epochs: Vec::new(),
-            uninvited: 0,
-            spoilt: 0,
+            uninvited: Vec::new(),
             sampler: soak().map(|_| Sampler::every(Duration::from_secs(1))),
+            standing: None,
+            began: Instant::now(),
             lenient: false,
             _scratch: scratch,
             _alone: alone,
@@ -136,9 +150,12 @@ impl World {
         self.settle(None);
         self.rounds += 1;
         self.faults.clear();
-        self.uninvited = 0;
+        self.uninvited.clear();
         let seed = self.seed.wrapping_add(self.rounds);
         println!("round {}, seed {}: {shape:?}", self.rounds, self.seed);
+        if soak().is_some() && self.standing.is_none() {
+            self.standing = Some(Standing::start(&self.client, &self.pool_file, self.seed));
+        }
         let doors: Vec<Door> = self.proxies.iter().map(|proxy| proxy.door.clone()).collect();
         self.crowd = Some(Crowd::start(&self.client, &self.pool_file, &doors, shape, seed, self.rounds));
     }
@@ -218,8 +235,10 @@ impl World {
         for (number, server) in snapshot.current.servers.iter().enumerate() {
             let expected = self.epochs.get(number).is_none_or(|epoch| *epoch == server.epoch);
             if !expected && victim != Some(number) {
-                println!("server {number} failed on its own: {:?} {}", server.state, server.reason);
-                self.uninvited += 1;
+                let failed =
+                    format!("server {number} failed on its own: {:?} {}", server.state, server.reason);
+                println!("{failed}");
+                self.uninvited.push(failed);
             }
         }
     }
@@ -243,6 +262,8 @@ impl World {
                 [ms(fault.struck, began), ms(fault.known, fault.struck), ms(fault.over, fault.struck)];
             println!("{at} {}: known {known}, over {over}", fault.what);
         }
+        let hidden = history::hidden(&self.faults, KNOWN_WITHIN);
+        assert!(hidden.is_none(), "seed {}: nobody knew of it for too long: {hidden:?}", self.seed);
         let timeout = u64::try_from(TIMEOUT.as_nanos()).expect("a short time");
         let checking = Instant::now();
         let report = checker::check(&History { calls, faults: self.faults.clone(), timeout });
@@ -256,29 +277,24 @@ impl World {
     fn is_right(&mut self, report: &Report) -> bool {
         let old = [Kind::Stale, Kind::Revived, Kind::Foreign].map(|kind| report.count(kind));
         assert_eq!(old, [0; 3], "seed {}: {report}", self.seed);
-        if self.uninvited > 0 {
-            return self.is_spoilt("healthy servers failed again and again");
+        if !self.uninvited.is_empty() {
+            let (wrong, why) = (report.wrong(), self.uninvited.join("; "));
+            rounds::spoilt(format!("seed {}: {why}; {wrong} wrong answers", self.seed));
+            return false;
         }
         assert_eq!(report.wrong(), 0, "seed {}: {report}", self.seed);
         if report.undecided > 0 {
             // Too many calls of one key were under way for too long.
-            return self.is_spoilt("the checker could not decide again and again");
+            rounds::spoilt(format!("seed {}: {} undecided", self.seed, report.undecided));
+            return false;
         }
         assert!(self.lenient || report.count(Kind::Failed) == 0, "seed {}: {report}", self.seed);
         // A call ends within its time. A busy machine gets as much again before it is a fault of ours; a soak does not.
         let limit = u64::try_from(TIMEOUT.as_nanos()).expect("a short time");
         let limit = if soak().is_some() { limit + checker::SLACK } else { 2 * limit };
         assert!(report.longest < limit, "a call took {} ns: {report}", report.longest);
-        self.spoilt = 0;
+        rounds::good();
         true
-    }
-
-    /// Once more, but not for ever. False, always.
-    fn is_spoilt(&mut self, why: &str) -> bool {
-        println!("this round does not count");
-        self.spoilt += 1;
-        assert!(self.spoilt < 5, "{why}: the machine is too busy for this test");
-        false
     }
 
     /// Plays it with a crowd, and once more while what came of it does not count. How it was.
@@ -287,6 +303,9 @@ impl World {
             self.begin(shape);
             play(self);
             let report = self.end();
+            if let Some(standing) = &mut self.standing {
+                standing.go_on();
+            }
             if let Some(sampler) = &self.sampler {
                 let drawing =
                     format!("soak-{}.svg", std::thread::current().name().unwrap_or("all").replace("::", "-"));
@@ -296,6 +315,29 @@ impl World {
                 return report;
             }
         }
+    }
+}
+
+impl World {
+    /// Whether another round is to be played: in a soak, until its time is over. Then there must have been something to judge.
+    ///
+    /// # Panics
+    /// When a soak was long enough, and nothing was said of some program of ours.
+    pub fn goes_on(&self) -> bool {
+        let Some(length) = soak() else { return false };
+        if self.began.elapsed() < length {
+            return true;
+        }
+        println!("{}", rounds::so_far());
+        if let Some(sampler) = self.sampler.as_ref().filter(|_| length >= LONG) {
+            sampler.judged_all(&OURS);
+        }
+        false
+    }
+
+    /// Whether the daemon is left in peace: in the second half of a soak, so that one lives for that long.
+    pub fn spares_daemon(&self) -> bool {
+        soak().is_some_and(|length| self.began.elapsed() >= length / 2)
     }
 }
 
