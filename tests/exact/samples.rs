@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(with(|at| 20.0 + at as f64 / 8.0).grown(), slower);
         let step = |at: usize| if at < 200 { 20.0 } else { 22.0 };
         // At work most of the time at last, as it was in the beginning; but now and then at rest.
-        let busy = |at: usize| if at < 200 || at % 20 == 0 { 20.0 } else { 28.0 };
+        let busy = |at: usize| if at < 200 || at.is_multiple_of(20) { 20.0 } else { 28.0 };
         for flat in [|_| 20.0, |at: usize| at.min(90) as f64, |at: usize| (at % 20) as f64, step, busy] {
             assert_eq!(with(flat).grown(), "");
         }
