@@ -23,6 +23,7 @@ use crate::proxied;
 use crate::proxy::Proxy;
 use crate::support::scratch::Scratch;
 use crate::support::server::{Memcached, free_port};
+use crate::support::wait;
 use crate::support::watchd::Watchd;
 
 /// The `timeout` of the pools, which a call may take.
@@ -82,6 +83,8 @@ pub struct Bench {
     servers: Vec<Memcached>,
     /// A connection to each of them.
     emptiers: Vec<TcpStream>,
+    /// How many connections each has when nobody else asks it.
+    alone: Vec<u64>,
     scratch: Scratch,
 }
 
@@ -98,8 +101,18 @@ impl Bench {
     pub fn new() -> Bench {
         let servers: Vec<Memcached> = (0..8).map(|_| Memcached::start()).collect();
         let connect = |server: &Memcached| TcpStream::connect(("127.0.0.1", server.port()));
-        let emptiers = servers.iter().map(|server| connect(server).expect("an honest server")).collect();
-        Bench { front: Front::start(servers[0].port()), servers, emptiers, scratch: Scratch::new() }
+        let emptiers: Vec<TcpStream> =
+            servers.iter().map(|server| connect(server).expect("an honest server")).collect();
+        let alone = emptiers.iter().map(connections).collect();
+        Bench { front: Front::start(servers[0].port()), servers, emptiers, alone, scratch: Scratch::new() }
+    }
+
+    /// Waits until the honest servers have read all that the cell before this one sent them. On a busy machine that may be a
+    /// while, and a flush of a server that was slow would be in it.
+    fn wait_until_quiet(&self) {
+        for (emptier, alone) in self.emptiers.iter().zip(&self.alone).skip(1) {
+            wait::until("the callers before are gone", || (connections(emptier) <= *alone).then_some(()));
+        }
     }
 
     /// A pool file with a name that no pool had before: nothing is known of its servers.
@@ -131,6 +144,7 @@ impl Bench {
     }
 
     pub fn run(&self, operation: &Operation, behaviour: &Arc<Behaviour>, role: Role) -> Result {
+        self.wait_until_quiet();
         for emptier in &self.emptiers[..role.servers()] {
             assert_eq!(exchange(emptier, b"flush_all\r\n", b"OK\r\n"), b"OK\r\n");
         }
@@ -159,6 +173,13 @@ impl Bench {
     pub fn sum(&self, figure: &str, servers: usize) -> u64 {
         self.servers[..servers].iter().map(|server| server.stat(figure).expect("an honest server")).sum()
     }
+}
+
+/// How many connections an honest server has.
+fn connections(server: &TcpStream) -> u64 {
+    let answer = String::from_utf8(exchange(server, b"stats\r\n", b"END\r\n")).expect("statistics");
+    let told = answer.lines().find_map(|line| line.strip_prefix("STAT curr_connections "));
+    told.and_then(|count| count.parse().ok()).expect("a number")
 }
 
 /// Asks an honest server; its answer with its end.
