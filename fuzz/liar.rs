@@ -24,6 +24,8 @@ struct Item {
     value: Vec<u8>,
     flags: Vec<u8>,
     cas: u64,
+    /// Empty, and somebody is to fill it (`N`).
+    leased: bool,
 }
 
 /// A server that lies. It hangs up on everybody when it is dropped.
@@ -205,7 +207,8 @@ impl Shelf {
 
     fn put(&mut self, key: &[u8], flags: &[u8], value: Vec<u8>) {
         self.cas += 1;
-        self.items.insert(key.to_vec(), Item { value, flags: flags.to_vec(), cas: self.cas });
+        let item = Item { value, flags: flags.to_vec(), cas: self.cas, leased: false };
+        self.items.insert(key.to_vec(), item);
     }
 
     fn store(&mut self, verb: &[u8], key: &[u8], flags: &[u8], value: Vec<u8>, cas: &[u8]) -> Vec<u8> {
@@ -272,7 +275,8 @@ impl Shelf {
         if fresh {
             self.put(key, b"0", Vec::new());
         }
-        let item = &self.items[key];
+        let item = self.items.get_mut(key).expect("it was there, or was put just now");
+        item.leased |= fresh;
         let mut answer = format!("VA {}", item.value.len()).into_bytes();
         for flag in flags {
             let told = match flag.first() {
@@ -285,7 +289,12 @@ impl Shelf {
             };
             answer.extend_from_slice(&told);
         }
-        answer.extend_from_slice(if fresh { b" W\r\n" } else { b"\r\n" });
+        let lease: &[u8] = match (fresh, item.leased) {
+            (true, _) => b" W\r\n",
+            (_, true) => b" Z\r\n",
+            _ => b"\r\n",
+        };
+        answer.extend_from_slice(lease);
         answer.extend_from_slice(&item.value);
         answer.extend_from_slice(b"\r\n");
         answer
