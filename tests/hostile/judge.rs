@@ -110,6 +110,8 @@ impl Cell<'_> {
             || (said.what == well && self.behaviour.stage == Stage::Unasked)
             // Of many answers some are whole.
             || (said.what == well && self.behaviour.cuts && self.operation.span == Span::Many)
+            // Of what a server said to it, whatever is no value is none, as if that had said EN.
+            || (said.what == What::Miss && self.operation.name == "proxy: gats" && !self.behaviour.means.is_empty())
             // A delete that was not answered is sent again, and finds nothing.
             || (said.what == What::NotFound && self.operation.effect == Effect::Delete)
             || self.behaviour.means.contains(&said.what)
