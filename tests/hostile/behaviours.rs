@@ -214,7 +214,8 @@ fn numbers(list: &mut List) {
         let text = String::from_utf8_lossy(&answer[..line(answer)]).trim_end().to_owned();
         format!("{text} c18446744073709551616\r\nabc\r\n").into_bytes()
     })
-    .means = &[What::Miss];
+    // Where no number was asked for, the word before it is the answer.
+    .means = &[What::Miss, What::Deleted, What::Done];
     list.hangs("answers about another key", with_other_key);
     list.hangs("more values than asked", |answer| {
         let value = answer.strip_suffix(b"END\r\n").unwrap_or(answer);
