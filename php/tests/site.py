@@ -89,27 +89,27 @@ class Memcached:
     def kill(self):
         self.processes.stop(self.process)
 
-    def keys(self):
-        """The keys it has that have not expired."""
+    def told(self, request):
+        """The answer to that, up to its END."""
         with socket.create_connection(("127.0.0.1", self.port)) as link:
-            link.sendall(b"lru_crawler metadump all\r\n")
+            link.sendall(request)
             text = b""
             while not text.endswith(b"END\r\n"):
                 text += link.recv(65536)
-            now = time.time()
-            for line in text.decode().splitlines()[:-1]:
-                fields = dict(part.split("=", 1) for part in line.split())
-                if fields["exp"] == "-1" or int(fields["exp"]) > now:
-                    yield fields["key"]
+            return text.decode()
+
+    def keys(self):
+        """The keys it has that have not expired."""
+        lines = self.told(b"lru_crawler metadump all\r\n").splitlines()[:-1]
+        now = time.time()
+        for line in lines:
+            fields = dict(part.split("=", 1) for part in line.split())
+            if fields["exp"] == "-1" or int(fields["exp"]) > now:
+                yield fields["key"]
 
     def asked(self):
         """How many reads it has had."""
-        with socket.create_connection(("127.0.0.1", self.port)) as link:
-            link.sendall(b"stats\r\n")
-            text = b""
-            while not text.endswith(b"END\r\n"):
-                text += link.recv(65536)
-            return int(text.split(b"STAT cmd_get ")[1].split()[0])
+        return int(self.told(b"stats\r\n").split("STAT cmd_get ")[1].split()[0])
 
 
 class Load:

@@ -189,7 +189,7 @@ pub fn is_of_list(snapshot: &Snapshot, file: &PoolFile) -> bool {
 }
 
 /// A server of which no more is known than what is ordered for it.
-pub fn ordered(order: Order) -> ServerView {
+fn ordered(order: Order) -> ServerView {
     let state = match order {
         Order::Up => State::Steady,
         Order::Draining => State::Draining,
